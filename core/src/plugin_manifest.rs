@@ -55,7 +55,15 @@ pub struct UnknownCategory {
 impl PluginManifest {
     /// A manifest with the required fields; every other field has its default.
     pub fn new(name: PluginName, version: Version) -> Self {
-        Self { name, version, build_date: None, url: None, priority: 0, category: None, components: Vec::new() }
+        Self {
+            name,
+            version,
+            build_date: None,
+            url: None,
+            priority: 0,
+            category: None,
+            components: Vec::new(),
+        }
     }
 
     /// Whether the plugin is meant for the component of that name.
@@ -83,7 +91,9 @@ impl FromStr for Category {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let known = Self::ALL.into_iter().find(|category| category.as_str() == text);
-        known.ok_or_else(|| UnknownCategory { text: text.to_owned() })
+        known.ok_or_else(|| UnknownCategory {
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -101,7 +111,10 @@ mod tests {
     fn categories_are_written_and_read_alike() {
         for category in Category::ALL {
             assert_eq!(category.as_str().parse(), Ok(category));
-            assert_eq!(serde_json::to_value(category).expect("serializes"), category.as_str());
+            assert_eq!(
+                serde_json::to_value(category).expect("serializes"),
+                category.as_str()
+            );
         }
         assert!("jobtype".parse::<Category>().is_err());
     }

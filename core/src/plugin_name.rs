@@ -48,7 +48,9 @@ pub enum InvalidPluginName {
         first: char,
     },
     /// A character is neither lower-case ASCII letter, nor digit, nor dash.
-    #[error("a plugin name must consist of lower-case ASCII letters, digits and single dashes, not {character:?}")]
+    #[error(
+        "a plugin name must consist of lower-case ASCII letters, digits and single dashes, not {character:?}"
+    )]
     BadCharacter {
         /// The character found.
         character: char,
@@ -90,7 +92,9 @@ impl FromStr for PluginName {
             return Err(InvalidPluginName::BadDash);
         }
         if is_device_name(text) {
-            return Err(InvalidPluginName::DeviceName { name: text.to_owned() });
+            return Err(InvalidPluginName::DeviceName {
+                name: text.to_owned(),
+            });
         }
         Ok(Self(text.to_owned()))
     }
@@ -118,7 +122,8 @@ impl fmt::Display for PluginName {
 
 fn is_device_name(name: &str) -> bool {
     let numbered = |prefix: &str| {
-        name.strip_prefix(prefix).is_some_and(|rest| rest.len() == 1 && rest.as_bytes()[0].is_ascii_digit())
+        name.strip_prefix(prefix)
+            .is_some_and(|rest| rest.len() == 1 && rest.as_bytes()[0].is_ascii_digit())
     };
     DEVICE_NAMES.contains(&name) || numbered("com") || numbered("lpt")
 }
@@ -133,7 +138,15 @@ mod tests {
 
     #[test]
     fn ordinary_names_are_accepted() {
-        for name in ["a", "skynet-watcher", "python3-job-type", "com10", "console", "a-1-b", &"x".repeat(64)] {
+        for name in [
+            "a",
+            "skynet-watcher",
+            "python3-job-type",
+            "com10",
+            "console",
+            "a-1-b",
+            &"x".repeat(64),
+        ] {
             assert_eq!(name.parse::<PluginName>().map(String::from), Ok(name.to_owned()));
         }
     }

@@ -59,7 +59,9 @@ impl FromStr for Version {
     type Err = InvalidVersion;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidVersion { text: text.to_owned() };
+        let invalid = || InvalidVersion {
+            text: text.to_owned(),
+        };
         let mut numbers = [0; 3];
         let mut rest = text;
         for (index, number) in numbers.iter_mut().enumerate() {
@@ -73,7 +75,11 @@ impl FromStr for Version {
         if rest.chars().any(char::is_control) {
             return Err(invalid());
         }
-        Ok(Self { numbers, text: text.to_owned(), label_start: text.len() - rest.len() })
+        Ok(Self {
+            numbers,
+            text: text.to_owned(),
+            label_start: text.len() - rest.len(),
+        })
     }
 }
 
@@ -123,7 +129,16 @@ mod tests {
 
     #[test]
     fn order_is_numeric_then_stable_then_label() {
-        let ascending = ["0.0.0rc1", "0.0.0", "0.0.9", "0.0.10-alpha", "0.0.10-dev", "0.0.10-rc2", "0.0.10", "0.1.0"];
+        let ascending = [
+            "0.0.0rc1",
+            "0.0.0",
+            "0.0.9",
+            "0.0.10-alpha",
+            "0.0.10-dev",
+            "0.0.10-rc2",
+            "0.0.10",
+            "0.1.0",
+        ];
         for pair in ascending.windows(2) {
             assert!(version(pair[0]) < version(pair[1]), "{pair:?}");
         }
@@ -144,7 +159,18 @@ mod tests {
 
     #[test]
     fn other_shapes_are_refused() {
-        for text in ["", "1", "1.0", "1.0.", "v1.0.0", "1.a.0", ".1.0.0", "1.0.0\n", "99999999999999999999.0.0", "-1.0.0"] {
+        for text in [
+            "",
+            "1",
+            "1.0",
+            "1.0.",
+            "v1.0.0",
+            "1.a.0",
+            ".1.0.0",
+            "1.0.0\n",
+            "99999999999999999999.0.0",
+            "-1.0.0",
+        ] {
             assert!(text.parse::<Version>().is_err(), "{text:?}");
         }
     }

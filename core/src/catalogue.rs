@@ -1,0 +1,100 @@
+//! What the plugins of a component offer together: job types and infrastructure targets, each offered once.
+
+use std::collections::BTreeMap;
+
+use crate::Hook;
+use crate::failure::HookFailure;
+use crate::registry::{Outcome, Registry};
+
+/// Everything of one kind that the plugins offer, by name.
+#[derive(Debug)]
+pub struct Catalogue<T>(BTreeMap<String, Offer<T>>);
+
+/// One thing on offer, and who offers it.
+#[derive(Debug)]
+pub struct Offer<T> {
+    /// The index of the plugin among the registry's entries.
+    pub plugin: usize,
+    /// The thing.
+    pub item: T,
+}
+
+/// Why the offers of the plugins do not make a catalogue.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    /// The hook of a plugin failed.
+    #[error(transparent)]
+    Hook(#[from] HookFailure),
+    /// Two plugins offer one name.
+    #[error(
+        "plugins {first} and {second} both offer {kind} `{name}`; \
+         remove one of them from racetrack.toml, or narrow its `components`"
+    )]
+    OfferedTwice {
+        /// What is offered: `job type` or `infrastructure target`.
+        kind: &'static str,
+        /// The name that both offer.
+        name: String,
+        /// The plugin that comes first in hook order, with its version.
+        first: String,
+        /// The plugin that comes later, with its version.
+        second: String,
+    },
+}
+
+impl<T> Catalogue<T> {
+    /// Makes the catalogue of what `hook` gave.
+    ///
+    /// # Errors
+    /// [`CatalogueError`] at the first failure, or the first name that is offered twice, in hook order.
+    pub fn collect(
+        registry: &Registry,
+        hook: Hook,
+        outcomes: Vec<Outcome<BTreeMap<String, T>>>,
+    ) -> Result<Self, CatalogueError> {
+        let mut offers = BTreeMap::new();
+        for Outcome { plugin, result } in outcomes {
+            for (name, item) in result? {
+                if let Some(Offer { plugin: first, .. }) = offers.get(&name) {
+                    return Err(offered_twice(registry, hook, name, *first, plugin));
+                }
+                offers.insert(name, Offer { plugin, item });
+            }
+        }
+        Ok(Self(offers))
+    }
+
+    /// The thing of that name.
+    pub fn get(&self, name: &str) -> Option<&Offer<T>> {
+        self.0.get(name)
+    }
+
+    /// Everything, sorted by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Offer<T>)> {
+        self.0.iter().map(|(name, offer)| (name.as_str(), offer))
+    }
+}
+
+fn offered_twice(
+    registry: &Registry,
+    hook: Hook,
+    name: String,
+    first: usize,
+    second: usize,
+) -> CatalogueError {
+    let kind = if hook == Hook::JobTypes {
+        "job type"
+    } else {
+        "infrastructure target"
+    };
+    let [first, second] = [first, second].map(|index| {
+        let manifest = &registry.entries()[index].manifest;
+        format!("`{}` {}", manifest.name, manifest.version)
+    });
+    CatalogueError::OfferedTwice {
+        kind,
+        name,
+        first,
+        second,
+    }
+}

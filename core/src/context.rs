@@ -1,0 +1,272 @@
+//! What a plugin is constructed with.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde_yaml::Value;
+
+use crate::PluginManifest;
+use crate::plan::ResourceFile;
+
+/// A plugin's manifest, its resource files and its configuration.
+#[derive(Clone, Debug)]
+pub struct PluginContext {
+    manifest: PluginManifest,
+    resources: Resources,
+    config: Value,
+}
+
+/// The files of a plugin's `resources/` folder, embedded in the component binary.
+#[derive(Clone, Copy, Debug)]
+pub struct Resources(&'static [ResourceFile]);
+
+/// Makes the context that a unit test of a plugin needs.
+#[derive(Clone, Debug)]
+pub struct PluginContextBuilder {
+    manifest: PluginManifest,
+    resources: Vec<ResourceFile>,
+    config: Value,
+}
+
+/// The configuration given to a plugin does not have the shape the plugin asks for.
+#[derive(Debug, thiserror::Error)]
+#[error("wrong configuration of plugin `{plugin}` {version} at `{key}`")]
+pub struct ConfigError {
+    /// The name of the plugin.
+    pub plugin: String,
+    /// Its version.
+    pub version: String,
+    /// The path of the key, `.` for the whole.
+    pub key: String,
+    /// What is wrong.
+    #[source]
+    pub source: serde_yaml::Error,
+}
+
+/// The resource asked for is not in the binary.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no resource file `{path}`; there is {known}")]
+pub struct ResourceNotFound {
+    /// The path asked for.
+    pub path: String,
+    /// The paths there are.
+    pub known: String,
+}
+
+impl PluginContext {
+    pub(crate) fn new(manifest: PluginManifest, resources: &'static [ResourceFile], config: Value) -> Self {
+        Self {
+            manifest,
+            resources: Resources(resources),
+            config,
+        }
+    }
+
+    /// A context for a unit test: `PluginContext::builder("skynet-watcher", "1.2.3").build()`.
+    ///
+    /// # Panics
+    /// When the name or the version is not valid.
+    pub fn builder(name: &str, version: &str) -> PluginContextBuilder {
+        let name = name.parse().expect("the name of a plugin under test is valid");
+        let version = version
+            .parse()
+            .expect("the version of a plugin under test is valid");
+        PluginContextBuilder {
+            manifest: PluginManifest::new(name, version),
+            resources: Vec::new(),
+            config: Value::Null,
+        }
+    }
+
+    /// The plugin manifest.
+    pub const fn manifest(&self) -> &PluginManifest {
+        &self.manifest
+    }
+
+    /// The resource files.
+    pub const fn resources(&self) -> Resources {
+        self.resources
+    }
+
+    /// The configuration that the component's configuration file gives this plugin, as a type of the plugin's own.
+    /// Without one, the type is read from an empty mapping, so that defaults apply.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the configuration does not fit the type, with the path of the key.
+    pub fn config<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
+        let value = match &self.config {
+            Value::Null => Value::Mapping(serde_yaml::Mapping::new()),
+            given => given.clone(),
+        };
+        serde_path_to_error::deserialize(value).map_err(|error| ConfigError {
+            plugin: self.manifest.name.to_string(),
+            version: self.manifest.version.to_string(),
+            key: error.path().to_string(),
+            source: error.into_inner(),
+        })
+    }
+}
+
+impl Resources {
+    /// The content of one file; `path` is relative to `resources/`.
+    ///
+    /// # Errors
+    /// [`ResourceNotFound`], naming the files there are.
+    pub fn get(&self, path: &str) -> Result<&'static [u8], ResourceNotFound> {
+        let found = self
+            .0
+            .iter()
+            .find(|file| file.path == path)
+            .map(|file| file.content);
+        found.ok_or_else(|| {
+            let known: Vec<_> = self.0.iter().map(|file| format!("`{}`", file.path)).collect();
+            let known = if known.is_empty() {
+                "no file at all".to_owned()
+            } else {
+                known.join(", ")
+            };
+            ResourceNotFound {
+                path: path.to_owned(),
+                known,
+            }
+        })
+    }
+
+    /// Every file.
+    pub fn iter(&self) -> impl Iterator<Item = &'static ResourceFile> + use<> {
+        self.0.iter()
+    }
+
+    /// Writes every file below `folder`, for tools that need real files. Files that are there with the same content
+    /// are left alone, so their times do not change.
+    ///
+    /// # Errors
+    /// Whatever the file system says, with the path.
+    pub fn write_to(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        self.0.iter().map(|file| write_resource(folder, file)).collect()
+    }
+}
+
+impl PluginContextBuilder {
+    /// The configuration, as YAML.
+    ///
+    /// # Panics
+    /// When the text is not YAML.
+    #[must_use]
+    pub fn config(mut self, yaml: &str) -> Self {
+        self.config = serde_yaml::from_str(yaml).expect("the configuration of a plugin under test is YAML");
+        self
+    }
+
+    /// One more resource file.
+    #[must_use]
+    pub fn resource(mut self, path: &'static str, content: &'static [u8]) -> Self {
+        self.resources.push(ResourceFile { path, content });
+        self
+    }
+
+    /// The context. Its list of resources is never freed: it stands in for constants of a binary.
+    pub fn build(self) -> PluginContext {
+        PluginContext::new(self.manifest, self.resources.leak(), self.config)
+    }
+}
+
+fn write_resource(folder: &Path, file: &ResourceFile) -> io::Result<PathBuf> {
+    let path = folder.join(file.path);
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    if std::fs::read(&path).is_ok_and(|content| content == file.content) {
+        return Ok(path);
+    }
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(named)?;
+    }
+    std::fs::write(&path, file.content).map_err(named)?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields, default)]
+    struct Config {
+        limit: u8,
+    }
+
+    #[test]
+    fn configuration_is_typed_by_the_plugin() {
+        let context = PluginContext::builder("a", "1.0.0");
+        assert_eq!(
+            context.clone().build().config::<Config>().expect("fits"),
+            Config { limit: 0 }
+        );
+        assert_eq!(
+            context
+                .clone()
+                .config("limit: 7")
+                .build()
+                .config::<Config>()
+                .expect("fits")
+                .limit,
+            7
+        );
+        let error = context
+            .clone()
+            .config("limit: 300")
+            .build()
+            .config::<Config>()
+            .expect_err("does not fit");
+        assert_eq!(
+            error.to_string(),
+            "wrong configuration of plugin `a` 1.0.0 at `limit`"
+        );
+        assert_eq!(
+            error.source.to_string(),
+            "invalid value: integer `300`, expected u8"
+        );
+        let error = context
+            .config("limti: 3")
+            .build()
+            .config::<Config>()
+            .expect_err("unknown key");
+        assert!(
+            error.source.to_string().contains("unknown field `limti`"),
+            "{}",
+            error.source
+        );
+    }
+
+    #[test]
+    fn resources_are_found_listed_and_written_out() {
+        let context = PluginContext::builder("a", "1.0.0")
+            .resource("a.txt", b"one")
+            .resource("sub/b.txt", b"two")
+            .build();
+        assert_eq!(context.resources().get("sub/b.txt"), Ok(&b"two"[..]));
+        let missing = context.resources().get("c.txt").expect_err("not there");
+        assert_eq!(
+            missing.to_string(),
+            "no resource file `c.txt`; there is `a.txt`, `sub/b.txt`"
+        );
+
+        let folder = std::env::temp_dir().join(format!("racetrack-resources-{}", std::process::id()));
+        let written = context.resources().write_to(&folder).expect("can be written");
+        assert_eq!(std::fs::read(&written[1]).expect("is there"), b"two");
+        let before = std::fs::metadata(&written[0])
+            .and_then(|meta| meta.modified())
+            .expect("has a time");
+        context
+            .resources()
+            .write_to(&folder)
+            .expect("can be written again");
+        let after = std::fs::metadata(&written[0])
+            .and_then(|meta| meta.modified())
+            .expect("has a time");
+        assert_eq!(before, after);
+        std::fs::remove_dir_all(folder).expect("can be removed");
+    }
+}

@@ -1,0 +1,237 @@
+//! The plugins of a running component, in hook order.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use futures_util::future::BoxFuture;
+use serde_yaml::Value;
+
+use crate::failure::{HookFailure, HookFailureCause};
+use crate::guard::{TimeLimit, guard};
+use crate::hook::{Hook, HookSet};
+use crate::plan::{ComponentPlan, PlannedPlugin};
+use crate::progress::Progress;
+use crate::registration::{self, Registration};
+use crate::start::{self, StartError};
+use crate::{HookResult, Plugin, PluginContext, PluginManifest};
+
+/// The plugins of a component, constructed, in hook order, with one list per hook.
+pub struct Registry {
+    component: &'static str,
+    entries: Vec<PluginEntry>,
+    by_hook: [Vec<usize>; Hook::COUNT],
+    limit: TimeLimit,
+}
+
+/// One plugin of the registry.
+pub struct PluginEntry {
+    /// What the plugin manifest says.
+    pub manifest: PluginManifest,
+    /// The place of the plugin's table in `racetrack.toml`, from 0.
+    pub position: usize,
+    /// The digest of the plugin's source, in hexadecimal.
+    pub digest: &'static str,
+    /// The hooks the plugin implements.
+    pub hooks: HookSet,
+    plugin: Box<dyn Plugin>,
+}
+
+/// What one call of a hook gave: the plugin, and its answer or its failure.
+pub struct Outcome<T> {
+    /// The index of the plugin among the registry's [entries](Registry::entries).
+    pub plugin: usize,
+    /// What it answered.
+    pub result: Result<T, HookFailure>,
+}
+
+impl Registry {
+    /// Constructs the plugins that are linked into this binary, after checking that they are exactly the planned ones.
+    ///
+    /// `configs` holds the run-time configuration of plugins by name.
+    ///
+    /// # Errors
+    /// [`StartError`] when the linked plugins differ from the plan, a configuration names no plugin, or a plugin
+    /// cannot be constructed.
+    pub fn start(
+        plan: &'static ComponentPlan,
+        configs: &BTreeMap<String, Value>,
+        limit: TimeLimit,
+    ) -> Result<Self, StartError> {
+        Self::start_with(plan, registration::linked(), configs, limit)
+    }
+
+    /// Like [`start`](Self::start), for given registrations instead of the linked ones.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_with(
+        plan: &'static ComponentPlan,
+        registrations: impl IntoIterator<Item = &'static Registration>,
+        configs: &BTreeMap<String, Value>,
+        limit: TimeLimit,
+    ) -> Result<Self, StartError> {
+        let rows = start::match_plan(plan, registrations)?;
+        start::check_configs(plan, configs)?;
+        let entries: Vec<_> = rows
+            .into_iter()
+            .map(|(row, found)| construct(row, found, configs))
+            .collect::<Result<_, _>>()?;
+        let mut by_hook: [Vec<usize>; Hook::COUNT] = Default::default();
+        for hook in Hook::catalogue().iter().map(|descriptor| descriptor.hook) {
+            let implementing = |index: &usize| entries[*index].hooks.contains(hook);
+            by_hook[hook.index()] = (0..entries.len()).filter(implementing).collect();
+        }
+        Ok(Self {
+            component: plan.component,
+            entries,
+            by_hook,
+            limit,
+        })
+    }
+
+    /// The component whose plugins these are.
+    pub const fn component(&self) -> &'static str {
+        self.component
+    }
+
+    /// Every plugin, in hook order.
+    pub fn entries(&self) -> &[PluginEntry] {
+        &self.entries
+    }
+
+    /// The plugins that implement a hook, in the order in which it reaches them.
+    pub fn implementing(&self, hook: Hook) -> impl ExactSizeIterator<Item = &PluginEntry> {
+        self.by_hook[hook.index()]
+            .iter()
+            .map(|index| &self.entries[*index])
+    }
+
+    /// The plugin of that name; of several versions the one with the highest.
+    pub fn named(&self, name: &str) -> Option<&PluginEntry> {
+        let of_that_name = self
+            .entries
+            .iter()
+            .filter(|entry| entry.manifest.name.as_str() == name);
+        of_that_name.max_by(|left, right| left.manifest.version.cmp(&right.manifest.version))
+    }
+
+    /// Calls a hook on every plugin that implements it, one after the other, and hands each outcome to `each`.
+    pub async fn call_every<'a, T>(
+        &'a self,
+        hook: Hook,
+        call: impl Fn(&'a dyn Plugin) -> BoxFuture<'a, HookResult<T>>,
+        each: impl FnMut(Outcome<T>),
+    ) {
+        self.call_from(hook, 0, &Progress::default(), call, each).await;
+    }
+
+    /// Like [`call_every`](Self::call_every), from the plugin at index `first` of the hook's list on, noting in
+    /// `progress` which plugin is being called.
+    pub async fn call_from<'a, T>(
+        &'a self,
+        hook: Hook,
+        first: usize,
+        progress: &Progress,
+        call: impl Fn(&'a dyn Plugin) -> BoxFuture<'a, HookResult<T>>,
+        mut each: impl FnMut(Outcome<T>),
+    ) {
+        for (index, plugin) in self.by_hook[hook.index()].iter().enumerate().skip(first) {
+            if !progress.enter(index) {
+                return;
+            }
+            let entry = &self.entries[*plugin];
+            let result = guard(&self.limit, || call(&*entry.plugin)).await;
+            each(Outcome {
+                plugin: *plugin,
+                result: result.map_err(|cause| entry.failure(hook, cause)),
+            });
+        }
+    }
+
+    /// Calls a hook on one plugin, whether it implements the hook or not.
+    ///
+    /// # Errors
+    /// [`HookFailure`] when the hook fails.
+    pub async fn call_one<'a, T>(
+        &'a self,
+        entry: &'a PluginEntry,
+        hook: Hook,
+        call: impl FnOnce(&'a dyn Plugin) -> BoxFuture<'a, HookResult<T>>,
+    ) -> Result<T, HookFailure> {
+        let result = guard(&self.limit, || call(&*entry.plugin)).await;
+        result.map_err(|cause| entry.failure(hook, cause))
+    }
+
+    /// The failure of the plugin at index `index` of the hook's list.
+    pub fn failure_at(
+        &self,
+        hook: Hook,
+        index: usize,
+        cause: HookFailureCause,
+    ) -> Outcome<std::convert::Infallible> {
+        let plugin = self.by_hook[hook.index()][index];
+        Outcome {
+            plugin,
+            result: Err(self.entries[plugin].failure(hook, cause)),
+        }
+    }
+
+    /// How long one hook of one plugin may take.
+    pub const fn time_limit(&self) -> &TimeLimit {
+        &self.limit
+    }
+}
+
+impl PluginEntry {
+    /// A failure of this plugin.
+    pub fn failure(&self, hook: Hook, cause: HookFailureCause) -> HookFailure {
+        let manifest = &self.manifest;
+        HookFailure {
+            hook,
+            plugin: manifest.name.clone(),
+            version: manifest.version.clone(),
+            cause,
+        }
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("component", &self.component)
+            .field("entries", &self.entries)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PluginEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PluginEntry({} {})", self.manifest.name, self.manifest.version)
+    }
+}
+
+fn construct(
+    row: &'static PlannedPlugin,
+    registration: &Registration,
+    configs: &BTreeMap<String, Value>,
+) -> Result<PluginEntry, StartError> {
+    let manifest = start::manifest_of(row)?;
+    let config = configs.get(row.name).cloned().unwrap_or(Value::Null);
+    let context = PluginContext::new(manifest.clone(), row.resources, config);
+    let failed = |source| StartError::Construct {
+        name: row.name,
+        version: row.version,
+        source,
+    };
+    let plugin = catch_unwind(AssertUnwindSafe(|| (registration.construct)(context)))
+        .map_err(|payload| failed(HookFailureCause::from_panic(&*payload)))?
+        .map_err(|error| failed(HookFailureCause::from(error)))?;
+    Ok(PluginEntry {
+        manifest,
+        position: row.position,
+        digest: row.digest,
+        hooks: registration.hooks,
+        plugin,
+    })
+}
