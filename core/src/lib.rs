@@ -88,7 +88,7 @@ pub use registry::Registry;
 pub use secrets::{GitCredentials, JobSecrets};
 pub use version::Version;
 
-/// What the expansion of [`plugin`] names. Not for hands.
+/// What the expansion of the attribute macro names. Not for hands.
 #[doc(hidden)]
 pub mod __private {
     pub use async_trait::async_trait;
