@@ -82,19 +82,10 @@ fn offered_twice(
     first: usize,
     second: usize,
 ) -> CatalogueError {
-    let kind = if hook == Hook::JobTypes {
-        "job type"
-    } else {
-        "infrastructure target"
-    };
+    let kind = if hook == Hook::JobTypes { "job type" } else { "infrastructure target" };
     let [first, second] = [first, second].map(|index| {
         let manifest = &registry.entries()[index].manifest;
         format!("`{}` {}", manifest.name, manifest.version)
     });
-    CatalogueError::OfferedTwice {
-        kind,
-        name,
-        first,
-        second,
-    }
+    CatalogueError::OfferedTwice { kind, name, first, second }
 }

@@ -56,11 +56,7 @@ pub struct ResourceNotFound {
 
 impl PluginContext {
     pub(crate) fn new(manifest: PluginManifest, resources: &'static [ResourceFile], config: Value) -> Self {
-        Self {
-            manifest,
-            resources: Resources(resources),
-            config,
-        }
+        Self { manifest, resources: Resources(resources), config }
     }
 
     /// A context for a unit test: `PluginContext::builder("skynet-watcher", "1.2.3").build()`.
@@ -69,9 +65,7 @@ impl PluginContext {
     /// When the name or the version is not valid.
     pub fn builder(name: &str, version: &str) -> PluginContextBuilder {
         let name = name.parse().expect("the name of a plugin under test is valid");
-        let version = version
-            .parse()
-            .expect("the version of a plugin under test is valid");
+        let version = version.parse().expect("the version of a plugin under test is valid");
         PluginContextBuilder {
             manifest: PluginManifest::new(name, version),
             resources: Vec::new(),
@@ -114,22 +108,11 @@ impl Resources {
     /// # Errors
     /// [`ResourceNotFound`], naming the files there are.
     pub fn get(&self, path: &str) -> Result<&'static [u8], ResourceNotFound> {
-        let found = self
-            .0
-            .iter()
-            .find(|file| file.path == path)
-            .map(|file| file.content);
+        let found = self.0.iter().find(|file| file.path == path).map(|file| file.content);
         found.ok_or_else(|| {
             let known: Vec<_> = self.0.iter().map(|file| format!("`{}`", file.path)).collect();
-            let known = if known.is_empty() {
-                "no file at all".to_owned()
-            } else {
-                known.join(", ")
-            };
-            ResourceNotFound {
-                path: path.to_owned(),
-                known,
-            }
+            let known = if known.is_empty() { "no file at all".to_owned() } else { known.join(", ") };
+            ResourceNotFound { path: path.to_owned(), known }
         })
     }
 
@@ -200,44 +183,14 @@ mod tests {
     #[test]
     fn configuration_is_typed_by_the_plugin() {
         let context = PluginContext::builder("a", "1.0.0");
-        assert_eq!(
-            context.clone().build().config::<Config>().expect("fits"),
-            Config { limit: 0 }
-        );
-        assert_eq!(
-            context
-                .clone()
-                .config("limit: 7")
-                .build()
-                .config::<Config>()
-                .expect("fits")
-                .limit,
-            7
-        );
-        let error = context
-            .clone()
-            .config("limit: 300")
-            .build()
-            .config::<Config>()
-            .expect_err("does not fit");
-        assert_eq!(
-            error.to_string(),
-            "wrong configuration of plugin `a` 1.0.0 at `limit`"
-        );
-        assert_eq!(
-            error.source.to_string(),
-            "invalid value: integer `300`, expected u8"
-        );
-        let error = context
-            .config("limti: 3")
-            .build()
-            .config::<Config>()
-            .expect_err("unknown key");
-        assert!(
-            error.source.to_string().contains("unknown field `limti`"),
-            "{}",
-            error.source
-        );
+        assert_eq!(context.clone().build().config::<Config>().expect("fits"), Config { limit: 0 });
+        assert_eq!(context.clone().config("limit: 7").build().config::<Config>().expect("fits").limit, 7);
+        let error =
+            context.clone().config("limit: 300").build().config::<Config>().expect_err("does not fit");
+        assert_eq!(error.to_string(), "wrong configuration of plugin `a` 1.0.0 at `limit`");
+        assert_eq!(error.source.to_string(), "invalid value: integer `300`, expected u8");
+        let error = context.config("limti: 3").build().config::<Config>().expect_err("unknown key");
+        assert!(error.source.to_string().contains("unknown field `limti`"), "{}", error.source);
     }
 
     #[test]
@@ -248,24 +201,14 @@ mod tests {
             .build();
         assert_eq!(context.resources().get("sub/b.txt"), Ok(&b"two"[..]));
         let missing = context.resources().get("c.txt").expect_err("not there");
-        assert_eq!(
-            missing.to_string(),
-            "no resource file `c.txt`; there is `a.txt`, `sub/b.txt`"
-        );
+        assert_eq!(missing.to_string(), "no resource file `c.txt`; there is `a.txt`, `sub/b.txt`");
 
         let folder = std::env::temp_dir().join(format!("racetrack-resources-{}", std::process::id()));
         let written = context.resources().write_to(&folder).expect("can be written");
         assert_eq!(std::fs::read(&written[1]).expect("is there"), b"two");
-        let before = std::fs::metadata(&written[0])
-            .and_then(|meta| meta.modified())
-            .expect("has a time");
-        context
-            .resources()
-            .write_to(&folder)
-            .expect("can be written again");
-        let after = std::fs::metadata(&written[0])
-            .and_then(|meta| meta.modified())
-            .expect("has a time");
+        let before = std::fs::metadata(&written[0]).and_then(|meta| meta.modified()).expect("has a time");
+        context.resources().write_to(&folder).expect("can be written again");
+        let after = std::fs::metadata(&written[0]).and_then(|meta| meta.modified()).expect("has a time");
         assert_eq!(before, after);
         std::fs::remove_dir_all(folder).expect("can be removed");
     }

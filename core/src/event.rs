@@ -49,12 +49,7 @@ pub struct ValidateJobManifest<'a> {
 impl<'a> PostJobDeploy<'a> {
     /// The event without a known deployer.
     pub const fn new(manifest: &'a JobManifest, job: &'a Job, image_name: &'a str) -> Self {
-        Self {
-            manifest,
-            job,
-            image_name,
-            deployer_username: None,
-        }
+        Self { manifest, job, image_name, deployer_username: None }
     }
 
     /// The event with the user who deployed the job.
@@ -68,10 +63,7 @@ impl<'a> PostJobDeploy<'a> {
 impl<'a> PostJobDelete<'a> {
     /// The event without a known executor.
     pub const fn new(job: &'a Job) -> Self {
-        Self {
-            job,
-            username_executor: None,
-        }
+        Self { job, username_executor: None }
     }
 
     /// The event with the user who deleted the job.

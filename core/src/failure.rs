@@ -60,9 +60,7 @@ impl HookFailureCause {
     pub fn from_panic(payload: &(dyn Any + Send)) -> Self {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        Self::Panic {
-            message: text.unwrap_or_else(|| "(a panic without a text)".to_owned()),
-        }
+        Self::Panic { message: text.unwrap_or_else(|| "(a panic without a text)".to_owned()) }
     }
 }
 
@@ -98,11 +96,7 @@ impl HookFailure {
 
 impl fmt::Display for HookFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "hook `{}` of plugin `{}` {} failed",
-            self.hook, self.plugin, self.version
-        )
+        write!(f, "hook `{}` of plugin `{}` {} failed", self.hook, self.plugin, self.version)
     }
 }
 
@@ -137,29 +131,12 @@ mod tests {
     #[test]
     fn each_cause_has_its_text() {
         let limit = Duration::from_secs(30);
-        assert_eq!(
-            HookFailureCause::TimedOut { limit }.to_string(),
-            "it did not finish within 30 s"
-        );
+        assert_eq!(HookFailureCause::TimedOut { limit }.to_string(), "it did not finish within 30 s");
         let limit = Duration::from_millis(250);
-        assert!(
-            HookFailureCause::Blocked { limit }
-                .to_string()
-                .contains("more than 250 ms")
-        );
-        assert_eq!(
-            HookFailureCause::from_panic(&"boom").to_string(),
-            "it panicked: boom"
-        );
-        assert_eq!(
-            HookFailureCause::from_panic(&"boom".to_owned()).to_string(),
-            "it panicked: boom"
-        );
-        assert!(
-            HookFailureCause::from_panic(&7)
-                .to_string()
-                .contains("without a text")
-        );
+        assert!(HookFailureCause::Blocked { limit }.to_string().contains("more than 250 ms"));
+        assert_eq!(HookFailureCause::from_panic(&"boom").to_string(), "it panicked: boom");
+        assert_eq!(HookFailureCause::from_panic(&"boom".to_owned()).to_string(), "it panicked: boom");
+        assert!(HookFailureCause::from_panic(&7).to_string().contains("without a text"));
     }
 
     #[test]

@@ -135,10 +135,7 @@ impl Hook {
 
     /// The hook of that name.
     pub fn named(name: &str) -> Option<Self> {
-        HOOKS
-            .iter()
-            .map(|descriptor| descriptor.hook)
-            .find(|hook| hook.name() == name)
+        HOOKS.iter().map(|descriptor| descriptor.hook).find(|hook| hook.name() == name)
     }
 
     /// What there is to know about the hook.
@@ -207,10 +204,7 @@ mod tests {
     #[test]
     fn the_attribute_macro_knows_the_same_hooks() {
         let known: &[&str] = &racetrack_macros::__hook_names!();
-        let catalogue: Vec<_> = Hook::catalogue()
-            .iter()
-            .map(|descriptor| descriptor.hook.name())
-            .collect();
+        let catalogue: Vec<_> = Hook::catalogue().iter().map(|descriptor| descriptor.hook.name()).collect();
         assert_eq!(known, catalogue);
     }
 

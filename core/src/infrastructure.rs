@@ -144,11 +144,7 @@ pub struct DeployJob<'a> {
 impl InfrastructureTarget {
     /// A target that deploys and watches jobs.
     pub fn new(job_deployer: Arc<dyn JobDeployer>, job_monitor: Arc<dyn JobMonitor>) -> Self {
-        Self {
-            job_deployer: Some(job_deployer),
-            job_monitor: Some(job_monitor),
-            ..Self::default()
-        }
+        Self { job_deployer: Some(job_deployer), job_monitor: Some(job_monitor), ..Self::default() }
     }
 
     /// The same target, able to follow logs.

@@ -48,18 +48,10 @@ pub struct JobManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_dependencies: Option<Vec<String>>,
     /// Variables of the build.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "unique_keys"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "unique_keys")]
     pub build_env: Option<BTreeMap<String, String>>,
     /// Variables of the running job.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "unique_keys"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "unique_keys")]
     pub runtime_env: Option<BTreeMap<String, String>>,
     /// A file of the client with secret variables of the build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,11 +60,7 @@ pub struct JobManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_runtime_env_file: Option<String>,
     /// Whatever the owner wants to note.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "unique_keys"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "unique_keys")]
     pub labels: Option<BTreeMap<String, Value>>,
     /// Endpoints that ask for no token, once an administrator agrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,10 +180,7 @@ impl JobManifest {
         }
         if self.version.parse::<crate::Version>().is_err() || !self.version.chars().all(is_version_character)
         {
-            broken.push(format!(
-                "version: {:?} is no version of the form X.Y.Z[-label]",
-                self.version
-            ));
+            broken.push(format!("version: {:?} is no version of the form X.Y.Z[-label]", self.version));
         }
         match self.owner_email.split_once('@') {
             Some((name, host)) if !name.is_empty() && !host.is_empty() => {}
@@ -209,50 +194,28 @@ impl JobManifest {
             _ => {}
         }
         if self.job_type().matches(':').count() != 1 && self.jobtype.is_some() {
-            broken.push(format!(
-                "jobtype: {:?} does not have the form name:version",
-                self.job_type()
-            ));
+            broken.push(format!("jobtype: {:?} does not have the form name:version", self.job_type()));
         }
-        let extras = [
-            &self.jobtype_extra,
-            &self.python,
-            &self.golang,
-            &self.wrapper_properties,
-        ];
+        let extras = [&self.jobtype_extra, &self.python, &self.golang, &self.wrapper_properties];
         if extras.iter().filter(|extra| extra.is_some()).count() > 1 {
             broken.push(
                 "jobtype_extra: set only one of jobtype_extra, python, golang, wrapper_properties".to_owned(),
             );
         }
         if !(1..=MAX_REPLICAS).contains(&self.replicas) {
-            broken.push(format!(
-                "replicas: must be from 1 to {MAX_REPLICAS}, not {}",
-                self.replicas
-            ));
+            broken.push(format!("replicas: must be from 1 to {MAX_REPLICAS}, not {}", self.replicas));
         }
-        if broken.is_empty() {
-            Ok(())
-        } else {
-            Err(JobManifestError::Rules(broken))
-        }
+        if broken.is_empty() { Ok(()) } else { Err(JobManifestError::Rules(broken)) }
     }
 
     /// The job type asked for: `jobtype`, or the older `lang`.
     pub fn job_type(&self) -> &str {
-        self.jobtype
-            .as_deref()
-            .or(self.lang.as_deref())
-            .unwrap_or_default()
+        self.jobtype.as_deref().or(self.lang.as_deref()).unwrap_or_default()
     }
 
     /// What the job type asks for: `jobtype_extra`, or one of its older names.
     pub fn job_type_extra(&self) -> Option<&Map<String, Value>> {
-        let older = self
-            .golang
-            .as_ref()
-            .or(self.python.as_ref())
-            .or(self.wrapper_properties.as_ref());
+        let older = self.golang.as_ref().or(self.python.as_ref()).or(self.wrapper_properties.as_ref());
         self.jobtype_extra.as_ref().or(older)
     }
 }
@@ -358,14 +321,7 @@ mod tests {
                 .replace("python3:1.0.0", "python3");
             text.push_str("replicas: 0\nversion: \"1\"\npython: {}\ngolang: {}\n");
         });
-        for key in [
-            "name:",
-            "owner_email:",
-            "jobtype:",
-            "replicas:",
-            "version:",
-            "jobtype_extra:",
-        ] {
+        for key in ["name:", "owner_email:", "jobtype:", "replicas:", "version:", "jobtype_extra:"] {
             assert!(text.contains(key), "{key} in {text}");
         }
     }
@@ -375,18 +331,7 @@ mod tests {
         for name in ["adder", "a", "python-class", "3d", &"a".repeat(40)] {
             assert!(is_job_name(name), "{name}");
         }
-        for name in [
-            "",
-            "-a",
-            "a-",
-            "a--b",
-            "A",
-            "a_b",
-            "a b",
-            "a\n",
-            "a\"",
-            &"a".repeat(41),
-        ] {
+        for name in ["", "-a", "a-", "a--b", "A", "a_b", "a b", "a\n", "a\"", &"a".repeat(41)] {
             assert!(!is_job_name(name), "{name:?}");
         }
     }

@@ -55,11 +55,7 @@ impl JobType {
     /// # Errors
     /// [`NoImages`] when there is none.
     pub fn new(images: Vec<ImageDefinition>) -> Result<Self, NoImages> {
-        if images.is_empty() {
-            Err(NoImages)
-        } else {
-            Ok(Self { images })
-        }
+        if images.is_empty() { Err(NoImages) } else { Ok(Self { images }) }
     }
 
     /// The older shape: the Dockerfile of a base image, and the template of the Dockerfile of the job. Without a
@@ -67,17 +63,9 @@ impl JobType {
     pub fn from_base_and_template(base_image: Option<&str>, template: Option<&str>) -> Self {
         let image = match template {
             Some(path) => ImageDefinition::from_job_type(path),
-            None => ImageDefinition {
-                dockerfile_path: None,
-                ..ImageDefinition::from_job("")
-            },
+            None => ImageDefinition { dockerfile_path: None, ..ImageDefinition::from_job("") },
         };
-        Self {
-            images: vec![ImageDefinition {
-                base_image: base_image.map(str::to_owned),
-                ..image
-            }],
-        }
+        Self { images: vec![ImageDefinition { base_image: base_image.map(str::to_owned), ..image }] }
     }
 
     /// The images, in the order in which they are made; never empty.
@@ -105,10 +93,7 @@ impl ImageDefinition {
 
     /// An image whose Dockerfile template is a file of the job.
     pub fn from_job(path: &str) -> Self {
-        Self {
-            source: ImageSource::Job,
-            ..Self::from_job_type(path)
-        }
+        Self { source: ImageSource::Job, ..Self::from_job_type(path) }
     }
 
     /// The same image with a Dockerfile that is taken as it is.
@@ -133,12 +118,7 @@ mod tests {
     #[test]
     fn the_older_shape_without_a_template_takes_the_dockerfile_of_the_job() {
         let job_type = JobType::from_base_and_template(None, None);
-        let [image] = job_type.images() else {
-            panic!("one image")
-        };
-        assert_eq!(
-            (image.source, image.dockerfile_path.as_deref()),
-            (ImageSource::Job, None)
-        );
+        let [image] = job_type.images() else { panic!("one image") };
+        assert_eq!((image.source, image.dockerfile_path.as_deref()), (ImageSource::Job, None));
     }
 }

@@ -39,7 +39,6 @@ pub mod context;
 pub mod error;
 pub mod event;
 pub mod failure;
-pub mod guard;
 #[expect(
     unsafe_code,
     reason = "linkme puts each descriptor into a link section; no unsafe code is written by hand"
@@ -57,8 +56,10 @@ pub mod progress;
 pub mod quantity;
 pub mod registration;
 pub mod registry;
+mod round;
 pub mod secrets;
 pub mod start;
+pub mod time_limit;
 pub mod version;
 
 pub use async_trait::async_trait;

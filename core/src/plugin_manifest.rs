@@ -91,9 +91,7 @@ impl FromStr for Category {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let known = Self::ALL.into_iter().find(|category| category.as_str() == text);
-        known.ok_or_else(|| UnknownCategory {
-            text: text.to_owned(),
-        })
+        known.ok_or_else(|| UnknownCategory { text: text.to_owned() })
     }
 }
 
@@ -111,10 +109,7 @@ mod tests {
     fn categories_are_written_and_read_alike() {
         for category in Category::ALL {
             assert_eq!(category.as_str().parse(), Ok(category));
-            assert_eq!(
-                serde_json::to_value(category).expect("serializes"),
-                category.as_str()
-            );
+            assert_eq!(serde_json::to_value(category).expect("serializes"), category.as_str());
         }
         assert!("jobtype".parse::<Category>().is_err());
     }

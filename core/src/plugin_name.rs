@@ -92,9 +92,7 @@ impl FromStr for PluginName {
             return Err(InvalidPluginName::BadDash);
         }
         if is_device_name(text) {
-            return Err(InvalidPluginName::DeviceName {
-                name: text.to_owned(),
-            });
+            return Err(InvalidPluginName::DeviceName { name: text.to_owned() });
         }
         Ok(Self(text.to_owned()))
     }
@@ -122,8 +120,7 @@ impl fmt::Display for PluginName {
 
 fn is_device_name(name: &str) -> bool {
     let numbered = |prefix: &str| {
-        name.strip_prefix(prefix)
-            .is_some_and(|rest| rest.len() == 1 && rest.as_bytes()[0].is_ascii_digit())
+        name.strip_prefix(prefix).is_some_and(|rest| rest.len() == 1 && rest.as_bytes()[0].is_ascii_digit())
     };
     DEVICE_NAMES.contains(&name) || numbered("com") || numbered("lpt")
 }
@@ -138,15 +135,8 @@ mod tests {
 
     #[test]
     fn ordinary_names_are_accepted() {
-        for name in [
-            "a",
-            "skynet-watcher",
-            "python3-job-type",
-            "com10",
-            "console",
-            "a-1-b",
-            &"x".repeat(64),
-        ] {
+        for name in ["a", "skynet-watcher", "python3-job-type", "com10", "console", "a-1-b", &"x".repeat(64)]
+        {
             assert_eq!(name.parse::<PluginName>().map(String::from), Ok(name.to_owned()));
         }
     }

@@ -29,9 +29,7 @@ impl Progress {
     /// A plugin that returns in the very moment of this call may be followed by one more call of its round; a hook
     /// reaches a plugin at least once, not exactly once.
     pub fn abandon(&self, index: usize) -> bool {
-        self.0
-            .compare_exchange(index, ABANDONED, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+        self.0.compare_exchange(index, ABANDONED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Notes that the plugin at `index` is called next; `false` when the round was abandoned.

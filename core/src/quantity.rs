@@ -66,29 +66,19 @@ impl FromStr for Quantity {
     type Err = InvalidQuantity;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidQuantity {
-            text: text.to_owned(),
-        };
-        let end = text
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(text.len());
+        let invalid = || InvalidQuantity { text: text.to_owned() };
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, suffix) = text.split_at(end);
         let well_formed = match number.split_once('.') {
             None => !number.is_empty(),
             Some((whole, fraction)) => !whole.is_empty() && !fraction.is_empty() && !fraction.contains('.'),
         };
-        let factor = SUFFIXES
-            .iter()
-            .find(|(known, _)| *known == suffix)
-            .map(|(_, factor)| factor);
+        let factor = SUFFIXES.iter().find(|(known, _)| *known == suffix).map(|(_, factor)| factor);
         let (true, Some(factor)) = (well_formed, factor) else {
             return Err(invalid());
         };
         let number: f64 = number.parse().map_err(|_| invalid())?;
-        Ok(Self {
-            text: text.to_owned(),
-            value: number * factor,
-        })
+        Ok(Self { text: text.to_owned(), value: number * factor })
     }
 }
 

@@ -3,24 +3,27 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde_yaml::Value;
 
 use crate::failure::{HookFailure, HookFailureCause};
-use crate::guard::{TimeLimit, guard};
+
 use crate::hook::{Hook, HookSet};
 use crate::plan::{ComponentPlan, PlannedPlugin};
 use crate::progress::Progress;
 use crate::registration::{self, Registration};
+use crate::round::Round;
 use crate::start::{self, StartError};
+use crate::time_limit::TimeLimit;
 use crate::{HookResult, Plugin, PluginContext, PluginManifest};
 
 /// The plugins of a component, constructed, in hook order, with one list per hook.
 pub struct Registry {
     component: &'static str,
     entries: Vec<PluginEntry>,
-    by_hook: [Vec<usize>; Hook::COUNT],
+    by_hook: [Vec<Target>; Hook::COUNT],
     limit: TimeLimit,
 }
 
@@ -34,7 +37,14 @@ pub struct PluginEntry {
     pub digest: &'static str,
     /// The hooks the plugin implements.
     pub hooks: HookSet,
-    plugin: Box<dyn Plugin>,
+    plugin: Arc<dyn Plugin>,
+}
+
+/// A plugin in the list of one hook. The lists hold the plugins themselves, so that a round walks over one short row of
+/// memory.
+struct Target {
+    plugin: Arc<dyn Plugin>,
+    entry: usize,
 }
 
 /// What one call of a hook gave: the plugin, and its answer or its failure.
@@ -73,21 +83,16 @@ impl Registry {
     ) -> Result<Self, StartError> {
         let rows = start::match_plan(plan, registrations)?;
         start::check_configs(plan, configs)?;
-        let entries: Vec<_> = rows
-            .into_iter()
-            .map(|(row, found)| construct(row, found, configs))
-            .collect::<Result<_, _>>()?;
-        let mut by_hook: [Vec<usize>; Hook::COUNT] = Default::default();
+        let entries: Vec<_> =
+            rows.into_iter().map(|(row, found)| construct(row, found, configs)).collect::<Result<_, _>>()?;
+        let mut by_hook: [Vec<Target>; Hook::COUNT] = Default::default();
         for hook in Hook::catalogue().iter().map(|descriptor| descriptor.hook) {
-            let implementing = |index: &usize| entries[*index].hooks.contains(hook);
-            by_hook[hook.index()] = (0..entries.len()).filter(implementing).collect();
+            let implementing = entries.iter().enumerate().filter(|(_, entry)| entry.hooks.contains(hook));
+            let targets =
+                implementing.map(|(index, entry)| Target { plugin: Arc::clone(&entry.plugin), entry: index });
+            by_hook[hook.index()] = targets.collect();
         }
-        Ok(Self {
-            component: plan.component,
-            entries,
-            by_hook,
-            limit,
-        })
+        Ok(Self { component: plan.component, entries, by_hook, limit })
     }
 
     /// The component whose plugins these are.
@@ -102,51 +107,40 @@ impl Registry {
 
     /// The plugins that implement a hook, in the order in which it reaches them.
     pub fn implementing(&self, hook: Hook) -> impl ExactSizeIterator<Item = &PluginEntry> {
-        self.by_hook[hook.index()]
-            .iter()
-            .map(|index| &self.entries[*index])
+        self.by_hook[hook.index()].iter().map(|target| &self.entries[target.entry])
     }
 
     /// The plugin of that name; of several versions the one with the highest.
     pub fn named(&self, name: &str) -> Option<&PluginEntry> {
-        let of_that_name = self
-            .entries
-            .iter()
-            .filter(|entry| entry.manifest.name.as_str() == name);
+        let of_that_name = self.entries.iter().filter(|entry| entry.manifest.name.as_str() == name);
         of_that_name.max_by(|left, right| left.manifest.version.cmp(&right.manifest.version))
     }
 
     /// Calls a hook on every plugin that implements it, one after the other, and hands each outcome to `each`.
-    pub async fn call_every<'a, T>(
+    #[inline]
+    pub fn call_every<'a, T>(
         &'a self,
         hook: Hook,
         call: impl Fn(&'a dyn Plugin) -> BoxFuture<'a, HookResult<T>>,
         each: impl FnMut(Outcome<T>),
-    ) {
-        self.call_from(hook, 0, &Progress::default(), call, each).await;
+    ) -> impl Future<Output = ()> {
+        self.round(hook, 0, None, call, each)
     }
 
     /// Like [`call_every`](Self::call_every), from the plugin at index `first` of the hook's list on, noting in
     /// `progress` which plugin is being called.
-    pub async fn call_from<'a, T>(
+    pub fn call_from<'a, 'p, T>(
         &'a self,
         hook: Hook,
         first: usize,
-        progress: &Progress,
+        progress: &'p Progress,
         call: impl Fn(&'a dyn Plugin) -> BoxFuture<'a, HookResult<T>>,
-        mut each: impl FnMut(Outcome<T>),
-    ) {
-        for (index, plugin) in self.by_hook[hook.index()].iter().enumerate().skip(first) {
-            if !progress.enter(index) {
-                return;
-            }
-            let entry = &self.entries[*plugin];
-            let result = guard(&self.limit, || call(&*entry.plugin)).await;
-            each(Outcome {
-                plugin: *plugin,
-                result: result.map_err(|cause| entry.failure(hook, cause)),
-            });
-        }
+        each: impl FnMut(Outcome<T>),
+    ) -> impl Future<Output = ()>
+    where
+        'a: 'p,
+    {
+        self.round(hook, first, Some(progress), call, each)
     }
 
     /// Calls a hook on one plugin, whether it implements the hook or not.
@@ -157,10 +151,36 @@ impl Registry {
         &'a self,
         entry: &'a PluginEntry,
         hook: Hook,
-        call: impl FnOnce(&'a dyn Plugin) -> BoxFuture<'a, HookResult<T>>,
+        call: impl Fn(&'a dyn Plugin) -> BoxFuture<'a, HookResult<T>>,
     ) -> Result<T, HookFailure> {
-        let result = guard(&self.limit, || call(&*entry.plugin)).await;
-        result.map_err(|cause| entry.failure(hook, cause))
+        let mut answer = None;
+        let plugin = |index: usize| (index == 0).then_some(&*entry.plugin);
+        let blame = |_, cause| entry.failure(hook, cause);
+        Round::new(plugin, 0, &self.limit, None, call, blame, |_, result| {
+            answer = Some(result);
+        })
+        .await;
+        answer.expect("a round over one plugin has one answer")
+    }
+
+    fn round<'a, 'p, T>(
+        &'a self,
+        hook: Hook,
+        first: usize,
+        progress: Option<&'p Progress>,
+        call: impl Fn(&'a dyn Plugin) -> BoxFuture<'a, HookResult<T>>,
+        mut each: impl FnMut(Outcome<T>),
+    ) -> impl Future<Output = ()>
+    where
+        'a: 'p,
+    {
+        let targets = &self.by_hook[hook.index()];
+        let plugin = |index: usize| targets.get(index).map(|target| &*target.plugin);
+        let blame = move |index: usize, cause| self.entries[targets[index].entry].failure(hook, cause);
+        let finished = move |index: usize, result| {
+            each(Outcome { plugin: targets[index].entry, result });
+        };
+        Round::new(plugin, first, &self.limit, progress, call, blame, finished)
     }
 
     /// The failure of the plugin at index `index` of the hook's list.
@@ -170,11 +190,8 @@ impl Registry {
         index: usize,
         cause: HookFailureCause,
     ) -> Outcome<std::convert::Infallible> {
-        let plugin = self.by_hook[hook.index()][index];
-        Outcome {
-            plugin,
-            result: Err(self.entries[plugin].failure(hook, cause)),
-        }
+        let plugin = self.by_hook[hook.index()][index].entry;
+        Outcome { plugin, result: Err(self.entries[plugin].failure(hook, cause)) }
     }
 
     /// How long one hook of one plugin may take.
@@ -187,12 +204,7 @@ impl PluginEntry {
     /// A failure of this plugin.
     pub fn failure(&self, hook: Hook, cause: HookFailureCause) -> HookFailure {
         let manifest = &self.manifest;
-        HookFailure {
-            hook,
-            plugin: manifest.name.clone(),
-            version: manifest.version.clone(),
-            cause,
-        }
+        HookFailure { hook, plugin: manifest.name.clone(), version: manifest.version.clone(), cause }
     }
 }
 
@@ -219,11 +231,7 @@ fn construct(
     let manifest = start::manifest_of(row)?;
     let config = configs.get(row.name).cloned().unwrap_or(Value::Null);
     let context = PluginContext::new(manifest.clone(), row.resources, config);
-    let failed = |source| StartError::Construct {
-        name: row.name,
-        version: row.version,
-        source,
-    };
+    let failed = |source| StartError::Construct { name: row.name, version: row.version, source };
     let plugin = catch_unwind(AssertUnwindSafe(|| (registration.construct)(context)))
         .map_err(|payload| failed(HookFailureCause::from_panic(&*payload)))?
         .map_err(|error| failed(HookFailureCause::from(error)))?;
@@ -232,6 +240,6 @@ fn construct(
         position: row.position,
         digest: row.digest,
         hooks: registration.hooks,
-        plugin,
+        plugin: plugin.into(),
     })
 }

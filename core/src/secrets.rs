@@ -33,11 +33,7 @@ impl JobSecrets {
         secret_build_env: BTreeMap<String, String>,
         secret_runtime_env: BTreeMap<String, String>,
     ) -> Self {
-        Self {
-            git_credentials,
-            secret_build_env,
-            secret_runtime_env,
-        }
+        Self { git_credentials, secret_build_env, secret_runtime_env }
     }
 }
 
@@ -53,9 +49,7 @@ impl fmt::Debug for JobSecrets {
 
 impl fmt::Debug for GitCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GitCredentials")
-            .field("username", &self.username)
-            .finish_non_exhaustive()
+        f.debug_struct("GitCredentials").field("username", &self.username).finish_non_exhaustive()
     }
 }
 
@@ -65,10 +59,7 @@ mod tests {
 
     #[test]
     fn no_secret_is_shown() {
-        let credentials = GitCredentials {
-            username: "bob".to_owned(),
-            password: "hunter2".to_owned(),
-        };
+        let credentials = GitCredentials { username: "bob".to_owned(), password: "hunter2".to_owned() };
         let variables = BTreeMap::from([("TOKEN".to_owned(), "hunter2".to_owned())]);
         let secrets = JobSecrets::new(Some(credentials), variables.clone(), variables);
         let shown = format!("{secrets:?}");

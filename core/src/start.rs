@@ -147,10 +147,7 @@ pub(crate) fn match_plan(
     if difference == PlanDifference::default() {
         return Ok(rows);
     }
-    Err(StartError::NotAsPlanned {
-        component: plan.component,
-        difference,
-    })
+    Err(StartError::NotAsPlanned { component: plan.component, difference })
 }
 
 /// Refuses a configuration for a plugin that is not there: it is a misspelling, or meant for another component.
@@ -158,55 +155,32 @@ pub(crate) fn check_configs(
     plan: &ComponentPlan,
     configs: &BTreeMap<String, Value>,
 ) -> Result<(), StartError> {
-    let unknown = configs
-        .keys()
-        .find(|name| !plan.plugins.iter().any(|row| row.name == name.as_str()));
+    let unknown = configs.keys().find(|name| !plan.plugins.iter().any(|row| row.name == name.as_str()));
     let Some(name) = unknown else { return Ok(()) };
     let mut known: Vec<_> = plan.plugins.iter().map(|row| format!("`{}`", row.name)).collect();
     known.dedup();
-    let known = if known.is_empty() {
-        "no plugin".to_owned()
-    } else {
-        known.join(", ")
-    };
-    Err(StartError::ConfigForUnknownPlugin {
-        component: plan.component,
-        name: name.clone(),
-        known,
-    })
+    let known = if known.is_empty() { "no plugin".to_owned() } else { known.join(", ") };
+    Err(StartError::ConfigForUnknownPlugin { component: plan.component, name: name.clone(), known })
 }
 
 /// The plugin manifest that a row was made from.
 pub(crate) fn manifest_of(row: &PlannedPlugin) -> Result<PluginManifest, StartError> {
     let name = row.name;
-    let plugin_name = name
-        .parse()
-        .map_err(|source| StartError::PlannedName { name, source })?;
-    let version = row
-        .version
-        .parse()
-        .map_err(|source| StartError::PlannedVersion { name, source })?;
+    let plugin_name = name.parse().map_err(|source| StartError::PlannedName { name, source })?;
+    let version = row.version.parse().map_err(|source| StartError::PlannedVersion { name, source })?;
     let category = row.category.map(str::parse).transpose();
     let mut manifest = PluginManifest::new(plugin_name, version);
     manifest.category = category.map_err(|source| StartError::PlannedCategory { name, source })?;
     manifest.priority = row.priority;
     manifest.url = row.url.map(str::to_owned);
     manifest.build_date = row.build_date.map(str::to_owned);
-    manifest.components = row
-        .components
-        .iter()
-        .map(|component| (*component).to_owned())
-        .collect();
+    manifest.components = row.components.iter().map(|component| (*component).to_owned()).collect();
     Ok(manifest)
 }
 
 fn check_order(plan: &ComponentPlan) -> Result<(), StartError> {
     let place = |row: &PlannedPlugin| (row.priority, row.position);
-    match plan
-        .plugins
-        .windows(2)
-        .find(|pair| place(&pair[0]) >= place(&pair[1]))
-    {
+    match plan.plugins.windows(2).find(|pair| place(&pair[0]) >= place(&pair[1])) {
         None => Ok(()),
         Some(pair) => Err(StartError::PlanOutOfOrder {
             component: plan.component,

@@ -59,9 +59,7 @@ impl FromStr for Version {
     type Err = InvalidVersion;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidVersion {
-            text: text.to_owned(),
-        };
+        let invalid = || InvalidVersion { text: text.to_owned() };
         let mut numbers = [0; 3];
         let mut rest = text;
         for (index, number) in numbers.iter_mut().enumerate() {
@@ -75,11 +73,7 @@ impl FromStr for Version {
         if rest.chars().any(char::is_control) {
             return Err(invalid());
         }
-        Ok(Self {
-            numbers,
-            text: text.to_owned(),
-            label_start: text.len() - rest.len(),
-        })
+        Ok(Self { numbers, text: text.to_owned(), label_start: text.len() - rest.len() })
     }
 }
 
@@ -129,16 +123,8 @@ mod tests {
 
     #[test]
     fn order_is_numeric_then_stable_then_label() {
-        let ascending = [
-            "0.0.0rc1",
-            "0.0.0",
-            "0.0.9",
-            "0.0.10-alpha",
-            "0.0.10-dev",
-            "0.0.10-rc2",
-            "0.0.10",
-            "0.1.0",
-        ];
+        let ascending =
+            ["0.0.0rc1", "0.0.0", "0.0.9", "0.0.10-alpha", "0.0.10-dev", "0.0.10-rc2", "0.0.10", "0.1.0"];
         for pair in ascending.windows(2) {
             assert!(version(pair[0]) < version(pair[1]), "{pair:?}");
         }

@@ -28,12 +28,7 @@ fn the_plugin_is_registered_with_its_hooks() {
     assert_eq!(registration.type_name, "Sample");
     for descriptor in Hook::catalogue() {
         let implemented = ["job_runtime_env_vars", "markdown_docs"].contains(&descriptor.hook.name());
-        assert_eq!(
-            registration.hooks.contains(descriptor.hook),
-            implemented,
-            "{}",
-            descriptor.hook
-        );
+        assert_eq!(registration.hooks.contains(descriptor.hook), implemented, "{}", descriptor.hook);
     }
     racetrack_core::plan::assert_planned(
         &__RACETRACK_PLUGIN,

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use racetrack_core::catalogue::{Catalogue, CatalogueError};
 use racetrack_core::error::chain;
-use racetrack_core::guard::{TimeLimit, Timer};
 use racetrack_core::hook::HookSet;
 use racetrack_core::plan::{ComponentPlan, PlannedPlugin};
 use racetrack_core::registration::Registration;
 use racetrack_core::registry::Outcome;
 use racetrack_core::start::StartError;
+use racetrack_core::time_limit::{TimeLimit, Timer};
 use racetrack_core::{
     EnvVars, Hook, HookResult, ImageDefinition, JobType, JobTypes, Plugin, PluginContext, PluginError,
     Registry, async_trait,
@@ -63,21 +63,13 @@ impl Plugin for Named {
     async fn job_types(&self) -> HookResult<JobTypes> {
         let job_type = JobType::from(ImageDefinition::from_job_type(&self.0));
         Ok(JobTypes::from([(
-            if self.0.starts_with("same") {
-                "same:1.0.0"
-            } else {
-                "python3:1.0.0"
-            }
-            .to_owned(),
+            if self.0.starts_with("same") { "same:1.0.0" } else { "python3:1.0.0" }.to_owned(),
             job_type,
         )]))
     }
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature is that of `Registration::construct`"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the signature is that of `Registration::construct`")]
 fn construct(context: PluginContext) -> Result<Box<dyn Plugin>, PluginError> {
     let name = context.manifest().name.to_string();
     match name.as_str() {
@@ -103,28 +95,16 @@ fn row(name: &'static str, version: &'static str, priority: i64, position: usize
 }
 
 fn plan(rows: Vec<PlannedPlugin>) -> &'static ComponentPlan {
-    Box::leak(Box::new(ComponentPlan {
-        component: "lifecycle",
-        plugins: rows.leak(),
-    }))
+    Box::leak(Box::new(ComponentPlan { component: "lifecycle", plugins: rows.leak() }))
 }
 
 fn registration(name: &'static str, version: &'static str) -> &'static Registration {
     let hooks = HookSet::EMPTY.with(Hook::JobRuntimeEnvVars).with(Hook::JobTypes);
-    Box::leak(Box::new(Registration {
-        name,
-        version,
-        type_name: "Named",
-        hooks,
-        construct,
-    }))
+    Box::leak(Box::new(Registration { name, version, type_name: "Named", hooks, construct }))
 }
 
 fn limit() -> TimeLimit {
-    TimeLimit {
-        duration: Duration::from_secs(30),
-        timer: Arc::new(ImpatientTimer),
-    }
+    TimeLimit { duration: Duration::from_secs(30), timer: Arc::new(ImpatientTimer) }
 }
 
 fn start(plan: &'static ComponentPlan, linked: &[&'static Registration]) -> Result<Registry, StartError> {
@@ -132,16 +112,8 @@ fn start(plan: &'static ComponentPlan, linked: &[&'static Registration]) -> Resu
 }
 
 fn started(names: &[&'static str]) -> Registry {
-    let rows = names
-        .iter()
-        .enumerate()
-        .map(|(position, name)| row(name, "1.0.0", 0, position))
-        .collect();
-    let linked: Vec<_> = names
-        .iter()
-        .rev()
-        .map(|name| registration(name, "1.0.0"))
-        .collect();
+    let rows = names.iter().enumerate().map(|(position, name)| row(name, "1.0.0", 0, position)).collect();
+    let linked: Vec<_> = names.iter().rev().map(|name| registration(name, "1.0.0")).collect();
     start(plan(rows), &linked).expect("as planned")
 }
 
@@ -163,11 +135,7 @@ fn env_vars(registry: &Registry) -> Vec<String> {
             Err(failure) => failure.one_line(),
         });
     };
-    block_on(registry.call_every(
-        Hook::JobRuntimeEnvVars,
-        |plugin| plugin.job_runtime_env_vars(),
-        each,
-    ));
+    block_on(registry.call_every(Hook::JobRuntimeEnvVars, |plugin| plugin.job_runtime_env_vars(), each));
     outcomes.into_inner().expect("not poisoned")
 }
 
@@ -180,57 +148,34 @@ fn hooks_run_by_priority_then_position_whatever_the_linker_does() {
         row("a", "1.0.0", 5, 1),
     ];
     let keys = [("a", "1.0.0"), ("b", "1.0.0"), ("b", "9.0.0"), ("z", "1.0.0")];
-    let linked: Vec<_> = keys
-        .iter()
-        .map(|(name, version)| registration(name, version))
-        .collect();
+    let linked: Vec<_> = keys.iter().map(|(name, version)| registration(name, version)).collect();
     let reversed: Vec<_> = linked.iter().rev().copied().collect();
     for linked in [linked, reversed] {
         let registry = start(plan(rows.clone()), &linked).expect("as planned");
         assert_eq!(env_vars(&registry), ["z", "b", "b", "a"]);
-        let versions: Vec<_> = registry
-            .implementing(Hook::JobTypes)
-            .map(|entry| entry.manifest.version.as_str())
-            .collect();
+        let versions: Vec<_> =
+            registry.implementing(Hook::JobTypes).map(|entry| entry.manifest.version.as_str()).collect();
         assert_eq!(versions, ["1.0.0", "9.0.0", "1.0.0", "1.0.0"]);
         assert_eq!(registry.implementing(Hook::RunAction).len(), 0);
-        assert_eq!(
-            registry.named("b").map(|entry| entry.manifest.version.as_str()),
-            Some("9.0.0")
-        );
+        assert_eq!(registry.named("b").map(|entry| entry.manifest.version.as_str()), Some("9.0.0"));
     }
 }
 
 #[test]
 fn a_plan_out_of_order_is_refused() {
     for (first, second) in [((1, 0), (0, 1)), ((0, 1), (0, 0)), ((0, 1), (0, 1))] {
-        let rows = vec![
-            row("a", "1.0.0", first.0, first.1),
-            row("b", "1.0.0", second.0, second.1),
-        ];
+        let rows = vec![row("a", "1.0.0", first.0, first.1), row("b", "1.0.0", second.0, second.1)];
         let linked = [registration("a", "1.0.0"), registration("b", "1.0.0")];
         let error = start(plan(rows), &linked).expect_err("out of order");
-        assert!(
-            error
-                .to_string()
-                .contains("not in hook order at plugin `b` 1.0.0"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("not in hook order at plugin `b` 1.0.0"), "{error}");
     }
 }
 
 #[test]
 fn linked_and_planned_plugins_must_be_the_same() {
-    let rows = vec![
-        row("dropped", "1.0.0", 0, 0),
-        row("twice", "1.0.0", 0, 1),
-        row("moved", "1.0.0", 0, 2),
-    ];
-    let linked = [
-        registration("twice", "1.0.0"),
-        registration("twice", "1.0.0"),
-        registration("moved", "1.0.1"),
-    ];
+    let rows = vec![row("dropped", "1.0.0", 0, 0), row("twice", "1.0.0", 0, 1), row("moved", "1.0.0", 0, 2)];
+    let linked =
+        [registration("twice", "1.0.0"), registration("twice", "1.0.0"), registration("moved", "1.0.1")];
     let error = start(plan(rows), &linked).expect_err("differs");
     assert_eq!(
         error.to_string(),
@@ -243,21 +188,12 @@ fn linked_and_planned_plugins_must_be_the_same() {
 #[test]
 fn a_plugin_that_cannot_be_constructed_stops_the_start() {
     let text = |name: &'static str| {
-        let error = start(
-            plan(vec![row(name, "1.0.0", 0, 0)]),
-            &[registration(name, "1.0.0")],
-        )
-        .expect_err("refused");
+        let error =
+            start(plan(vec![row(name, "1.0.0", 0, 0)]), &[registration(name, "1.0.0")]).expect_err("refused");
         chain(&error)
     };
-    assert_eq!(
-        text("broken"),
-        "cannot construct plugin `broken` 1.0.0: no such mail server"
-    );
-    assert_eq!(
-        text("explosive"),
-        "cannot construct plugin `explosive` 1.0.0: it panicked: constructed"
-    );
+    assert_eq!(text("broken"), "cannot construct plugin `broken` 1.0.0: no such mail server");
+    assert_eq!(text("explosive"), "cannot construct plugin `explosive` 1.0.0: it panicked: constructed");
 }
 
 #[test]
@@ -302,10 +238,7 @@ fn one_name_is_offered_once() {
     };
     let catalogue = collect(&started(&["same", "other"])).expect("no clash");
     assert_eq!(
-        catalogue
-            .iter()
-            .map(|(name, offer)| (name, offer.plugin))
-            .collect::<Vec<_>>(),
+        catalogue.iter().map(|(name, offer)| (name, offer.plugin)).collect::<Vec<_>>(),
         [("python3:1.0.0", 1), ("same:1.0.0", 0)]
     );
     let error = collect(&started(&["same", "other", "same-too"])).expect_err("a clash");

@@ -26,20 +26,14 @@ struct SkynetConfig {
 
 impl Default for SkynetConfig {
     fn default() -> Self {
-        Self {
-            word: "skynet".to_owned(),
-            target: "MrPresident".to_owned(),
-        }
+        Self { word: "skynet".to_owned(), target: "MrPresident".to_owned() }
     }
 }
 
 impl FromContext for SkynetWatcher {
     fn from_context(context: PluginContext) -> Result<Self, PluginError> {
         let docs = std::str::from_utf8(context.resources().get("docs.md")?)?;
-        Ok(Self {
-            config: context.config()?,
-            docs: docs.to_owned(),
-        })
+        Ok(Self { config: context.config()?, docs: docs.to_owned() })
     }
 }
 
@@ -56,10 +50,7 @@ impl Plugin for SkynetWatcher {
     }
 
     async fn job_runtime_env_vars(&self) -> HookResult<EnvVars> {
-        Ok(EnvVars::from([(
-            "SKYNET_TARGET".to_owned(),
-            self.config.target.clone(),
-        )]))
+        Ok(EnvVars::from([("SKYNET_TARGET".to_owned(), self.config.target.clone())]))
     }
 
     async fn markdown_docs(&self) -> HookResult<Option<String>> {
@@ -67,11 +58,8 @@ impl Plugin for SkynetWatcher {
     }
 
     async fn run_action(&self, event: RunAction<'_>) -> HookResult<Value> {
-        let name = event
-            .parameters
-            .get("name")
-            .and_then(Value::as_str)
-            .ok_or("the parameter `name` is missing")?;
+        let name =
+            event.parameters.get("name").and_then(Value::as_str).ok_or("the parameter `name` is missing")?;
         Ok(json!({ "watched": self.is_watched(name) }))
     }
 }

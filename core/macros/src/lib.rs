@@ -41,10 +41,7 @@ fn expand(arguments: &Tokens, item: &Tokens) -> Tokens {
     };
     let mut errors = Vec::new();
     if !arguments.is_empty() {
-        errors.push(Error::new(
-            arguments.span(),
-            "`#[racetrack_core::plugin]` takes no arguments",
-        ));
+        errors.push(Error::new(arguments.span(), "`#[racetrack_core::plugin]` takes no arguments"));
     }
     check_header(&block, &mut errors);
     if !errors.is_empty() {
@@ -63,11 +60,7 @@ fn expand(arguments: &Tokens, item: &Tokens) -> Tokens {
 }
 
 fn check_header(block: &ItemImpl, errors: &mut Vec<Error>) {
-    let is_plugin = |path: &syn::Path| {
-        path.segments
-            .last()
-            .is_some_and(|segment| segment.ident == "Plugin")
-    };
+    let is_plugin = |path: &syn::Path| path.segments.last().is_some_and(|segment| segment.ident == "Plugin");
     match &block.trait_ {
         Some((path, _)) if is_plugin(path) => {}
         Some((path, _)) => {
@@ -113,10 +106,7 @@ fn take_hooks(block: &mut ItemImpl, errors: &mut Vec<Error>) -> Vec<Ident> {
 
 fn unknown_hook(name: &str) -> String {
     let distance = |hook: &str| strsim::damerau_levenshtein(hook, name);
-    let nearest = HOOKS
-        .iter()
-        .min_by_key(|hook| distance(hook))
-        .filter(|hook| distance(hook) <= 4);
+    let nearest = HOOKS.iter().min_by_key(|hook| distance(hook)).filter(|hook| distance(hook) <= 4);
     let known = HOOKS.join("`, `");
     match nearest {
         Some(hook) => format!("`{name}` is no hook of a plugin; did you mean `{hook}`?"),
@@ -150,8 +140,6 @@ fn register(plugin: &Type, hooks: &[Ident]) -> Tokens {
 /// `post_job_deploy` → `PostJobDeploy`
 fn variant(hook: &Ident) -> Ident {
     let hook = hook.to_string();
-    let words = hook
-        .split('_')
-        .map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));
+    let words = hook.split('_').map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]));
     format_ident!("{}", words.collect::<String>(), span = Span::call_site())
 }

@@ -16,38 +16,24 @@ pub struct DockerfileJobType {
 impl FromContext for DockerfileJobType {
     fn from_context(context: PluginContext) -> Result<Self, PluginError> {
         let docs = std::str::from_utf8(context.resources().get("docs.md")?)?.to_owned();
-        Ok(Self {
-            full_name: format!("dockerfile:{}", context.manifest().version),
-            docs,
-        })
+        Ok(Self { full_name: format!("dockerfile:{}", context.manifest().version), docs })
     }
 }
 
 #[racetrack_core::plugin]
 impl Plugin for DockerfileJobType {
     async fn job_types(&self) -> HookResult<JobTypes> {
-        Ok(JobTypes::from([(
-            self.full_name.clone(),
-            JobType::from_base_and_template(None, None),
-        )]))
+        Ok(JobTypes::from([(self.full_name.clone(), JobType::from_base_and_template(None, None))]))
     }
 
     async fn validate_job_manifest(&self, event: ValidateJobManifest<'_>) -> HookResult {
-        let path = event
-            .manifest
-            .docker
-            .as_ref()
-            .and_then(|docker| docker.get("dockerfile_path"));
+        let path = event.manifest.docker.as_ref().and_then(|docker| docker.get("dockerfile_path"));
         let path = path
             .ok_or("`docker.dockerfile_path` is missing: say where the Dockerfile is, as in `Dockerfile`")?;
         let path = path
             .as_str()
             .ok_or_else(|| format!("`docker.dockerfile_path` must be text, not {}", kind(path)))?;
-        if path.is_empty()
-            || !Path::new(path)
-                .components()
-                .all(|part| matches!(part, Component::Normal(_)))
-        {
+        if path.is_empty() || !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
             let rule = "must be a relative path without `..`, below the folder of the job";
             return Err(format!("`docker.dockerfile_path` {rule}, not {path:?}").into());
         }
@@ -96,9 +82,7 @@ mod tests {
     #[test]
     fn it_provides_one_job_type_of_its_own_version() {
         let job_types = block_on(plugin().job_types()).expect("has job types");
-        let [image] = job_types["dockerfile:1.0.0"].images() else {
-            panic!("one image")
-        };
+        let [image] = job_types["dockerfile:1.0.0"].images() else { panic!("one image") };
         assert_eq!((image.source, &image.dockerfile_path), (ImageSource::Job, &None));
     }
 
@@ -116,14 +100,9 @@ mod tests {
 
     #[test]
     fn the_manifest_in_the_docs_is_valid() {
-        let docs = block_on(plugin().markdown_docs())
-            .expect("has docs")
-            .expect("has docs");
-        let yaml = docs
-            .split("```")
-            .nth(1)
-            .and_then(|block| block.strip_prefix("yaml\n"))
-            .expect("an example");
+        let docs = block_on(plugin().markdown_docs()).expect("has docs").expect("has docs");
+        let yaml =
+            docs.split("```").nth(1).and_then(|block| block.strip_prefix("yaml\n")).expect("an example");
         let manifest = JobManifest::parse(yaml).expect("a valid manifest");
         let event = ValidateJobManifest::new(&manifest, "dockerfile:1.0.0");
         block_on(plugin().validate_job_manifest(event)).expect("obeys the rules");
