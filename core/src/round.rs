@@ -78,10 +78,14 @@ where
                     (self.each)(index, Ok(answer));
                 }
                 Poll::Ready(Err(error)) => self.fail(HookFailureCause::from(error)),
-                Poll::Pending if self.is_over_time(context) => {
+                Poll::Pending => {
+                    self.in_plugin = false;
+                    if !self.is_over_time(context) {
+                        return Poll::Pending;
+                    }
+                    self.in_plugin = true;
                     self.fail(HookFailureCause::TimedOut { limit: self.limit.duration });
                 }
-                Poll::Pending => return Poll::Pending,
             }
         }
         Poll::Ready(())

@@ -44,6 +44,14 @@ impl Timer for ImpatientTimer {
     }
 }
 
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("not like this");
+    }
+}
+
 /// Behaves as its name says.
 struct Named(String);
 
@@ -53,6 +61,10 @@ impl Plugin for Named {
         match self.0.as_str() {
             "panics" => panic!("boom in {}", self.0),
             "hangs" => std::future::pending().await,
+            "hangs-rudely" => {
+                let _guard = PanicsWhenDropped;
+                std::future::pending().await
+            }
             "errs" => return Err("out of paper".into()),
             "waits" => SecondPoll(false).await,
             _ => {}
@@ -211,7 +223,7 @@ fn a_configuration_for_an_unknown_plugin_is_refused() {
 
 #[test]
 fn one_plugin_that_fails_stops_no_other() {
-    let registry = started(&["first", "panics", "errs", "hangs", "waits", "last"]);
+    let registry = started(&["first", "panics", "errs", "hangs", "hangs-rudely", "waits", "last"]);
     assert_eq!(
         env_vars(&registry),
         [
@@ -219,6 +231,7 @@ fn one_plugin_that_fails_stops_no_other() {
             "hook `job_runtime_env_vars` of plugin `panics` 1.0.0 failed: it panicked: boom in panics",
             "hook `job_runtime_env_vars` of plugin `errs` 1.0.0 failed: out of paper",
             "hook `job_runtime_env_vars` of plugin `hangs` 1.0.0 failed: it did not finish within 30 s",
+            "hook `job_runtime_env_vars` of plugin `hangs-rudely` 1.0.0 failed: it panicked: not like this",
             "waits",
             "last",
         ]

@@ -50,6 +50,7 @@ impl Timer for Never {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the signature is that of `Registration::construct`")]
 fn construct(_: PluginContext) -> Result<Box<dyn Plugin>, PluginError> {
     Ok(Box::new(Counting(1)))
 }
@@ -173,7 +174,7 @@ fn registry_start(criterion: &mut Criterion) {
     for count in [10, 100, 1000] {
         let (plan, linked) = planned(count);
         group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
-            bencher.iter(|| start(plan, &linked))
+            bencher.iter(|| start(plan, &linked));
         });
     }
 }
