@@ -63,7 +63,7 @@ impl Plugin for Named {
             "hangs" => std::future::pending().await,
             "hangs-rudely" => {
                 let _guard = PanicsWhenDropped;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             "errs" => return Err("out of paper".into()),
             "waits" => SecondPoll(false).await,
