@@ -27,8 +27,12 @@ pub struct InfrastructureTarget {
 /// Deploys and deletes jobs on one target.
 #[async_trait]
 pub trait JobDeployer: Send + Sync + 'static {
-    /// Starts the job, in place of an older one of the same name and version. Returns when the target has accepted
-    /// the job, not when the job answers: that is for [`JobMonitor::check_job_condition`].
+    /// Starts the job. Returns when the target has accepted it, not when it answers: that is for
+    /// [`JobMonitor::check_job_condition`].
+    ///
+    /// An instance of the same name and version that is already there should keep serving until the new one is known to
+    /// answer: `check_job_condition` of the same target then retires it, or removes the new one if it does not answer.
+    /// The job returned names the new instance; callers are sent there only after the check.
     ///
     /// # Errors
     /// Whatever keeps the target from starting it; the deployment fails.
@@ -68,7 +72,8 @@ pub trait JobMonitor: Send + Sync + 'static {
     /// When the target cannot tell. Its jobs then keep their status, marked stale; none is declared lost.
     async fn list_jobs(&self) -> HookResult<Vec<Job>>;
 
-    /// Waits until the job answers, or is known not to.
+    /// Waits until the job answers, or is known not to. In the first case an older instance is retired, in the second
+    /// the new one is removed and the older one, if there is any, stays in place.
     ///
     /// `on_job_alive` is called once, when the server of the job answers and its entrypoint is still being
     /// initialized. `deployment_timestamp` tells a new instance of the job from an old one.

@@ -1,8 +1,14 @@
 //! Job types: how the images of a job are made.
 
+use std::fmt;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-/// How the images of a job of this type are made, in order; the first one is the entrypoint.
+use crate::job_bundle::BundleRecipe;
+
+/// How a job of this type is built: its images, in order, of which the first one is the entrypoint; or a recipe for a
+/// job bundle, which infrastructures without containers start; or both, then the engine decides.
 ///
 /// Both shapes that plugins know are accepted: the image definitions of today, and the older pair of a base image and
 /// a Dockerfile template.
@@ -15,9 +21,10 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(today.images().len(), 1);
 /// assert_eq!(older.images()[0].base_image.as_deref(), Some("base.Dockerfile"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone)]
 pub struct JobType {
     images: Vec<ImageDefinition>,
+    recipe: Option<Arc<dyn BundleRecipe>>,
 }
 
 /// How one image is made.
@@ -55,7 +62,7 @@ impl JobType {
     /// # Errors
     /// [`NoImages`] when there is none.
     pub fn new(images: Vec<ImageDefinition>) -> Result<Self, NoImages> {
-        if images.is_empty() { Err(NoImages) } else { Ok(Self { images }) }
+        if images.is_empty() { Err(NoImages) } else { Ok(Self { images, recipe: None }) }
     }
 
     /// The older shape: the Dockerfile of a base image, and the template of the Dockerfile of the job. Without a
@@ -65,18 +72,42 @@ impl JobType {
             Some(path) => ImageDefinition::from_job_type(path),
             None => ImageDefinition { dockerfile_path: None, ..ImageDefinition::from_job("") },
         };
-        Self { images: vec![ImageDefinition { base_image: base_image.map(str::to_owned), ..image }] }
+        Self::from(ImageDefinition { base_image: base_image.map(str::to_owned), ..image })
     }
 
-    /// The images, in the order in which they are made; never empty.
+    /// A job type that makes job bundles and no images.
+    pub fn from_recipe(recipe: impl BundleRecipe) -> Self {
+        Self { images: Vec::new(), recipe: Some(Arc::new(recipe)) }
+    }
+
+    /// The same job type, able to make job bundles as well.
+    #[must_use]
+    pub fn with_recipe(mut self, recipe: impl BundleRecipe) -> Self {
+        self.recipe = Some(Arc::new(recipe));
+        self
+    }
+
+    /// The images, in the order in which they are made; empty only if there is a recipe.
     pub fn images(&self) -> &[ImageDefinition] {
         &self.images
+    }
+
+    /// The recipe for job bundles.
+    pub fn recipe(&self) -> Option<&Arc<dyn BundleRecipe>> {
+        self.recipe.as_ref()
+    }
+}
+
+impl fmt::Debug for JobType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let recipe = self.recipe.is_some();
+        f.debug_struct("JobType").field("images", &self.images).field("recipe", &recipe).finish()
     }
 }
 
 impl From<ImageDefinition> for JobType {
     fn from(image: ImageDefinition) -> Self {
-        Self { images: vec![image] }
+        Self { images: vec![image], recipe: None }
     }
 }
 
@@ -110,9 +141,9 @@ mod tests {
 
     #[test]
     fn a_job_type_has_images() {
-        assert_eq!(JobType::new(Vec::new()), Err(NoImages));
+        assert_eq!(JobType::new(Vec::new()).err(), Some(NoImages));
         let image = ImageDefinition::from_job("Dockerfile").without_template();
-        assert_eq!(JobType::new(vec![image.clone()]), Ok(JobType::from(image)));
+        assert_eq!(JobType::new(vec![image.clone()]).expect("has an image").images(), [image]);
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub mod failure;
 pub mod hook;
 pub mod infrastructure;
 pub mod job;
+pub mod job_bundle;
 pub mod job_manifest;
 pub mod job_type;
 pub mod plan;
@@ -79,6 +80,7 @@ pub use infrastructure::{
     DeployJob, InfrastructureTarget, JobDeployer, JobMonitor, LogsSession, LogsStreamer, OnLine,
 };
 pub use job::{Job, JobStatus};
+pub use job_bundle::{BundleRecipe, JobBundle, MakeBundle};
 pub use job_manifest::JobManifest;
 pub use job_type::{ImageDefinition, ImageSource, JobType};
 pub use plugin::{EnvVars, FromContext, HookResult, InfrastructureTargets, JobTypes, Plugin, PluginError};
