@@ -1,7 +1,25 @@
 //! Plugin sources: the plugin manifest, folders and ZIP bundles, and the diagnostics they give.
 
+mod archive;
+pub mod codes;
+mod crate_rules;
 pub mod diagnostic;
+mod edit;
+mod file_set;
+mod folder;
+pub mod ignore_rules;
+pub mod limits;
+pub mod manifest;
+pub mod render;
+mod safe_path;
 pub mod source;
+mod source_files;
+mod store;
+pub mod suggestion;
+pub mod writer;
+mod yaml_tree;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Location};
+pub use edit::Edits;
+pub use render::{DiagnosticRecord, Style, render};
 pub use source::{LoadOptions, Origin, PluginSource, SourceFile};

@@ -1,11 +1,15 @@
 //! A plugin source: a folder or a ZIP bundle that was read, checked and digested.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use racetrack_core::PluginManifest;
 
-use crate::Diagnostics;
+use crate::crate_rules::{self, CrateRules};
+use crate::edit::{self, Edits};
+use crate::source_files::{ShownAs, SourceFiles};
+use crate::{Diagnostic, Diagnostics, Location, archive, codes, file_set, folder, manifest, store};
 
 /// Where a plugin source is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +34,9 @@ pub struct LoadOptions {
 /// A checked plugin source. Everything that was read is held in memory; nothing was written.
 #[derive(Clone, Debug)]
 pub struct PluginSource {
+    /// Where it was read from.
     pub origin: Origin,
+    /// What its `plugin-manifest.yaml` says.
     pub manifest: PluginManifest,
     /// Files sorted bytewise by path; paths are relative, `/`-separated and safe.
     pub files: Vec<SourceFile>,
@@ -38,22 +44,51 @@ pub struct PluginSource {
     pub digest: String,
     /// The crate's `[package] name`, equal to the plugin's name.
     pub crate_name: String,
-    /// SHA-256 or BLAKE3 of the ZIP file itself, hex, for bundles.
+    /// BLAKE3 of the ZIP file itself, hex, for bundles.
     pub archive_digest: Option<String>,
 }
 
 /// One file of a plugin source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
+    /// Relative, `/`-separated and safe.
     pub path: String,
+    /// The bytes.
     pub content: Vec<u8>,
 }
 
 impl PluginSource {
     /// Reads and checks the source at `origin` (an absolute path).
     pub fn load(origin: Origin, options: &LoadOptions) -> Result<Self, Diagnostics> {
-        let _ = (origin, options);
-        unreachable!("under construction")
+        let LoadOptions { base, allow_build_script, known_components } = options;
+        let checks =
+            Checks { allow_build_script: *allow_build_script, known_components: Some(known_components) };
+        load(origin, base, checks)
+    }
+
+    /// Reads and checks a source that no declaration speaks of, as its author has it. Whether a build script is
+    /// accepted and which components there are is for a declaration to say, so neither is checked.
+    pub fn load_undeclared(origin: Origin, base: &Path) -> Result<Self, Diagnostics> {
+        load(origin, base, Checks { allow_build_script: true, known_components: None })
+    }
+
+    /// The source with some fields set anew, in the manifest and in the crate. All checks are made again.
+    pub fn edited(mut self, edits: &Edits, base: &Path) -> Result<Self, Diagnostics> {
+        let shown = self.shown(base);
+        for file in &mut self.files {
+            let shown = shown.file(&file.path);
+            if file.path == manifest::FILE_NAME {
+                file.content = edit::edit_manifest(&file.content, &shown, edits)?;
+            } else if let (crate_rules::FILE_NAME, Some(version)) = (file.path.as_str(), &edits.version) {
+                file.content = edit::edit_crate(&file.content, &shown, version)?;
+            }
+        }
+        let checks = Checks { allow_build_script: true, known_components: None };
+        self.manifest = check(&self.files, &shown, checks)?;
+        self.digest = file_set::digest(&self.files);
+        // The ZIP file holds the source as it was.
+        self.archive_digest = None;
+        Ok(self)
     }
 
     /// `<name>-<version>-<first 12 hex digits of the digest>`: the name of the plugin's folder in the store.
@@ -62,8 +97,101 @@ impl PluginSource {
     }
 
     /// Makes sure `store/<store_name>` holds exactly these files, atomically; returns that folder.
-    pub fn unpack_into(&self, store: &Path) -> std::io::Result<PathBuf> {
-        let _ = store;
-        unreachable!("under construction")
+    pub fn unpack_into(&self, store: &Path) -> io::Result<PathBuf> {
+        store::place(&self.files, store, &self.store_name())
     }
+
+    fn shown(&self, base: &Path) -> ShownAs {
+        match &self.origin {
+            Origin::Folder(path) => ShownAs::folder(path, base),
+            Origin::Zip(path) => ShownAs::archive(path, base),
+        }
+    }
+}
+
+/// What is checked in the content of a source, besides what always is.
+#[derive(Clone, Copy)]
+struct Checks<'a> {
+    allow_build_script: bool,
+    known_components: Option<&'a BTreeSet<String>>,
+}
+
+fn load(origin: Origin, base: &Path, checks: Checks<'_>) -> Result<PluginSource, Diagnostics> {
+    let (files, shown, archive_digest) = read(&origin, base)?;
+    let manifest = check(&files, &shown, checks)?;
+    Ok(PluginSource {
+        origin,
+        digest: file_set::digest(&files),
+        crate_name: manifest.name.to_string(),
+        manifest,
+        files,
+        archive_digest,
+    })
+}
+
+fn read(origin: &Origin, base: &Path) -> Result<(Vec<SourceFile>, ShownAs, Option<String>), Diagnostics> {
+    match origin {
+        Origin::Folder(path) => {
+            let shown = ShownAs::folder(path, base);
+            check_kind(path, &shown, true)?;
+            let files = folder::read(path, &shown)?;
+            Ok((files, shown, None))
+        }
+        Origin::Zip(path) => {
+            let shown = ShownAs::archive(path, base);
+            check_kind(path, &shown, false)?;
+            let bytes = archive::load(path, &shown)?;
+            let digest = blake3::hash(&bytes).to_hex().to_string();
+            let archive::Unpacked { files, shown } = archive::unpack(&bytes, shown)?;
+            Ok((files, shown, Some(digest)))
+        }
+    }
+}
+
+fn check_kind(path: &Path, shown: &ShownAs, wants_folder: bool) -> Result<(), Diagnostic> {
+    let location = || Location::file(shown.root());
+    let wanted = if wants_folder { "folder" } else { "file" };
+    match fs_err::metadata(path) {
+        Ok(metadata) if wants_folder == metadata.is_dir() && (wants_folder || metadata.is_file()) => Ok(()),
+        Ok(_) => {
+            let message = format!("the plugin source is not a {wanted}");
+            Err(Diagnostic::new(codes::SOURCE_WRONG_KIND, location(), message)
+                .with_help("a folder is declared with `path = …`, a bundle with `zip = …`"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let message = format!("there is no such {wanted}");
+            Err(Diagnostic::new(codes::SOURCE_MISSING, location(), message)
+                .with_help("check the path; in a declaration it is relative to the declaration's folder"))
+        }
+        Err(error) => {
+            let message = format!("the plugin source cannot be read: {}", error.kind());
+            Err(Diagnostic::new(codes::SOURCE_UNREADABLE, location(), message)
+                .with_help("check its permissions"))
+        }
+    }
+}
+
+/// The manifest of a source whose content has no mistakes.
+fn check(files: &[SourceFile], shown: &ShownAs, checks: Checks<'_>) -> Result<PluginManifest, Diagnostics> {
+    let content = SourceFiles(files);
+    let (manifest, mut diagnostics) = match content.get(manifest::FILE_NAME) {
+        Some(text) => manifest::read(text, &shown.file(manifest::FILE_NAME), checks.known_components),
+        None => (None, missing_manifest(shown).into()),
+    };
+    diagnostics.append(crate_rules::check(CrateRules {
+        files: content,
+        shown,
+        manifest: manifest.as_ref(),
+        allow_build_script: checks.allow_build_script,
+    }));
+    match manifest {
+        Some(manifest) => diagnostics.into_result(manifest),
+        None => Err(diagnostics),
+    }
+}
+
+fn missing_manifest(shown: &ShownAs) -> Diagnostic {
+    let message = format!("the plugin has no `{}`", manifest::FILE_NAME);
+    Diagnostic::new(codes::MANIFEST_MISSING, Location::file(shown.root()), message)
+        .with_help("put it beside `Cargo.toml`, and leave it out of `.racetrackignore`")
 }

@@ -1,0 +1,50 @@
+//! `racetrack plugin new`: writes a plugin to start from.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::cli::NewArgs;
+use crate::{output, sample};
+
+pub(crate) fn run(args: &NewArgs) -> Result<()> {
+    let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(args.name.as_str()));
+    if !is_free(&folder)? {
+        bail!("`{}` is there already and not empty; name another folder with `--dir`", folder.display());
+    }
+    for (path, content) in sample::renamed(&args.name) {
+        let path = folder.join(path);
+        fs_err::create_dir_all(path.parent().unwrap_or(&folder))?;
+        fs_err::write(path, content)?;
+    }
+    let name = &args.name;
+    let text = format!(
+        "Wrote the plugin `{name}` to {folder}
+
+Next:
+  1. Write your hooks in {folder}/src/lib.rs
+  2. Declare the plugin in racetrack.toml:
+         [[plugin]]
+         path = \"{folder}\"
+  3. In a Racetrack checkout, add \"{folder}\" to `members` in Cargo.toml, and run its tests:
+         cargo test -p {name}
+  4. Build Racetrack with it:
+         cargo xtask build
+
+To give the plugin to others, run: racetrack plugin bundle {folder}",
+        folder = folder.display(),
+    );
+    output::line(&text);
+    Ok(())
+}
+
+/// Whether nothing would be overwritten.
+fn is_free(folder: &Path) -> io::Result<bool> {
+    match fs_err::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(false),
+        Err(error) => Err(error),
+    }
+}
