@@ -21,7 +21,8 @@ pub struct PlannedPlugin {
     pub version: &'static str,
     /// Its priority; lower comes first.
     pub priority: i64,
-    /// The place of its table in `racetrack.toml`, counted from 0 over all `[[plugin]]` tables.
+    /// Its place among the plugins of this component, in the order of their tables in `racetrack.toml`, counted from 0.
+    /// Plugins for other components do not count, so that they change nothing in this one.
     pub position: usize,
     /// Its category, as its manifest writes it.
     pub category: Option<&'static str>,

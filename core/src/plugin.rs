@@ -32,8 +32,9 @@ pub type InfrastructureTargets = BTreeMap<String, InfrastructureTarget>;
 ///
 /// # The life of a plugin
 /// 1. `cargo xtask build` links the crate into the components that the plugin manifest names.
-/// 2. At start the component constructs the plugin, by [`FromContext`]. Construction has no side effects: a component
-///    that lists its plugins constructs them too. An error stops the component, naming the plugin.
+/// 2. At start the component constructs the plugin, by [`FromContext`]. Construction has no side effects, so that a
+///    component that refuses to start, for a plugin that comes later, has done nothing. An error stops the component,
+///    naming the plugin.
 /// 3. [`job_types`](Self::job_types) and [`infrastructure_targets`](Self::infrastructure_targets) are asked once.
 /// 4. The other hooks are called as things happen, possibly several at a time.
 /// 5. The plugin is dropped when the component has stopped serving.

@@ -25,20 +25,18 @@ impl Progress {
     }
 
     /// Tells the round not to call any further plugin, if it still is at `index`. Returns whether it was.
-    ///
-    /// A plugin that returns in the very moment of this call may be followed by one more call of its round; a hook
-    /// reaches a plugin at least once, not exactly once.
     pub fn abandon(&self, index: usize) -> bool {
         self.0.compare_exchange(index, ABANDONED, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// Notes that the plugin at `index` is called next; `false` when the round was abandoned.
+    ///
+    /// An atomic exchange, because a round that is abandoned in this very moment must not go on: whoever abandoned it
+    /// calls the rest of the plugins in another round.
     pub(crate) fn enter(&self, index: usize) -> bool {
-        if self.0.load(Ordering::Relaxed) == ABANDONED {
-            return false;
-        }
-        self.0.store(index, Ordering::Release);
-        true
+        let previous = self.0.load(Ordering::Relaxed);
+        previous != ABANDONED
+            && self.0.compare_exchange(previous, index, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Registry {
 pub struct PluginEntry {
     /// What the plugin manifest says.
     pub manifest: PluginManifest,
-    /// The place of the plugin's table in `racetrack.toml`, from 0.
+    /// The place of the plugin's table among those of the component's plugins, from 0.
     pub position: usize,
     /// The digest of the plugin's source, in hexadecimal.
     pub digest: &'static str,

@@ -1,1 +1,14 @@
-//! Under construction.
+//! What the whole-system tests are made of: a sandbox that builds a declaration with the commands that users type,
+//! plugins that record when their hooks are called, and components that run on ports of their own.
+
+pub mod collector;
+pub mod command;
+pub mod component;
+pub mod recording_plugin;
+pub mod sandbox;
+
+pub use collector::Collector;
+pub use command::Finished;
+pub use component::RunningComponent;
+pub use recording_plugin::RecordingPlugin;
+pub use sandbox::{Sandbox, checkout};

@@ -1,1 +1,66 @@
-fn main() {}
+//! `cargo xtask`: composes the plugins that `racetrack.toml` declares into one binary per component.
+//!
+//! A build goes through [`load`] (disk to typed values), [`plan`] (decisions, pure), [`generate`] (text, pure),
+//! [`output`] (writes what changed), [`cargo`] (one call per component), the checks of the finished binary
+//! ([`self_report`], [`leak`], [`lock`]) and the output folder. Only [`shell`] prints.
+
+mod blame;
+mod cargo;
+mod checkout;
+mod cli;
+mod codes;
+mod commands;
+mod declaration;
+mod environment;
+mod generate;
+mod implementation;
+mod leak;
+mod load;
+mod lock;
+mod members;
+mod output;
+mod plan;
+mod self_report;
+mod shell;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::checkout::Checkout;
+use crate::cli::{Cli, Command};
+use crate::commands::{UsageError, build, check, plan as plan_command, test, up};
+use crate::load::Rejected;
+use crate::shell::Shell;
+
+/// Something is wrong with what was built or with what was to be built.
+const FAILURE: u8 = 1;
+/// Something is wrong with the command line.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let shell = Shell::new(cli.quiet);
+    let Err(error) = run(&cli, &shell) else {
+        return ExitCode::SUCCESS;
+    };
+    match error.downcast_ref::<Rejected>() {
+        Some(Rejected(diagnostics)) => shell.diagnostics(diagnostics),
+        None => shell.error(&error),
+    }
+    ExitCode::from(if error.is::<UsageError>() { USAGE } else { FAILURE })
+}
+
+fn run(cli: &Cli, shell: &Shell) -> Result<()> {
+    let checkout = Checkout::locate()?;
+    let declaration = cli.declaration.as_deref();
+    match &cli.command {
+        Command::Build(args) => build::run(declaration, args, &checkout, shell).map(drop),
+        Command::Check(args) => check::run(declaration, args, &checkout, shell),
+        Command::Plan(args) => plan_command::run(declaration, args, &checkout, shell),
+        Command::Test(args) => test::run(declaration, args, &checkout, shell),
+        Command::Up(args) => up::run(declaration, args, &checkout, shell),
+    }
+}

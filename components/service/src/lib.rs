@@ -1,1 +1,34 @@
-//! Under construction.
+//! What every Racetrack component shares, so that a component is only its settings, its state and its routes.
+//!
+//! A component implements [`Component`] and calls [`run`]. That reads the command line and the configuration file,
+//! constructs the plugins and holds them to the plan, listens, serves, and stops cleanly on a signal.
+//!
+//! # Where to look
+//! - Settings: [`settings`] are what people may set; [`config`] is what comes of them.
+//! - Hooks: [`HookRuntime`] calls the plugins on threads of their own, so that none of them can stop the server.
+//! - HTTP: [`http`] is around every route, [`ApiError`] is the one shape of errors, [`extract`] takes requests apart,
+//!   [`health`], [`metrics`] and [`plugin_endpoints`] are the endpoints that components have in common.
+
+#![expect(clippy::unused_async, reason = "axum wants handlers to be async")]
+
+pub mod api_error;
+mod cli;
+pub mod component;
+pub mod config;
+pub mod extract;
+pub mod health;
+pub mod hooks;
+pub mod http;
+pub mod metrics;
+mod observability;
+pub mod plugin_endpoints;
+mod plugin_listing;
+mod run;
+mod server;
+pub mod settings;
+mod terminal;
+
+pub use api_error::ApiError;
+pub use component::{Component, Identity, Service};
+pub use hooks::HookRuntime;
+pub use run::run;

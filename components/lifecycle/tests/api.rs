@@ -1,0 +1,351 @@
+//! The API of lifecycle, answered by the router in this process.
+
+use std::error::Error;
+use std::net::{Ipv4Addr, SocketAddr};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request};
+use racetrack_core::hook::HookSet;
+use racetrack_core::plan::{ComponentPlan, PlannedPlugin};
+use racetrack_core::registration::Registration;
+use racetrack_core::{
+    Hook, HookResult, ImageDefinition, InfrastructureTarget, InfrastructureTargets, JobType, JobTypes,
+    Plugin, PluginContext, RunAction, async_trait,
+};
+use racetrack_lifecycle::settings::LifecycleSettings;
+use racetrack_lifecycle::{App, Lifecycle, router};
+use racetrack_service::config::{self, Config};
+use racetrack_service::health::Readiness;
+use racetrack_service::metrics::Metrics;
+use racetrack_service::{Component, HookRuntime, Identity, Service};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+/// Offers what its name says, in its version.
+struct Offering(PluginContext);
+
+#[async_trait]
+impl Plugin for Offering {
+    async fn infrastructure_targets(&self) -> HookResult<InfrastructureTargets> {
+        Ok(match self.name() {
+            "docker" => targets(&["docker", "docker-remote"]),
+            "clashing" => targets(&["docker"]),
+            _ => InfrastructureTargets::new(),
+        })
+    }
+
+    async fn job_types(&self) -> HookResult<JobTypes> {
+        Ok(match self.name() {
+            "python3" => {
+                let name = format!("python3:{}", self.0.manifest().version);
+                JobTypes::from([(name, JobType::from(ImageDefinition::from_job_type("Dockerfile")))])
+            }
+            "broken" => return Err("no Dockerfile".into()),
+            _ => JobTypes::new(),
+        })
+    }
+
+    async fn markdown_docs(&self) -> HookResult<Option<String>> {
+        Ok(Some(format!("# {} {}", self.name(), self.0.manifest().version)))
+    }
+
+    async fn run_action(&self, event: RunAction<'_>) -> HookResult<Value> {
+        assert!(!event.parameters.contains_key("panic"), "as asked");
+        Ok(json!({ "by": self.name(), "with": event.parameters }))
+    }
+}
+
+/// Implements no hook at all.
+struct Idle;
+
+impl Plugin for Idle {}
+
+impl Offering {
+    fn name(&self) -> &str {
+        self.0.manifest().name.as_str()
+    }
+}
+
+fn targets(names: &[&str]) -> InfrastructureTargets {
+    names.iter().map(|name| ((*name).to_owned(), InfrastructureTarget::default())).collect()
+}
+
+const ROW: PlannedPlugin = PlannedPlugin {
+    name: "docker",
+    version: "1.5.0",
+    priority: -1,
+    position: 3,
+    category: Some("infrastructure"),
+    url: Some("https://example.com"),
+    build_date: None,
+    components: &["lifecycle"],
+    digest: "0",
+    resources: &[],
+};
+
+const fn row(name: &'static str, version: &'static str, position: usize) -> PlannedPlugin {
+    PlannedPlugin { name, version, priority: 0, position, category: None, url: None, components: &[], ..ROW }
+}
+
+/// What the API tells of a plugin made by [`row`].
+fn manifest(name: &str, version: &str) -> Value {
+    json!({
+        "name": name, "version": version, "build_date": null, "url": null, "priority": 0, "category": null,
+        "components": [],
+    })
+}
+
+fn docker_manifest() -> Value {
+    json!({
+        "name": "docker", "version": "1.5.0", "build_date": null, "url": "https://example.com", "priority": -1,
+        "category": "infrastructure", "components": ["lifecycle"],
+    })
+}
+
+fn service(rows: Vec<PlannedPlugin>) -> Service {
+    let hooks = HookSet::EMPTY.with(Hook::InfrastructureTargets).with(Hook::JobTypes);
+    let hooks = hooks.with(Hook::MarkdownDocs).with(Hook::RunAction);
+    let registration = |row: &PlannedPlugin| Registration {
+        name: row.name,
+        version: row.version,
+        type_name: "Offering",
+        hooks: if row.name == "idle" { HookSet::EMPTY } else { hooks },
+        construct: |context| {
+            Ok(match context.manifest().name.as_str() {
+                "idle" => Box::new(Idle),
+                _ => Box::new(Offering(context)),
+            })
+        },
+    };
+    let registrations: &'static [_] = rows.iter().map(registration).collect::<Vec<_>>().leak();
+    let plan = Box::leak(Box::new(ComponentPlan { component: "lifecycle", plugins: rows.leak() }));
+    let config = config().service;
+    Service {
+        identity: Identity {
+            component: plan.component,
+            version: "0.1.0",
+            git_version: config.git_version.clone(),
+            docker_tag: config.docker_tag.clone(),
+        },
+        hooks: HookRuntime::start(plan, registrations, &config).expect("as planned"),
+        readiness: Readiness::default(),
+        metrics: Metrics::install(),
+    }
+}
+
+fn config() -> Config<LifecycleSettings> {
+    config::load(None, Default::default(), Lifecycle::HTTP_ADDRESS).expect("defaults")
+}
+
+async fn app() -> Router {
+    let rows = vec![ROW, row("python3", "2.10.0", 0), row("python3", "2.9.0", 1), row("idle", "1.0.0", 2)];
+    router(App::open(service(rows)).await.expect("nothing clashes"))
+}
+
+async fn call(app: &Router, method: Method, path: &str, body: &str) -> (u16, Value) {
+    let request = Request::builder().method(method).uri(path).body(Body::from(body.to_owned()));
+    let response = app.clone().oneshot(request.expect("a request")).await.expect("answers");
+    let status = response.status().as_u16();
+    assert_eq!(response.headers()["content-type"], "application/json", "{path}");
+    let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+    (status, serde_json::from_slice(&body).expect("is JSON"))
+}
+
+async fn get(app: &Router, path: &str) -> (u16, Value) {
+    call(app, Method::GET, path, "").await
+}
+
+fn failed(status: u16, class: &str, text: &str) -> (u16, Value) {
+    (status, json!({ "error": text, "type": class }))
+}
+
+#[tokio::test]
+async fn every_path_is_also_served_below_lifecycle() {
+    let app = app().await;
+    for path in ["/live", "/health", "/api/v1/plugin", "/api/v1/plugin/tree", "/api/v1/plugin/docker/docs"] {
+        let answer = get(&app, path).await;
+        assert_eq!(answer.0, 200, "{path}");
+        assert_eq!(get(&app, &format!("/lifecycle{path}")).await, answer);
+    }
+    assert_eq!(get(&app, "/lifecycle/nope").await.0, 404);
+    assert_eq!(get(&app, "/plugin").await.0, 404);
+}
+
+#[tokio::test]
+async fn health_tells_who_this_is() {
+    let app = app().await;
+    assert_eq!(get(&app, "/live").await, (200, json!({ "service": "lifecycle", "live": true })));
+    let health = json!({
+        "service": "lifecycle", "live": true, "git_version": "dev", "docker_tag": "", "auth_required": false,
+    });
+    assert_eq!(get(&app, "/health").await, (200, health));
+    // The server makes it ready.
+    assert_eq!(get(&app, "/ready").await, (503, json!({ "service": "lifecycle", "ready": false })));
+}
+
+#[tokio::test]
+async fn plugins_are_listed_in_hook_order() {
+    let manifests = json!([
+        docker_manifest(),
+        manifest("python3", "2.10.0"),
+        manifest("python3", "2.9.0"),
+        manifest("idle", "1.0.0"),
+    ]);
+    assert_eq!(get(&app().await, "/api/v1/plugin").await, (200, manifests));
+}
+
+#[tokio::test]
+async fn what_plugins_offer_is_listed() {
+    let app = app().await;
+    let versions = json!(["python3:2.10.0", "python3:2.9.0"]);
+    assert_eq!(get(&app, "/api/v1/plugin/job_type/versions").await, (200, versions));
+    let targets = json!({ "docker": docker_manifest(), "docker-remote": docker_manifest() });
+    assert_eq!(get(&app, "/api/v1/plugin/infrastructure_targets").await, (200, targets));
+}
+
+#[tokio::test]
+async fn the_tree_is_sorted_by_name_and_version() {
+    let app = app().await;
+    let (_, manifests) = get(&app, "/api/v1/plugin").await;
+    let offer = |name: &str| json!({ "name": name, "active_jobs": 0 });
+    let tree = json!({
+        "plugins": manifests,
+        "job_type_plugins_data": [
+            { "name": "python3", "version": "2.9.0", "job_types": [offer("python3:2.9.0")] },
+            { "name": "python3", "version": "2.10.0", "job_types": [offer("python3:2.10.0")] },
+        ],
+        "infrastructure_plugins_data": [
+            { "name": "docker", "version": "1.5.0", "infrastructures": [offer("docker"), offer("docker-remote")] },
+        ],
+    });
+    assert_eq!(get(&app, "/api/v1/plugin/tree").await, (200, tree));
+}
+
+#[tokio::test]
+async fn documentation_is_that_of_the_highest_version() {
+    let app = app().await;
+    assert_eq!(get(&app, "/api/v1/plugin/python3/docs").await, (200, json!("# python3 2.10.0")));
+    assert_eq!(get(&app, "/api/v1/plugin/idle/docs").await, (200, Value::Null));
+    assert_eq!(
+        get(&app, "/api/v1/plugin/X/docs").await,
+        failed(404, "EntityNotFound", "plugin named \"X\" was not found")
+    );
+}
+
+#[tokio::test]
+async fn an_action_is_run_with_the_parameters_of_query_and_body() {
+    let app = app().await;
+    let run = |path: &'static str, body: &'static str| call(&app, Method::POST, path, body);
+    let with = |parameters: Value| (200, json!({ "by": "docker", "with": parameters }));
+    assert_eq!(run("/api/v1/plugin/docker/run", "").await, with(json!({})));
+    assert_eq!(
+        run("/api/v1/plugin/docker/run?a=1&b=2&a=3", "{\"b\": {\"c\": null}}").await,
+        with(json!({ "a": "3", "b": { "c": null } }))
+    );
+    assert_eq!(
+        run("/api/v1/plugin/docker/run", "[]").await,
+        failed(400, "ValueError", "the body is not a JSON object")
+    );
+    assert_eq!(
+        run("/api/v1/plugin/nope/run", "").await,
+        failed(404, "EntityNotFound", "plugin named \"nope\" was not found")
+    );
+}
+
+#[tokio::test]
+async fn a_failing_action_tells_whoever_asked_for_it() {
+    let app = app().await;
+    let run = |path: &'static str| call(&app, Method::POST, path, "");
+    assert_eq!(
+        run("/api/v1/plugin/docker/run?panic=1").await,
+        failed(
+            500,
+            "HookFailure",
+            "hook `run_action` of plugin `docker` 1.5.0 failed: it panicked: as asked"
+        )
+    );
+    assert_eq!(
+        run("/api/v1/plugin/idle/run").await,
+        failed(
+            500,
+            "HookFailure",
+            "hook `run_action` of plugin `idle` 1.0.0 failed: this plugin has no action to run"
+        )
+    );
+}
+
+#[tokio::test]
+async fn plugins_cannot_be_changed_at_run_time() {
+    let app = app().await;
+    let changes = [
+        (Method::POST, "/api/v1/plugin/upload"),
+        (Method::POST, "/lifecycle/api/v1/plugin/upload/docker-1.6.0.zip?replace=1"),
+        (Method::DELETE, "/api/v1/plugin/docker/1.5.0"),
+        (Method::DELETE, "/api/v1/plugin/all"),
+    ];
+    for (method, path) in changes {
+        let (status, envelope) = call(&app, method, path, "PK").await;
+        assert_eq!((status, envelope["type"].as_str()), (409, Some("AlreadyExists")), "{path}");
+        let text = envelope["error"].as_str().expect("is a text");
+        assert!(text.contains("racetrack.toml") && text.contains("`cargo xtask build`"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn calls_and_failures_are_counted() {
+    let app = app().await;
+    call(&app, Method::POST, "/api/v1/plugin/docker/run?panic=1", "").await;
+    let request = Request::get("/metrics").body(Body::empty()).expect("a request");
+    let response = app.oneshot(request).await.expect("answers");
+    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+    let text = String::from_utf8(body.to_vec()).expect("is text");
+    for line in [
+        "racetrack_hook_failures_total{hook=\"run_action\",plugin=\"docker\",version=\"1.5.0\",cause=\"panic\"}",
+        "racetrack_hook_duration_seconds_bucket{hook=\"job_types\",plugin=\"python3\",version=\"2.9.0\",le=\"30\"}",
+        "racetrack_http_requests_total{method=\"POST\",route=\"/api/v1/plugin/{name}/run\",status=\"500\"}",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn plugins_that_clash_or_fail_keep_lifecycle_from_starting() {
+    let clash = App::open(service(vec![ROW, row("clashing", "1.0.0", 0)])).await;
+    let text = clash.expect_err("a clash").to_string();
+    assert!(
+        text.starts_with(
+            "plugins `docker` 1.5.0 and `clashing` 1.0.0 both offer infrastructure target `docker`"
+        ),
+        "{text}"
+    );
+    let failure = App::open(service(vec![row("broken", "1.0.0", 0)])).await.expect_err("fails");
+    assert_eq!(failure.to_string(), "hook `job_types` of plugin `broken` 1.0.0 failed");
+    assert_eq!(failure.source().map(ToString::to_string).as_deref(), Some("no Dockerfile"));
+}
+
+#[test]
+fn lifecycle_is_open_to_other_machines_only_when_asked() {
+    let check = |address: &str, allowed: Option<bool>| {
+        let mut config = config();
+        config.service.http_address = address.parse().expect("an address");
+        config.component.allow_unauthenticated_remote_access = allowed;
+        Lifecycle::check(&config).map_err(|error| error.to_string())
+    };
+    for (address, allowed) in [
+        ("127.0.0.1:7202", None),
+        ("127.8.9.1:0", Some(false)),
+        ("[::1]:7202", None),
+        ("[::ffff:127.0.0.1]:7202", None),
+        ("0.0.0.0:7202", Some(true)),
+    ] {
+        assert_eq!(check(address, allowed), Ok(()), "{address}");
+    }
+    for (address, allowed) in [("0.0.0.0:7202", None), ("[::]:7202", Some(false)), ("192.0.2.1:80", None)] {
+        let text = check(address, allowed).expect_err(address);
+        assert!(text.starts_with(&format!("refusing to listen on {address}: ")), "{text}");
+        assert!(text.contains("allow-unauthenticated-remote-access"), "{text}");
+    }
+    assert_eq!(Lifecycle::HTTP_ADDRESS, SocketAddr::from((Ipv4Addr::LOCALHOST, 7202)));
+}

@@ -1,0 +1,72 @@
+//! What makes a component, and what it is given to work with.
+
+use std::error::Error;
+use std::future::Future;
+use std::net::SocketAddr;
+
+use axum::Router;
+
+use crate::HookRuntime;
+use crate::config::Config;
+use crate::health::Readiness;
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+
+/// A component: a server with plugins.
+pub trait Component: 'static {
+    /// The settings it has besides those of every component.
+    type Settings: Settings;
+
+    /// One sentence for `--help`.
+    const ABOUT: &'static str;
+
+    /// The version of the component's crate.
+    const VERSION: &'static str;
+
+    /// Where it listens unless told otherwise.
+    const HTTP_ADDRESS: SocketAddr;
+
+    /// Refuses a configuration that fits its types but must not be started with. Runs before anything is opened.
+    ///
+    /// # Errors
+    /// The reason, and what to change.
+    fn check(config: &Config<Self::Settings>) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let _ = config;
+        Ok(())
+    }
+
+    /// Asks the plugins what they offer and makes the routes. Nothing is served before this is done.
+    ///
+    /// # Errors
+    /// Whatever keeps the component from serving.
+    fn open(
+        service: Service,
+        settings: Self::Settings,
+    ) -> impl Future<Output = Result<Router, Box<dyn Error + Send + Sync>>> + Send;
+}
+
+/// What a running component has in common with the others.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Who this is.
+    pub identity: Identity,
+    /// The plugins.
+    pub hooks: HookRuntime,
+    /// Whether requests are welcome.
+    pub readiness: Readiness,
+    /// What has been counted.
+    pub metrics: Metrics,
+}
+
+/// Who a component is, as its health endpoints and metrics tell.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The name of the component.
+    pub component: &'static str,
+    /// The version of its crate.
+    pub version: &'static str,
+    /// The revision of the source, as the environment says.
+    pub git_version: String,
+    /// The tag of the image, as the environment says.
+    pub docker_tag: String,
+}

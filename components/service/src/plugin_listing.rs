@@ -1,0 +1,283 @@
+//! What `COMPONENT plugins` lists: the plugins in this binary, and the order in which each hook reaches them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use racetrack_core::plan::ComponentPlan;
+use racetrack_core::registration::Registration;
+use racetrack_core::registry::PluginEntry;
+use racetrack_core::start::StartError;
+use racetrack_core::time_limit::{TimeLimit, Timer};
+use racetrack_core::{Hook, Plugin, PluginManifest, Registry};
+use serde::Serialize;
+
+/// The listing. Its JSON form is what scripts, and the build, read.
+#[derive(Debug, Serialize)]
+pub(crate) struct PluginListing {
+    component: &'static str,
+    plugins: Vec<ListedPlugin>,
+    hooks: BTreeMap<&'static str, Vec<PluginVersion>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ListedPlugin {
+    name: String,
+    version: String,
+    priority: i64,
+    position: usize,
+    category: Option<String>,
+    url: Option<String>,
+    build_date: Option<String>,
+    components: Vec<String>,
+    digest: &'static str,
+    hooks: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct PluginVersion {
+    name: String,
+    version: String,
+}
+
+/// Stands in for a plugin that is listed, not run.
+struct Listed;
+
+/// Is never asked, because nothing is called.
+struct NoTimer;
+
+/// Lists the plugins, after checking that they are the planned ones. They are not constructed, so no configuration is
+/// needed.
+pub(crate) fn list(
+    plan: &'static ComponentPlan,
+    registrations: impl IntoIterator<Item = &'static Registration>,
+) -> Result<PluginListing, StartError> {
+    let inert = registrations.into_iter().map(|registration| {
+        let inert: &'static Registration =
+            Box::leak(Box::new(Registration { construct: |_| Ok(Box::new(Listed)), ..*registration }));
+        inert
+    });
+    let limit = TimeLimit { duration: Duration::ZERO, timer: Arc::new(NoTimer) };
+    let registry = Registry::start_with(plan, inert, &BTreeMap::new(), limit)?;
+    Ok(PluginListing::of(&registry))
+}
+
+impl PluginListing {
+    fn of(registry: &Registry) -> Self {
+        let hooks = Hook::catalogue().into_iter().map(|descriptor| {
+            let implementing = registry.implementing(descriptor.hook);
+            (descriptor.hook.name(), implementing.map(PluginVersion::of).collect())
+        });
+        Self {
+            component: registry.component(),
+            plugins: registry.entries().iter().map(ListedPlugin::of).collect(),
+            hooks: hooks.collect(),
+        }
+    }
+
+    /// The listing as a script reads it.
+    pub(crate) fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a listing has only texts and numbers");
+        text.push('\n');
+        text
+    }
+
+    /// The listing as people read it.
+    pub(crate) fn to_text(&self) -> String {
+        let component = self.component;
+        if self.plugins.is_empty() {
+            return format!("{component} holds no plugins.\n");
+        }
+        let mut plugins =
+            vec![["PLUGIN", "VERSION", "PRIORITY", "POSITION", "CATEGORY", "URL"].map(str::to_owned)];
+        plugins.extend(self.plugins.iter().map(ListedPlugin::row));
+        let reached = |(hook, plugins): (&&str, &Vec<PluginVersion>)| {
+            let names: Vec<_> = plugins.iter().map(ToString::to_string).collect();
+            [(*hook).to_owned(), or_dash(names.join(", "))]
+        };
+        let mut hooks = vec![["HOOK", "PLUGINS"].map(str::to_owned)];
+        hooks.extend(self.hooks.iter().map(reached));
+        format!(
+            "Plugins of {component}, in hook order (priority, then position in racetrack.toml):\n\n{}\n\
+             Hooks, and the plugins that each of them reaches, in order:\n\n{}",
+            table(&plugins),
+            table(&hooks),
+        )
+    }
+}
+
+impl ListedPlugin {
+    fn of(entry: &PluginEntry) -> Self {
+        let PluginManifest { name, version, priority, category, url, build_date, components, .. } =
+            entry.manifest.clone();
+        let catalogue = Hook::catalogue().into_iter().map(|descriptor| descriptor.hook);
+        let implemented = catalogue.filter(|hook| entry.hooks.contains(*hook));
+        Self {
+            name: name.to_string(),
+            version: version.to_string(),
+            priority,
+            position: entry.position,
+            category: category.map(|category| category.to_string()),
+            url,
+            build_date,
+            components,
+            digest: entry.digest,
+            hooks: implemented.map(Hook::name).collect(),
+        }
+    }
+
+    fn row(&self) -> [String; 6] {
+        [
+            self.name.clone(),
+            self.version.clone(),
+            self.priority.to_string(),
+            self.position.to_string(),
+            or_dash(self.category.clone().unwrap_or_default()),
+            or_dash(self.url.clone().unwrap_or_default()),
+        ]
+    }
+}
+
+impl PluginVersion {
+    fn of(entry: &PluginEntry) -> Self {
+        Self { name: entry.manifest.name.to_string(), version: entry.manifest.version.to_string() }
+    }
+}
+
+impl fmt::Display for PluginVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
+impl Plugin for Listed {}
+
+impl Timer for NoTimer {
+    fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// The rows with their columns aligned, each on an indented line.
+fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+    let mut widths = [0; COLUMNS];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let line = |row: &[String; COLUMNS]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("  {cell:width$}"));
+        format!("{}\n", cells.collect::<String>().trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+fn or_dash(text: String) -> String {
+    if text.is_empty() { "-".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use racetrack_core::hook::HookSet;
+    use racetrack_core::plan::PlannedPlugin;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const ROW: PlannedPlugin = PlannedPlugin {
+        name: "watcher",
+        version: "1.2.3",
+        priority: -1,
+        position: 4,
+        category: Some("core"),
+        url: Some("https://example.com"),
+        build_date: Some("2026-01-02T030405Z"),
+        components: &["lifecycle"],
+        digest: "abc",
+        resources: &[],
+    };
+    static PLAN: ComponentPlan = ComponentPlan {
+        component: "lifecycle",
+        plugins: &[
+            ROW,
+            PlannedPlugin {
+                name: "a",
+                version: "10.0.0",
+                priority: 0,
+                position: 1,
+                category: None,
+                url: None,
+                build_date: None,
+                components: &[],
+                ..ROW
+            },
+        ],
+    };
+    static EMPTY: ComponentPlan = ComponentPlan { component: "lifecycle", plugins: &[] };
+    static LINKED: [Registration; 2] = [
+        Registration {
+            name: "a",
+            version: "10.0.0",
+            type_name: "A",
+            hooks: HookSet::EMPTY.with(Hook::RunAction),
+            construct: |_| panic!("a listing constructs no plugin"),
+        },
+        Registration {
+            name: "watcher",
+            version: "1.2.3",
+            type_name: "Watcher",
+            hooks: HookSet::EMPTY.with(Hook::RunAction).with(Hook::PostJobDeploy),
+            construct: |_| panic!("a listing constructs no plugin"),
+        },
+    ];
+
+    #[test]
+    fn scripts_read_every_plugin_and_every_hook() {
+        let listing = list(&PLAN, &LINKED).expect("as planned");
+        let json: Value = serde_json::from_str(&listing.to_json()).expect("is JSON");
+        let watcher = json!({ "name": "watcher", "version": "1.2.3" });
+        let other = json!({ "name": "a", "version": "10.0.0" });
+        let expected = json!({
+            "component": "lifecycle",
+            "plugins": [
+                {
+                    "name": "watcher", "version": "1.2.3", "priority": -1, "position": 4, "category": "core",
+                    "url": "https://example.com", "build_date": "2026-01-02T030405Z", "components": ["lifecycle"],
+                    "digest": "abc", "hooks": ["post_job_deploy", "run_action"],
+                },
+                {
+                    "name": "a", "version": "10.0.0", "priority": 0, "position": 1, "category": null,
+                    "url": null, "build_date": null, "components": [], "digest": "abc", "hooks": ["run_action"],
+                },
+            ],
+            "hooks": {
+                "infrastructure_targets": [], "job_runtime_env_vars": [], "job_types": [], "markdown_docs": [],
+                "post_job_delete": [], "post_job_deploy": [watcher], "run_action": [watcher, other],
+                "validate_job_manifest": [],
+            },
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn people_read_tables() {
+        let text = list(&PLAN, &LINKED).expect("as planned").to_text();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            &lines[..5],
+            [
+                "Plugins of lifecycle, in hook order (priority, then position in racetrack.toml):",
+                "",
+                "  PLUGIN   VERSION  PRIORITY  POSITION  CATEGORY  URL",
+                "  watcher  1.2.3    -1        4         core      https://example.com",
+                "  a        10.0.0   0         1         -         -",
+            ]
+        );
+        assert!(lines.contains(&"  run_action              watcher 1.2.3, a 10.0.0"), "{text}");
+        assert!(lines.contains(&"  markdown_docs           -"), "{text}");
+        assert_eq!(list(&EMPTY, None).expect("as planned").to_text(), "lifecycle holds no plugins.\n");
+    }
+}

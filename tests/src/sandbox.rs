@@ -1,0 +1,88 @@
+//! A folder of its own for one test, inside the checkout, with a declaration.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Finished, RecordingPlugin};
+
+/// The root of the checkout.
+pub fn checkout() -> PathBuf {
+    let manifest_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest_folder.parent().expect("the tests are a folder of the checkout").to_owned()
+}
+
+/// A folder below `target/system-tests/` of the checkout, emptied when it is made and left for inspection.
+#[derive(Debug)]
+pub struct Sandbox {
+    folder: PathBuf,
+}
+
+impl Sandbox {
+    /// The sandbox of the test of that name.
+    pub fn new(name: &str) -> Self {
+        let folder = checkout().join("target/system-tests").join(name);
+        if folder.exists() {
+            fs_err::remove_dir_all(&folder).expect("an old sandbox can be removed");
+        }
+        fs_err::create_dir_all(&folder).expect("a sandbox can be made");
+        Self { folder }
+    }
+
+    /// The path of something in the sandbox.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.folder.join(relative)
+    }
+
+    /// Writes a file.
+    pub fn write(&self, relative: &str, content: &str) {
+        let path = self.path(relative);
+        fs_err::create_dir_all(path.parent().expect("a file is in a folder")).expect("a folder can be made");
+        fs_err::write(path, content).expect("a file can be written");
+    }
+
+    /// Writes the declaration: both components of the checkout, then what is given.
+    pub fn declare(&self, rest: &str) {
+        let components = ["lifecycle", "image-builder"].map(|name| {
+            format!("[components.{name}]\npackage = \"racetrack-{name}\"\npath = \"../../../components/{name}\"\n\n")
+        });
+        self.write("racetrack.toml", &format!("{}{rest}", components.concat()));
+    }
+
+    /// Runs `cargo xtask COMMAND --declaration …`, as a user types it in the checkout.
+    pub fn xtask(&self, arguments: &[&str]) -> Finished {
+        let declaration = self.path("racetrack.toml");
+        let mut command = cargo(&["xtask"]);
+        Finished::run(command.args(arguments).arg("--declaration").arg(declaration))
+    }
+
+    /// Runs the `racetrack` client in the sandbox.
+    pub fn racetrack(&self, arguments: &[&str]) -> Finished {
+        let mut command = cargo(&["run", "--quiet", "--package", "racetrack-client", "--"]);
+        Finished::run(command.args(arguments))
+    }
+
+    /// Writes the plugin's crate to `plugins/<name>-<version>/`, packs it with `racetrack plugin bundle`, and returns
+    /// the path of the bundle, relative to the declaration.
+    pub fn bundle(&self, plugin: &RecordingPlugin) -> String {
+        let folder = format!("plugins/{}-{}", plugin.name, plugin.version);
+        for (path, content) in plugin.files() {
+            self.write(&format!("{folder}/{path}"), &content);
+        }
+        fs_err::create_dir_all(self.path("bundles")).expect("a folder can be made");
+        let (source, out) = (self.path(&folder), self.path("bundles"));
+        let arguments = ["plugin", "bundle", &source.to_string_lossy(), "--out", &out.to_string_lossy()];
+        let _ = self.racetrack(&arguments).succeeded();
+        format!("bundles/{}-{}.zip", plugin.name, plugin.version)
+    }
+
+    /// A finished binary.
+    pub fn binary(&self, component: &str) -> PathBuf {
+        self.path("dist").join(component)
+    }
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).current_dir(checkout()).env("CARGO_TERM_COLOR", "never");
+    command
+}

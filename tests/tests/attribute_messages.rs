@@ -1,7 +1,0 @@
-//! The compile errors of `#[racetrack_core::plugin]`: they are part of the product.
-
-/// Review a change with `TRYBUILD=overwrite cargo test -p racetrack-tests --test attribute_messages`.
-#[test]
-fn mistakes_are_compile_errors_at_their_place() {
-    trybuild::TestCases::new().compile_fail("tests/compile_fail/*.rs");
-}

@@ -1,0 +1,10 @@
+//! Whole-system tests.
+//!
+//! They build declarations in sandboxes below `target/system-tests/`, with the commands that users type. All builds of a
+//! checkout share `.racetrack/build/`, so a crate is compiled once per profile, however many tests need it.
+
+mod attribute_messages;
+mod failing_plugins;
+mod incremental;
+mod isolation;
+mod order;

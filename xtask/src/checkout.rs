@@ -1,0 +1,68 @@
+//! Where the checkout is, and where things are in it.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+
+/// The triple of the machine the build runs on.
+pub(crate) const HOST_TRIPLE: &str = env!("XTASK_HOST_TRIPLE");
+
+/// The checkout that is built, and the cargo it is built with. All paths are canonical.
+#[derive(Clone, Debug)]
+pub(crate) struct Checkout {
+    /// The folder of the hand-written workspace.
+    pub(crate) root: PathBuf,
+    /// The cargo to spawn: the one that runs us, which spares a detour through rustup's proxy.
+    pub(crate) cargo: OsString,
+    /// Where cargo keeps registry sources.
+    pub(crate) cargo_home: PathBuf,
+    /// The home folder of the user, if there is one.
+    pub(crate) home: Option<PathBuf>,
+}
+
+impl Checkout {
+    /// Finds the checkout this xtask belongs to.
+    pub(crate) fn locate() -> Result<Self> {
+        let home = env::var_os("HOME").or_else(|| env::var_os("USERPROFILE")).map(PathBuf::from);
+        let cargo_home = env::var_os("CARGO_HOME")
+            .map(PathBuf::from)
+            .or_else(|| home.as_ref().map(|home| home.join(".cargo")))
+            .context("neither CARGO_HOME nor HOME is set")?;
+        fs::create_dir_all(&cargo_home)?;
+        Ok(Self {
+            root: fs::canonicalize(root())?,
+            cargo: env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
+            cargo_home: fs::canonicalize(cargo_home)?,
+            home: home.and_then(|home| home.canonicalize().ok()),
+        })
+    }
+
+    /// The content-addressed store of unpacked plugins, shared by all declarations of the checkout.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.root.join(".racetrack/store")
+    }
+
+    /// Cargo's intermediate artefacts, shared by all components of all declarations.
+    pub(crate) fn build_dir(&self) -> PathBuf {
+        self.root.join(".racetrack/build")
+    }
+
+    /// A path as people read it: relative to the checkout where it is inside.
+    pub(crate) fn display<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
+        path.strip_prefix(&self.root).unwrap_or(path).display()
+    }
+}
+
+/// `cargo run` says where the package is now; the compile-time path serves when the binary is started by hand.
+fn root() -> PathBuf {
+    let parent = |manifest_dir: PathBuf| manifest_dir.parent().map(Path::to_path_buf);
+    env::var_os("CARGO_MANIFEST_DIR")
+        .map(PathBuf::from)
+        .and_then(parent)
+        .filter(|root| root.join("xtask/Cargo.toml").is_file())
+        .or_else(|| parent(env!("CARGO_MANIFEST_DIR").into()))
+        .expect("xtask is a folder of the checkout")
+}

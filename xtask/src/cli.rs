@@ -1,0 +1,126 @@
+//! The whole command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Composes the plugins that racetrack.toml declares into one binary per component.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// The declaration to build from; its sources are relative to its folder [default: the checkout's racetrack.toml].
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) declaration: Option<PathBuf>,
+    /// Print nothing but errors and what was asked for.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build the component binaries into the output folder.
+    Build(BuildArgs),
+    /// Check the declaration and its plugins; everything short of compiling, and nothing is written.
+    Check(CheckArgs),
+    /// Show the plugins of each component in hook order, and the call order of each hook.
+    Plan(PlanArgs),
+    /// Run everything CI runs: format, lints, tests, documentation, licences, and the build of the declaration.
+    Test(TestArgs),
+    /// Build, then start the components on this machine until Ctrl-C.
+    Up(UpArgs),
+}
+
+/// Arguments of `build`.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct BuildArgs {
+    /// Build only this component; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) component: Vec<String>,
+    /// Build with this profile rather than the one of the declaration.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Build for this target triple.
+    #[arg(long, value_name = "TRIPLE")]
+    pub(crate) target: Option<String>,
+    /// Fail rather than change a file in locks/.
+    #[arg(long)]
+    pub(crate) locked: bool,
+    /// Do not use the network.
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Put the binaries here rather than into the output folder of the declaration.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) out_dir: Option<PathBuf>,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Fail with a diff when the generated files are not what the declaration gives.
+    #[arg(long)]
+    pub(crate) generated: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Debug)]
+pub(crate) struct PlanArgs {
+    /// How to print the plan.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+/// A form of output.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+}
+
+/// Arguments of `test`.
+#[derive(Args, Debug)]
+pub(crate) struct TestArgs {
+    /// Do not use the network.
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+/// Arguments of `up`.
+#[derive(Args, Debug)]
+pub(crate) struct UpArgs {
+    #[command(flatten)]
+    pub(crate) build: BuildArgs,
+    /// Let a component listen elsewhere, such as `lifecycle=127.0.0.1:8000`; port 0 takes a free one. May be repeated.
+    #[arg(long, value_name = "COMPONENT=IP:PORT", value_parser = parse_address)]
+    pub(crate) http_address: Vec<(String, SocketAddr)>,
+}
+
+fn parse_address(text: &str) -> Result<(String, SocketAddr), String> {
+    let (component, address) = text.split_once('=').ok_or("expected COMPONENT=IP:PORT")?;
+    let address = address.parse().map_err(|error| format!("`{address}` is no IP:PORT: {error}"))?;
+    Ok((component.to_owned(), address))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_name_their_component() {
+        assert_eq!(parse_address("a=127.0.0.1:80"), Ok(("a".to_owned(), ([127, 0, 0, 1], 80).into())));
+        assert!(parse_address("127.0.0.1:80").is_err());
+        assert!(parse_address("a=localhost:80").is_err_and(|message| message.contains("localhost:80")));
+    }
+}

@@ -1,0 +1,229 @@
+//! `cargo xtask build`: from the declaration to checked binaries in the output folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use fs_err as fs;
+use racetrack_bundle::Origin;
+use racetrack_bundle::suggestion::suggestion;
+
+use super::{UsageError, check_component, counted};
+use crate::blame::blamed;
+use crate::cargo::{self, CompileError, CompileOptions};
+use crate::checkout::{Checkout, HOST_TRIPLE};
+use crate::cli::BuildArgs;
+use crate::declaration::{Declaration, check_out_dir, normal};
+use crate::generate::CheckoutManifest;
+use crate::load::{Loaded, load};
+use crate::plan::PlannedComponent;
+use crate::shell::Shell;
+use crate::{leak, lock, output, self_report, workspace};
+
+/// The binaries of a finished build.
+#[derive(Debug)]
+pub(crate) struct Distribution {
+    /// The component and its binary, by name of the component.
+    pub(crate) binaries: Vec<(String, PathBuf)>,
+}
+
+/// Builds the declared components, or the chosen ones.
+pub(crate) fn run(
+    declaration: Option<&Path>,
+    args: &BuildArgs,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<Distribution> {
+    let loaded = load(declaration, checkout, shell)?;
+    let declaration = &loaded.declaration;
+    for component in &args.component {
+        check_component(declaration, component)?;
+    }
+    let options = options(declaration, args)?;
+    let out_dir = out_dir(declaration, args, checkout)?;
+    let chosen = |component: &&PlannedComponent| {
+        args.component.is_empty() || args.component.contains(&component.declaration.name)
+    };
+    let components: Vec<_> = loaded.plan.components.iter().filter(chosen).collect();
+    shell.status("Planning", summary(&loaded));
+    let _lock = exclusive(declaration, shell)?;
+    unpack(&loaded, checkout, shell)?;
+    write(&components, declaration, checkout, shell)?;
+    let mut binaries = Vec::new();
+    for component in &components {
+        let name = component.declaration.name.clone();
+        let binary = build_one(component, declaration, &options, &out_dir, checkout, shell)
+            .with_context(|| format!("component `{name}` was not built"))?;
+        binaries.push((name, binary));
+    }
+    let names: Vec<_> = binaries.iter().map(|(_, path)| checkout.display(path).to_string()).collect();
+    shell.status("Finished", format_args!("`{}` profile: {}", options.profile_name, names.join(", ")));
+    Ok(Distribution { binaries })
+}
+
+fn options(declaration: &Declaration, args: &BuildArgs) -> Result<CompileOptions, UsageError> {
+    let profile_name = args.profile.as_ref().unwrap_or(&declaration.profile);
+    let Some(profile) = declaration.profiles.0.get(profile_name) else {
+        let help = suggestion(profile_name, "profiles", declaration.profiles.names());
+        return Err(UsageError::UnknownProfile { name: profile_name.clone(), help });
+    };
+    Ok(CompileOptions {
+        profile_name: profile_name.clone(),
+        profile: profile.clone(),
+        target: args.target.clone(),
+        locked: args.locked,
+        offline: args.offline,
+    })
+}
+
+fn out_dir(declaration: &Declaration, args: &BuildArgs, checkout: &Checkout) -> Result<PathBuf> {
+    let Some(given) = &args.out_dir else {
+        return Ok(declaration.out_dir.clone());
+    };
+    let absolute = normal(&std::path::absolute(given).context("cannot find the current folder")?);
+    let refused = |source| UsageError::OutDir { path: given.display().to_string(), source };
+    check_out_dir(&absolute, declaration, checkout).map_err(refused)?;
+    Ok(absolute)
+}
+
+fn summary(loaded: &Loaded) -> String {
+    let (plugins, components) = (loaded.plugins.len(), loaded.plan.components.len());
+    format!("{} for {}", counted(plugins, "plugin"), counted(components, "component"))
+}
+
+/// Two builds of one declaration at a time would write over each other.
+fn exclusive(declaration: &Declaration, shell: &Shell) -> Result<std::fs::File> {
+    fs::create_dir_all(declaration.state())?;
+    let path = declaration.state().join(".lock");
+    let file = fs::File::create(&path)?.into_file();
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            shell.status("Blocking", "waiting for another build of this declaration");
+            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        }
+        Err(std::fs::TryLockError::Error(error)) => {
+            return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+        }
+    }
+    Ok(file)
+}
+
+fn unpack(loaded: &Loaded, checkout: &Checkout, shell: &Shell) -> Result<()> {
+    let store = checkout.store();
+    let is_new = |source: &racetrack_bundle::PluginSource| {
+        matches!(source.origin, Origin::Zip(_)) && !store.join(source.store_name()).exists()
+    };
+    let new: Vec<_> = loaded.plugins.iter().filter(|plugin| is_new(&plugin.source)).collect();
+    let progress = shell.progress("Unpacking", new.len());
+    for plugin in new {
+        if progress.is_hidden() {
+            shell.status("Unpacking", &plugin.declaration.source);
+        }
+        progress.set_message(plugin.declaration.source.clone());
+        let unpacked = plugin.source.unpack_into(&store);
+        unpacked.with_context(|| format!("cannot unpack {}", plugin.declaration.source))?;
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    Ok(())
+}
+
+fn write(
+    components: &[&PlannedComponent],
+    declaration: &Declaration,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<()> {
+    let manifest = CheckoutManifest::load(&checkout.root)?;
+    let known: Vec<_> = declaration.component_names().collect();
+    for stale in output::remove_stale(&declaration.state(), &known)? {
+        shell.status("Removing", format_args!("component `{stale}`, which is no longer declared"));
+    }
+    for component in components {
+        let name = &component.declaration.name;
+        let assembled = workspace::assemble(component, declaration, &manifest, checkout)?;
+        let folder = workspace::folder(declaration, name);
+        let changed =
+            output::write(&assembled, &folder).with_context(|| format!("cannot generate `{name}`"))?;
+        if changed > 0 {
+            shell.status("Generating", checkout.display(&folder));
+        }
+    }
+    Ok(())
+}
+
+fn build_one(
+    component: &PlannedComponent,
+    declaration: &Declaration,
+    options: &CompileOptions,
+    out_dir: &Path,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<PathBuf> {
+    let name = &component.declaration.name;
+    let folder = workspace::folder(declaration, name);
+    let committed = lock::committed_path(&declaration.folder, name);
+    lock::copy_in(&committed, &checkout.root, &folder, options.locked)?;
+    shell.status(
+        "Compiling",
+        format_args!("component `{name}` with {}", counted(component.plugins.len(), "plugin")),
+    );
+    let target_dir = workspace::target_dir(declaration, name);
+    let binary = cargo::compile(name, &folder, &target_dir, options, checkout, shell)
+        .map_err(|error| explain(error, component, &folder, checkout))?;
+    shell.status("Checking", format_args!("component `{name}`"));
+    if lock::copy_out(&committed, &folder)? {
+        shell.status("Locking", checkout.display(&committed));
+    }
+    if options.target.as_ref().is_none_or(|target| target == HOST_TRIPLE) {
+        self_report::compare(&self_report::ask(&binary)?, component)?;
+    } else {
+        shell.warn(format_args!("`{name}` is for another machine, so it was not asked for its plugins"));
+    }
+    install(&binary, out_dir, checkout)
+}
+
+/// Says which plugin a failure comes from; cargo has said the rest.
+fn explain(
+    error: CompileError,
+    component: &PlannedComponent,
+    folder: &Path,
+    checkout: &Checkout,
+) -> anyhow::Error {
+    let CompileError::Failed { output } = &error else {
+        return error.into();
+    };
+    let blamed: Vec<_> = blamed(output, &component.plugins)
+        .into_iter()
+        .map(|plugin| {
+            format!("plugin {} ({}, declared at {})", plugin.title(), plugin.source, plugin.declared_at)
+        })
+        .collect();
+    if blamed.is_empty() {
+        return anyhow!(
+            "the errors above are about the workspace {}, not about a plugin",
+            checkout.display(folder)
+        );
+    }
+    anyhow!("the errors above come from {}", blamed.join(", "))
+}
+
+/// Puts a binary into the output folder, unless it is there already. Only binaries without paths of this machine get
+/// there, so what is there already needs no second search.
+fn install(binary: &Path, out_dir: &Path, checkout: &Checkout) -> Result<PathBuf> {
+    let content = fs::read(binary)?;
+    let place = out_dir.join(binary.file_name().context("a binary has a name")?);
+    if fs::metadata(&place).is_ok_and(|found| found.is_file() && found.len() == content.len() as u64)
+        && fs::read(&place)? == content
+    {
+        return Ok(place);
+    }
+    if let Some(leak) = leak::find(&content, &leak::needles(checkout)) {
+        return Err(leak.into());
+    }
+    if place.is_dir() {
+        bail!("there is a folder where the binary {} belongs", place.display());
+    }
+    output::replace(&place, |temporary| std::fs::copy(binary, temporary).map(drop))?;
+    Ok(place)
+}

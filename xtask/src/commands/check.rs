@@ -1,0 +1,44 @@
+//! `cargo xtask check`: everything short of compiling. Writes nothing.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use super::counted;
+use crate::checkout::Checkout;
+use crate::cli::CheckArgs;
+use crate::generate::CheckoutManifest;
+use crate::load::load;
+use crate::shell::{Shell, print_data};
+use crate::{output, workspace};
+
+/// Checks the declaration, its plugins and how they fit together.
+pub(crate) fn run(
+    declaration: Option<&Path>,
+    args: &CheckArgs,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<()> {
+    let loaded = load(declaration, checkout, shell)?;
+    let declaration = &loaded.declaration;
+    let manifest = CheckoutManifest::load(&checkout.root)?;
+    let mut differences = String::new();
+    for component in &loaded.plan.components {
+        let assembled = workspace::assemble(component, declaration, &manifest, checkout)?;
+        let name = &component.declaration.name;
+        if args.generated {
+            let folder = workspace::folder(declaration, name);
+            differences.extend(output::difference(&assembled.files, &folder));
+        }
+        shell.status(
+            "Checking",
+            format_args!("component `{name}` with {}", counted(component.plugins.len(), "plugin")),
+        );
+    }
+    if !differences.is_empty() {
+        print_data(&differences)?;
+        bail!("generated files are not what the declaration gives; `cargo xtask build` restores them");
+    }
+    shell.status("Finished", format_args!("{} is fine", declaration.document.file.display()));
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! The subcommands: each puts together what the other modules offer.
+
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod plan;
+pub(crate) mod test;
+pub(crate) mod up;
+
+use racetrack_bundle::suggestion::suggestion;
+
+use crate::declaration::Declaration;
+
+/// An argument that does not fit the declaration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UsageError {
+    /// A component that is not declared.
+    #[error("there is no component `{name}`; {help}")]
+    UnknownComponent {
+        /// The name given.
+        name: String,
+        /// What was probably meant.
+        help: String,
+    },
+    /// A profile that neither exists nor is declared.
+    #[error("there is no profile `{name}`; {help}")]
+    UnknownProfile {
+        /// The name given.
+        name: String,
+        /// What was probably meant.
+        help: String,
+    },
+    /// An output folder that would overwrite something.
+    #[error("cannot use `--out-dir {path}`")]
+    OutDir {
+        /// The path given.
+        path: String,
+        /// Why not.
+        #[source]
+        source: crate::declaration::OutDirRefusal,
+    },
+}
+
+/// Refuses a name that no component of the declaration has.
+pub(crate) fn check_component(declaration: &Declaration, name: &str) -> Result<(), UsageError> {
+    if declaration.component_names().any(|known| known == name) {
+        return Ok(());
+    }
+    let help = suggestion(name, "components", declaration.component_names());
+    Err(UsageError::UnknownComponent { name: name.to_owned(), help })
+}
+
+/// `1 plugin`, `2 plugins`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,115 @@
+//! `racetrack.toml`: which plugins go into which components, and how the components are built.
+
+mod document;
+mod out_dir;
+mod paths;
+mod profile;
+mod syntax;
+mod table;
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use racetrack_bundle::{Diagnostic, Diagnostics, Location, Origin};
+
+pub(crate) use document::Document;
+pub(crate) use out_dir::{OutDirRefusal, check_out_dir};
+pub(crate) use paths::normal;
+pub(crate) use profile::{Profile, Profiles};
+
+use crate::checkout::Checkout;
+use crate::codes;
+
+/// The file name of the declaration of a checkout.
+pub(crate) const FILE_NAME: &str = "racetrack.toml";
+
+/// A checked declaration.
+#[derive(Clone, Debug)]
+pub(crate) struct Declaration {
+    /// The text, for diagnostics about things that only show later.
+    pub(crate) document: Document,
+    /// The canonical folder of the declaration: sources, the output folder, `locks/` and `.racetrack/` are in it.
+    pub(crate) folder: PathBuf,
+    /// The name of the profile to build with.
+    pub(crate) profile: String,
+    /// Where the binaries go, absolute.
+    pub(crate) out_dir: PathBuf,
+    /// The components, sorted by name.
+    pub(crate) components: Vec<ComponentDeclaration>,
+    /// The plugins, in the order of their tables.
+    pub(crate) plugins: Vec<PluginDeclaration>,
+    /// The built-in and the declared profiles.
+    pub(crate) profiles: Profiles,
+}
+
+/// One `[components.NAME]` table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ComponentDeclaration {
+    /// Also the name of the binary.
+    pub(crate) name: String,
+    /// The package of the component's library crate.
+    pub(crate) package: String,
+    /// The folder of that crate, relative to the checkout, with `/` between its parts.
+    pub(crate) member: String,
+}
+
+/// One `[[plugin]]` table.
+#[derive(Clone, Debug)]
+pub(crate) struct PluginDeclaration {
+    /// The place of the table among all `[[plugin]]` tables, counted from 0.
+    pub(crate) position: usize,
+    /// The folder or bundle, canonical.
+    pub(crate) origin: Origin,
+    /// The folder or bundle as the declaration writes it.
+    pub(crate) source: String,
+    /// The components that the declaration narrows the plugin to, each with its place.
+    pub(crate) components: Option<Vec<(String, Range<usize>)>>,
+    /// Whether the crate may have a build script.
+    pub(crate) allow_build_script: bool,
+    /// Where the declaration names the source.
+    pub(crate) place: Range<usize>,
+}
+
+impl Declaration {
+    /// Reads and checks a declaration; everything that is wrong with it is reported together.
+    pub(crate) fn load(file: &Path, checkout: &Checkout) -> Result<Self, Diagnostics> {
+        let document = Document::load(file)?;
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder.canonicalize().map_err(|error| {
+            let message = format!("the folder of the declaration cannot be found: {error}");
+            Diagnostic::new(codes::MISSING_DECLARATION, Location::file(file), message)
+        })?;
+        let mut diagnostics = Diagnostics::default();
+        if !folder.starts_with(&checkout.root) {
+            let message = "the declaration is outside of the checkout";
+            let help = format!("move it to a folder below {}", checkout.root.display());
+            let location = Location::file(&document.file);
+            return Err(Diagnostic::new(codes::OUTSIDE_CHECKOUT, location, message).with_help(help).into());
+        }
+        let written = syntax::parse(&document, &mut diagnostics);
+        let declaration = paths::resolve(written, document, folder, checkout, &mut diagnostics);
+        diagnostics
+            .0
+            .sort_by_key(|diagnostic| diagnostic.location.span.as_ref().map(|span| span.range.start));
+        diagnostics.into_result(declaration)
+    }
+
+    /// The disposable folder of generated workspaces.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.join(".racetrack")
+    }
+
+    /// The names of the components, sorted.
+    pub(crate) fn component_names(&self) -> impl Iterator<Item = &str> {
+        self.components.iter().map(|component| component.name.as_str())
+    }
+
+    /// `racetrack.toml:12`, the line that names the source of a plugin.
+    pub(crate) fn line_of(&self, plugin: &PluginDeclaration) -> String {
+        let location =
+            Location::in_text(&self.document.file, Arc::clone(&self.document.text), plugin.place.clone());
+        let line = location.line_and_column().map_or(1, |(line, _)| line);
+        format!("{}:{line}", self.document.file.display())
+    }
+}

@@ -1,0 +1,266 @@
+//! Build profiles: the built-in ones, and what `[profile.NAME]` tables change or add.
+
+use std::collections::BTreeMap;
+
+use racetrack_bundle::Diagnostics;
+use racetrack_bundle::suggestion::suggestion;
+use toml::de::DeValue;
+
+use super::Document;
+use super::table::{Placed, TableReader, kind};
+use crate::codes;
+
+/// A setting of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum ProfileKey {
+    OptLevel,
+    Lto,
+    CodegenUnits,
+    Strip,
+    Debug,
+    /// Always `unwind`, because the registry catches the panics of hooks. Not settable.
+    Panic,
+    /// Always off, because it changes the bytes. Not settable.
+    Incremental,
+    /// On in profiles made from `dev`. Not settable.
+    DebugAssertions,
+    /// On in profiles made from `dev`. Not settable.
+    OverflowChecks,
+}
+
+/// A profile with every setting that has a bearing on the bytes; values are written as TOML.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Profile {
+    /// The built-in profile it was made from: `dev` or `release`.
+    pub(crate) base: &'static str,
+    /// Every key has a value.
+    pub(crate) settings: BTreeMap<ProfileKey, String>,
+}
+
+/// All profiles by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Profiles(pub(crate) BTreeMap<String, Profile>);
+
+/// Names that cargo refuses, or uses for folders of its own.
+const REFUSED_NAMES: [&str; 22] = [
+    "bench", "build", "cargo", "check", "clean", "config", "debug", "doc", "fetch", "fix", "install",
+    "metadata", "package", "publish", "report", "root", "run", "rust", "rustc", "rustdoc", "test", "tmp",
+];
+
+const KNOWN_KEYS: [&str; 6] = ["codegen-units", "debug", "inherits", "lto", "opt-level", "strip"];
+
+impl ProfileKey {
+    /// The key as cargo writes it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::OptLevel => "opt-level",
+            Self::Lto => "lto",
+            Self::CodegenUnits => "codegen-units",
+            Self::Strip => "strip",
+            Self::Debug => "debug",
+            Self::Panic => "panic",
+            Self::Incremental => "incremental",
+            Self::DebugAssertions => "debug-assertions",
+            Self::OverflowChecks => "overflow-checks",
+        }
+    }
+}
+
+impl Profile {
+    fn dev() -> Self {
+        Self::built_in("dev", ["0", "\"off\"", "256", "\"none\"", "\"line-tables-only\"", "true"])
+    }
+
+    fn release() -> Self {
+        Self::built_in("release", ["3", "\"thin\"", "1", "\"symbols\"", "\"none\"", "false"])
+    }
+
+    fn built_in(base: &'static str, [opt_level, lto, units, strip, debug, checks]: [&str; 6]) -> Self {
+        let settings = [
+            (ProfileKey::OptLevel, opt_level),
+            (ProfileKey::Lto, lto),
+            (ProfileKey::CodegenUnits, units),
+            (ProfileKey::Strip, strip),
+            (ProfileKey::Debug, debug),
+            (ProfileKey::Panic, "\"unwind\""),
+            (ProfileKey::Incremental, "false"),
+            (ProfileKey::DebugAssertions, checks),
+            (ProfileKey::OverflowChecks, checks),
+        ];
+        Self { base, settings: settings.map(|(key, value)| (key, value.to_owned())).into() }
+    }
+}
+
+impl Default for Profiles {
+    fn default() -> Self {
+        Self([("dev".to_owned(), Profile::dev()), ("release".to_owned(), Profile::release())].into())
+    }
+}
+
+impl Profiles {
+    /// The names of all profiles, sorted.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+struct WrittenProfile {
+    name: Placed<String>,
+    inherits: Option<Placed<String>>,
+    settings: BTreeMap<ProfileKey, String>,
+}
+
+/// Reads the `[profile]` table.
+pub(super) fn read(document: &Document, reader: &TableReader<'_>, diagnostics: &mut Diagnostics) -> Profiles {
+    let mut written = BTreeMap::new();
+    for (name, value) in reader.entries() {
+        if let Some(profile) = read_one(document, name, value.get_ref(), diagnostics) {
+            written.insert(profile.name.value.clone(), profile);
+        }
+    }
+    let mut profiles = Profiles::default();
+    for name in written.keys() {
+        if let Some(profile) = resolve(document, name, &written, &mut Vec::new(), diagnostics) {
+            profiles.0.insert(name.clone(), profile);
+        }
+    }
+    profiles
+}
+
+fn read_one<'a>(
+    document: &'a Document,
+    name: Placed<String>,
+    value: &'a DeValue<'a>,
+    diagnostics: &mut Diagnostics,
+) -> Option<WrittenProfile> {
+    let shown = format!("[profile.{}]", name.value);
+    let DeValue::Table(table) = value else {
+        let message = format!("{shown} must be a table, not {}", kind(value));
+        let help = format!("write `{shown}` on a line of its own, and its keys below");
+        let place = name.place;
+        diagnostics.push(document.diagnostic(codes::WRONG_TYPE, place, message).with_help(help));
+        return None;
+    };
+    let is_word = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    if !is_word(&name.value) || REFUSED_NAMES.contains(&name.value.as_str()) {
+        let message = format!("no profile can be called `{}`", name.value);
+        let help = "choose another name, of ASCII letters, digits, `-` and `_`";
+        let place = name.place.clone();
+        diagnostics.push(document.diagnostic(codes::INVALID_PROFILE_NAME, place, message).with_help(help));
+        return None;
+    }
+    let place = name.place.clone();
+    let mut known = KNOWN_KEYS.to_vec();
+    let built_in = Profiles::default().0.contains_key(&name.value);
+    known.retain(|key| !built_in || *key != "inherits");
+    let reader = TableReader::new(document, shown.clone(), table, place, &known, diagnostics);
+    let inherits = if built_in { None } else { Some(reader.required_string("inherits", diagnostics)?) };
+    let mut settings = BTreeMap::new();
+    for (key, value) in reader.entries() {
+        let Some((setting, accepted)) = setting(&key.value, value.get_ref()) else {
+            continue;
+        };
+        match accepted {
+            Ok(text) => {
+                settings.insert(setting, text);
+            }
+            Err(wanted) => {
+                let message = format!("`{}` in {shown} must be {wanted}", key.value);
+                let help = "write one of these, or remove the key";
+                let place = value.span();
+                diagnostics.push(document.diagnostic(codes::INVALID_VALUE, place, message).with_help(help));
+            }
+        }
+    }
+    Some(WrittenProfile { name, inherits, settings })
+}
+
+/// The value of a key as TOML, or what it must be; nothing for keys that are no settings.
+fn setting(key: &str, value: &DeValue<'_>) -> Option<(ProfileKey, Result<String, &'static str>)> {
+    let number = |range: std::ops::RangeInclusive<u32>| {
+        let number = value.as_integer()?.as_str().parse().ok()?;
+        range.contains(&number).then(|| number.to_string())
+    };
+    let word =
+        |words: &[&str]| value.as_str().filter(|text| words.contains(text)).map(|text| format!("{text:?}"));
+    let switch = || value.as_bool().map(|switch| switch.to_string());
+    let (key, accepted, wanted) = match key {
+        "opt-level" => {
+            (ProfileKey::OptLevel, number(0..=3).or_else(|| word(&["s", "z"])), "0 to 3, \"s\" or \"z\"")
+        }
+        "lto" => (
+            ProfileKey::Lto,
+            switch().or_else(|| word(&["off", "thin", "fat"])),
+            "true, false, \"off\", \"thin\" or \"fat\"",
+        ),
+        "codegen-units" => (ProfileKey::CodegenUnits, number(1..=1024), "1 to 1024"),
+        "strip" => (
+            ProfileKey::Strip,
+            switch().or_else(|| word(&["none", "debuginfo", "symbols"])),
+            "true, false, \"none\", \"debuginfo\" or \"symbols\"",
+        ),
+        "debug" => (
+            ProfileKey::Debug,
+            switch()
+                .or_else(|| number(0..=2))
+                .or_else(|| word(&["none", "line-directives-only", "line-tables-only", "limited", "full"])),
+            "true, false, 0 to 2, \"none\", \"line-directives-only\", \"line-tables-only\", \"limited\" or \"full\"",
+        ),
+        _ => return None,
+    };
+    Some((key, accepted.ok_or(wanted)))
+}
+
+/// The settings of a profile over those of the one it inherits from. Mistakes are reported for the profile that makes
+/// them, not again for each one that inherits from it.
+fn resolve<'a>(
+    document: &Document,
+    name: &'a str,
+    written: &'a BTreeMap<String, WrittenProfile>,
+    heirs: &mut Vec<&'a str>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Profile> {
+    let Some(profile) = written.get(name) else {
+        return Profiles::default().0.remove(name);
+    };
+    let mut resolved = match &profile.inherits {
+        None => Profiles::default().0.remove(name)?,
+        Some(inherits) => {
+            let parent = inherits.value.as_str();
+            heirs.push(name);
+            if let Some(start) = heirs.iter().position(|heir| *heir == parent) {
+                // Found once from each member of the circle; the first one in alphabetical order reports it.
+                if start == 0 && heirs.iter().min() == heirs.first() {
+                    let message =
+                        format!("profile `{parent}` inherits from itself, through {}", heirs.join(", "));
+                    let help = "let one of them inherit from `release` or `dev`";
+                    let place = inherits.place.clone();
+                    diagnostics
+                        .push(document.diagnostic(codes::PROFILE_CYCLE, place, message).with_help(help));
+                }
+                return None;
+            }
+            let built_in = Profiles::default();
+            if !written.contains_key(parent) && !built_in.0.contains_key(parent) {
+                if heirs.len() == 1 {
+                    let known = written
+                        .keys()
+                        .map(String::as_str)
+                        .chain(built_in.names())
+                        .filter(|known| *known != name);
+                    let message = format!("profile `{name}` inherits from `{parent}`, which does not exist");
+                    let help = suggestion(parent, "profiles", known);
+                    let place = inherits.place.clone();
+                    diagnostics
+                        .push(document.diagnostic(codes::UNKNOWN_PROFILE, place, message).with_help(help));
+                }
+                return None;
+            }
+            resolve(document, parent, written, heirs, diagnostics)?
+        }
+    };
+    resolved.settings.extend(profile.settings.clone());
+    Some(resolved)
+}

@@ -1,0 +1,189 @@
+//! Reading one table of a TOML document: typed values with their places, and everything that is wrong on the way.
+
+use std::ops::Range;
+
+use racetrack_bundle::suggestion::suggestion;
+use racetrack_bundle::{Code, Diagnostic, Diagnostics};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::Document;
+use crate::codes;
+
+/// A value with the bytes it was written with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Placed<T> {
+    pub(super) value: T,
+    pub(super) place: Range<usize>,
+}
+
+/// Texts, each with its place.
+pub(super) type Texts = Vec<(String, Range<usize>)>;
+
+/// A table being read.
+pub(super) struct TableReader<'a> {
+    document: &'a Document,
+    /// How the table is called in messages: `[build]`.
+    name: String,
+    table: &'a DeTable<'a>,
+    /// Where the table is, for keys that are missing.
+    pub(super) place: Range<usize>,
+}
+
+impl<'a> TableReader<'a> {
+    /// Reads `table`, in which `known` keys may stand.
+    pub(super) fn new(
+        document: &'a Document,
+        name: String,
+        table: &'a DeTable<'a>,
+        place: Range<usize>,
+        known: &[&str],
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let reader = Self { document, name, table, place };
+        for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
+            let message = format!("unknown key `{}` in {}", key.get_ref(), reader.name);
+            let help = suggestion(key.get_ref(), "keys", known.iter().copied());
+            diagnostics.push(document.diagnostic(codes::UNKNOWN_KEY, key.span(), message).with_help(help));
+        }
+        reader
+    }
+
+    /// The keys of the table in the order they were written, each with its value.
+    pub(super) fn entries(&self) -> Vec<(Placed<String>, &'a Spanned<DeValue<'a>>)> {
+        let placed =
+            |key: &Spanned<DeString<'_>>| Placed { value: key.get_ref().to_string(), place: key.span() };
+        let mut entries: Vec<_> = self.table.iter().map(|(key, value)| (placed(key), value)).collect();
+        entries.sort_by_key(|(key, _)| key.place.start);
+        entries
+    }
+
+    /// A mistake at a place of the document.
+    pub(super) fn diagnostic(&self, code: Code, place: Range<usize>, message: String) -> Diagnostic {
+        self.document.diagnostic(code, place, message)
+    }
+
+    /// A text that may be missing.
+    pub(super) fn string(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<String>> {
+        let value = self.table.get(key)?;
+        match value.get_ref() {
+            DeValue::String(text) => Some(Placed { value: text.to_string(), place: value.span() }),
+            other => {
+                diagnostics.push(self.wrong_type(key, Wanted::String, other, value.span()));
+                None
+            }
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn required_string(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<String>> {
+        if self.table.get(key).is_none() {
+            let message = format!("{} has no `{key}`", self.name);
+            let help = format!("add `{key} = \"…\"`");
+            diagnostics
+                .push(self.diagnostic(codes::MISSING_KEY, self.place.clone(), message).with_help(help));
+        }
+        self.string(key, diagnostics)
+    }
+
+    /// A switch that is off when it is missing.
+    pub(super) fn switch(&self, key: &str, diagnostics: &mut Diagnostics) -> bool {
+        let Some(value) = self.table.get(key) else {
+            return false;
+        };
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            diagnostics.push(self.wrong_type(key, Wanted::Switch, value.get_ref(), value.span()));
+            false
+        })
+    }
+
+    /// A list of texts that may be missing.
+    pub(super) fn strings(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<Texts>> {
+        let value = self.table.get(key)?;
+        let DeValue::Array(items) = value.get_ref() else {
+            diagnostics.push(self.wrong_type(key, Wanted::Strings, value.get_ref(), value.span()));
+            return None;
+        };
+        let mut texts = Vec::new();
+        for item in items {
+            match item.get_ref() {
+                DeValue::String(text) => texts.push((text.to_string(), item.span())),
+                other => diagnostics.push(self.wrong_type(key, Wanted::Strings, other, item.span())),
+            }
+        }
+        (texts.len() == items.len()).then(|| Placed { value: texts, place: value.span() })
+    }
+
+    /// A table inside this one that may be missing.
+    pub(super) fn table(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<&'a DeTable<'a>>> {
+        let (written, value) = self.table.get_key_value(key)?;
+        match value.get_ref() {
+            DeValue::Table(table) => Some(Placed { value: table, place: table_place(written, value) }),
+            other => {
+                diagnostics.push(self.wrong_type(key, Wanted::Table, other, value.span()));
+                None
+            }
+        }
+    }
+
+    /// The tables of an array of tables; none when it is missing.
+    pub(super) fn tables(&self, key: &str, diagnostics: &mut Diagnostics) -> Vec<Placed<&'a DeTable<'a>>> {
+        let Some(value) = self.table.get(key) else {
+            return Vec::new();
+        };
+        let DeValue::Array(items) = value.get_ref() else {
+            diagnostics.push(self.wrong_type(key, Wanted::Tables, value.get_ref(), value.span()));
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in items {
+            match item.get_ref() {
+                DeValue::Table(table) => tables.push(Placed { value: table, place: item.span() }),
+                other => diagnostics.push(self.wrong_type(key, Wanted::Tables, other, item.span())),
+            }
+        }
+        tables
+    }
+
+    fn wrong_type(&self, key: &str, wanted: Wanted, found: &DeValue<'_>, place: Range<usize>) -> Diagnostic {
+        let (wanted, help) = match wanted {
+            Wanted::String => ("a string", format!("write `{key} = \"…\"`")),
+            Wanted::Switch => ("true or false", format!("write `{key} = true`, or remove the key")),
+            Wanted::Strings => ("an array of strings", format!("write `{key} = [\"…\"]`")),
+            Wanted::Table => ("a table", format!("write `[{key}]` on a line of its own, and its keys below")),
+            Wanted::Tables => {
+                ("an array of tables", format!("write `[[{key}]]`, with two brackets, above each one"))
+            }
+        };
+        let message = format!("`{key}` in {} must be {wanted}, not {}", self.name, kind(found));
+        self.diagnostic(codes::WRONG_TYPE, place, message).with_help(help)
+    }
+}
+
+/// The type a key has.
+#[derive(Clone, Copy)]
+enum Wanted {
+    String,
+    Switch,
+    Strings,
+    Table,
+    Tables,
+}
+
+/// Where a table is: its header if it has one, otherwise the key it is the value of.
+pub(super) fn table_place(key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
+    if value.span().is_empty() { key.span() } else { value.span() }
+}
+
+/// What kind of value this is, with its article.
+pub(super) const fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}

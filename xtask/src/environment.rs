@@ -1,0 +1,177 @@
+//! The environment of every cargo call that builds a component. Pure: the same for all components of a checkout,
+//! because cargo rebuilds what was built with other flags; and it decides the bytes, so nothing of the caller's
+//! settings gets through.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use crate::checkout::{Checkout, HOST_TRIPLE};
+
+/// What a path of the building machine is called in binaries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Remap {
+    /// The path on this machine, canonical.
+    pub(crate) from: PathBuf,
+    /// The same on every machine.
+    pub(crate) to: &'static str,
+}
+
+/// Changes to the environment that cargo inherits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Environment {
+    /// Variables to set.
+    pub(crate) set: Vec<(String, OsString)>,
+    /// Variables to remove.
+    pub(crate) removed: Vec<String>,
+}
+
+/// The date that C code sees as its own: 1980-01-01, the first one a ZIP can hold.
+const SOURCE_DATE_EPOCH: &str = "315532800";
+
+/// Variables that change how cargo builds, or that `cargo run` set for us and not for it.
+const REMOVED: [&str; 8] = [
+    "CARGO_BUILD_INCREMENTAL",
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CARGO_BUILD_TARGET_DIR",
+    "CARGO_UNSTABLE_TRIM_PATHS",
+    "RUSTFLAGS",
+    "CARGO_BIN_NAME",
+    "CARGO_CRATE_NAME",
+];
+const REMOVED_PREFIXES: [&str; 3] = ["CARGO_PROFILE_", "CARGO_PKG_", "CARGO_MANIFEST_"];
+
+/// The paths that are renamed; a path inside another one comes after it, because the last match counts.
+pub(crate) fn remaps(checkout: &Checkout) -> Vec<Remap> {
+    let mut remaps = vec![
+        Remap { from: checkout.root.clone(), to: "/racetrack" },
+        Remap { from: checkout.build_dir(), to: "/racetrack-build" },
+        Remap { from: checkout.cargo_home.clone(), to: "/racetrack-cargo" },
+    ];
+    remaps.sort_by_key(|remap| remap.from.components().count());
+    remaps
+}
+
+/// The environment for builds into `target_dir`; `inherited` is that of this process.
+pub(crate) fn environment(
+    checkout: &Checkout,
+    target_dir: &Path,
+    inherited: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Environment {
+    let remaps = remaps(checkout);
+    let inherited: Vec<_> = inherited.into_iter().collect();
+    let inherited_value = |name: &str| inherited.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+    let c_flags = |name: &str| join(inherited_value(name).map(OsString::as_os_str), &c_flags(&remaps));
+    let mut set = vec![
+        ("CARGO_ENCODED_RUSTFLAGS".to_owned(), rust_flags(&remaps)),
+        ("CARGO_BUILD_BUILD_DIR".to_owned(), checkout.build_dir().into()),
+        ("CARGO_TARGET_DIR".to_owned(), target_dir.into()),
+        ("CARGO_INCREMENTAL".to_owned(), "0".into()),
+        ("SOURCE_DATE_EPOCH".to_owned(), SOURCE_DATE_EPOCH.into()),
+        ("CFLAGS".to_owned(), c_flags("CFLAGS")),
+        ("CXXFLAGS".to_owned(), c_flags("CXXFLAGS")),
+    ];
+    if remaps.iter().any(|remap| needs_quotes(remap.from.as_os_str())) {
+        set.push(("CC_SHELL_ESCAPED_FLAGS".to_owned(), "1".into()));
+    }
+    if cfg!(unix) {
+        let triple = HOST_TRIPLE.to_uppercase().replace(['-', '.'], "_");
+        set.push((format!("CARGO_TARGET_{triple}_LINKER"), "cc".into()));
+    }
+    let names = inherited.iter().filter_map(|(name, _)| name.to_str());
+    let unwanted = names.filter(|name| {
+        REMOVED.contains(name) || REMOVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    });
+    let mut removed: Vec<_> = unwanted.map(str::to_owned).collect();
+    removed.sort();
+    Environment { set, removed }
+}
+
+/// Flags separated by 0x1f, because paths may hold blanks.
+fn rust_flags(remaps: &[Remap]) -> OsString {
+    let mut flags = OsString::new();
+    for remap in remaps {
+        if !flags.is_empty() {
+            flags.push("\u{1f}");
+        }
+        flags.push("--remap-path-prefix=");
+        flags.push(&remap.from);
+        flags.push("=");
+        flags.push(remap.to);
+    }
+    flags
+}
+
+fn c_flags(remaps: &[Remap]) -> OsString {
+    let mut flags = OsString::new();
+    for remap in remaps {
+        if !flags.is_empty() {
+            flags.push(" ");
+        }
+        let mut flag = OsString::from("-ffile-prefix-map=");
+        flag.push(&remap.from);
+        flag.push("=");
+        flag.push(remap.to);
+        let quote = if needs_quotes(remap.from.as_os_str()) { "'" } else { "" };
+        flags.push(quote);
+        flags.push(flag);
+        flags.push(quote);
+    }
+    flags
+}
+
+fn join(first: Option<&OsStr>, second: &OsStr) -> OsString {
+    let mut joined = OsString::new();
+    if let Some(first) = first.filter(|first| !first.is_empty()) {
+        joined.push(first);
+        joined.push(" ");
+    }
+    joined.push(second);
+    joined
+}
+
+fn needs_quotes(path: &OsStr) -> bool {
+    path.to_string_lossy().contains(|c: char| c.is_whitespace() || "\"\\$`&;|<>()*?#~".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkout(root: &str, cargo_home: &str) -> Checkout {
+        Checkout { root: root.into(), cargo: "cargo".into(), cargo_home: cargo_home.into(), home: None }
+    }
+
+    fn value(environment: &Environment, name: &str) -> String {
+        let found = environment.set.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    #[test]
+    fn nested_paths_come_after_those_that_hold_them() {
+        let froms =
+            |root, home| remaps(&checkout(root, home)).iter().map(|remap| remap.to).collect::<Vec<_>>();
+        assert_eq!(froms("/a/b/c", "/h"), ["/racetrack-cargo", "/racetrack", "/racetrack-build"]);
+        assert_eq!(froms("/a", "/a/x/y/z/home"), ["/racetrack", "/racetrack-build", "/racetrack-cargo"]);
+    }
+
+    #[test]
+    fn what_the_caller_has_set_does_not_get_through() {
+        let inherited = ["RUSTFLAGS", "CARGO_PROFILE_RELEASE_LTO", "PATH", "CARGO_PKG_NAME", "CFLAGS"];
+        let inherited = inherited.map(|name| (name.into(), "x".into()));
+        let environment = environment(&checkout("/a", "/h"), Path::new("/t"), inherited);
+        assert_eq!(environment.removed, ["CARGO_PKG_NAME", "CARGO_PROFILE_RELEASE_LTO", "RUSTFLAGS"]);
+        assert_eq!(value(&environment, "CARGO_INCREMENTAL"), "0");
+        assert!(value(&environment, "CFLAGS").starts_with("x -ffile-prefix-map=/"));
+        assert!(value(&environment, "CXXFLAGS").starts_with("-ffile-prefix-map=/"));
+    }
+
+    #[test]
+    fn blanks_in_paths_are_kept_apart_from_separators() {
+        let environment = environment(&checkout("/a b", "/h"), Path::new("/t"), []);
+        let flags = value(&environment, "CARGO_ENCODED_RUSTFLAGS");
+        assert_eq!(flags.split('\u{1f}').count(), 3);
+        assert!(value(&environment, "CFLAGS").contains("'-ffile-prefix-map=/a b=/racetrack'"));
+        assert_eq!(value(&environment, "CC_SHELL_ESCAPED_FLAGS"), "1");
+    }
+}

@@ -1,0 +1,76 @@
+//! Paths of the building machine in a finished binary.
+
+use std::path::Path;
+
+use memchr::memmem;
+
+use crate::checkout::Checkout;
+use crate::environment::remaps;
+
+/// How many bytes around a finding are shown, at most.
+const SURROUNDINGS: usize = 60;
+
+/// A path of the building machine that a binary holds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the binary holds `{needle}`, a path of this machine, in `{surroundings}`")]
+pub(crate) struct Leak {
+    /// The path that must not be there.
+    pub(crate) needle: String,
+    /// The readable text it is part of.
+    pub(crate) surroundings: String,
+}
+
+/// The texts that no binary may hold: where the checkout, cargo's home and the user's home are.
+pub(crate) fn needles(checkout: &Checkout) -> Vec<Vec<u8>> {
+    let remaps = remaps(checkout);
+    let mut folders: Vec<&Path> = remaps.iter().map(|remap| remap.from.as_path()).collect();
+    folders.extend(checkout.home.as_deref());
+    // A folder that is called like what paths are renamed to cannot be told from a renamed path.
+    folders.retain(|folder| !remaps.iter().any(|remap| Path::new(remap.to).starts_with(folder)));
+    folders.into_iter().map(|folder| [folder.as_os_str().as_encoded_bytes(), b"/"].concat()).collect()
+}
+
+/// The first of the `needles` that is in the binary.
+pub(crate) fn find(binary: &[u8], needles: &[Vec<u8>]) -> Option<Leak> {
+    needles.iter().find_map(|needle| {
+        let start = memmem::find(binary, needle)?;
+        let end = start + needle.len();
+        let is_text = |byte: &u8| (b' '..=b'~').contains(byte);
+        let before = binary[..start].iter().rev().take(SURROUNDINGS).take_while(|byte| is_text(byte)).count();
+        let after = binary[end..].iter().take(SURROUNDINGS).take_while(|byte| is_text(byte)).count();
+        Some(Leak {
+            needle: String::from_utf8_lossy(needle).into_owned(),
+            surroundings: String::from_utf8_lossy(&binary[start - before..end + after]).into_owned(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkout(root: &str) -> Checkout {
+        Checkout {
+            root: root.into(),
+            cargo: "cargo".into(),
+            cargo_home: "/h/.cargo".into(),
+            home: Some("/h".into()),
+        }
+    }
+
+    #[test]
+    fn a_leak_is_shown_with_the_text_around_it() {
+        let needles = needles(&checkout("/build/here"));
+        let binary = b"\0\x01see /build/here/core/src/lib.rs:3\0\0";
+        let leak = find(binary, &needles).unwrap();
+        assert_eq!(leak.needle, "/build/here/");
+        assert_eq!(leak.surroundings, "see /build/here/core/src/lib.rs:3");
+        assert_eq!(find(b"/h/x", &needles).unwrap().needle, "/h/");
+        assert_eq!(find(b"/build/hereafter /racetrack/core", &needles), None);
+    }
+
+    #[test]
+    fn a_checkout_called_like_the_renamed_path_is_not_looked_for() {
+        assert_eq!(find(b"/racetrack/core/src/lib.rs", &needles(&checkout("/racetrack"))), None);
+    }
+}

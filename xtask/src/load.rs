@@ -1,0 +1,111 @@
+//! From the disk to a plan: the declaration, the plugin sources it names, and what keeps them from being built.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use racetrack_bundle::{Diagnostic, Diagnostics, LoadOptions, Location, Origin, PluginSource};
+use racetrack_core::Hook;
+use toml::de::DeTable;
+
+use crate::checkout::Checkout;
+use crate::codes;
+use crate::declaration::{self, Declaration, PluginDeclaration};
+use crate::implementation::implemented_hooks;
+use crate::plan::{BuildPlan, LoadedPlugin, plan};
+use crate::shell::Shell;
+
+/// Mistakes in what the user wrote, as an error.
+#[derive(Debug, thiserror::Error)]
+#[error("the declaration cannot be built")]
+pub(crate) struct Rejected(pub(crate) Diagnostics);
+
+/// A declaration with everything that was read for it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The declaration.
+    pub(crate) declaration: Declaration,
+    /// Its plugins, in the order of their tables.
+    pub(crate) plugins: Vec<LoadedPlugin>,
+    /// What is to be built.
+    pub(crate) plan: BuildPlan,
+}
+
+/// Loads and plans the declaration at `path`, or the one of the checkout. All mistakes are reported together: those of
+/// the declaration, or else those of all sources, or else those of the plan.
+pub(crate) fn load(path: Option<&Path>, checkout: &Checkout, shell: &Shell) -> Result<Loaded> {
+    let default = || checkout.root.join(declaration::FILE_NAME);
+    let path = path.map_or_else(default, Path::to_path_buf);
+    let declaration = Declaration::load(&path, checkout).map_err(Rejected)?;
+    let plugins = load_plugins(&declaration, shell).map_err(Rejected)?;
+    let plan = plan(&declaration, &plugins).map_err(Rejected)?;
+    refuse_profiles(&declaration, checkout).into_result(()).map_err(Rejected)?;
+    Ok(Loaded { declaration, plugins, plan })
+}
+
+fn load_plugins(declaration: &Declaration, shell: &Shell) -> Result<Vec<LoadedPlugin>, Diagnostics> {
+    let mut diagnostics = Diagnostics::default();
+    let mut plugins = Vec::new();
+    let progress = shell.progress("Reading", declaration.plugins.len());
+    for plugin in &declaration.plugins {
+        progress.set_message(plugin.source.clone());
+        match load_plugin(plugin, declaration) {
+            Ok(loaded) => plugins.push(loaded),
+            Err(found) => diagnostics.append(found),
+        }
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    diagnostics.into_result(plugins)
+}
+
+fn load_plugin(plugin: &PluginDeclaration, declaration: &Declaration) -> Result<LoadedPlugin, Diagnostics> {
+    // A plugin may name components that this declaration leaves out.
+    let callers =
+        Hook::catalogue().into_iter().flat_map(|hook| hook.components).map(|name| (*name).to_owned());
+    let known_components: BTreeSet<_> =
+        declaration.component_names().map(str::to_owned).chain(callers).collect();
+    let options = LoadOptions {
+        base: declaration.folder.clone(),
+        allow_build_script: plugin.allow_build_script,
+        known_components,
+    };
+    let source = PluginSource::load(plugin.origin.clone(), &options)?;
+    let (Origin::Folder(path) | Origin::Zip(path)) = &plugin.origin;
+    let shown =
+        path.strip_prefix(&declaration.folder).map_or(plugin.source.as_str().into(), Path::to_string_lossy);
+    let hooks = implemented_hooks(&source, &shown)?;
+    Ok(LoadedPlugin { declaration: plugin.clone(), source, hooks })
+}
+
+/// Cargo merges profiles from its configuration files into those of generated workspaces, per package too, and no flag
+/// of ours undoes that.
+fn refuse_profiles(declaration: &Declaration, checkout: &Checkout) -> Diagnostics {
+    let mut diagnostics = Diagnostics::default();
+    let folders = declaration.folder.ancestors().map(|folder| folder.join(".cargo"));
+    let mut files: Vec<PathBuf> = Vec::new();
+    for folder in folders.chain([checkout.cargo_home.clone()]) {
+        for name in ["config", "config.toml"] {
+            let file = folder.join(name);
+            if !files.contains(&file) {
+                files.push(file);
+            }
+        }
+    }
+    for file in files {
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            continue;
+        };
+        let (table, _) = DeTable::parse_recoverable(&text);
+        let Some((key, _)) = table.get_ref().get_key_value("profile") else {
+            continue;
+        };
+        let shown = file.strip_prefix(&declaration.folder).unwrap_or(&file);
+        let place = Location::in_text(shown, Arc::from(text.as_str()), key.span());
+        let message = "this cargo configuration sets profiles, which would change the component binaries";
+        let help = "move the settings to a [profile] table of the declaration";
+        diagnostics.push(Diagnostic::new(codes::CARGO_CONFIG_PROFILE, place, message).with_help(help));
+    }
+    diagnostics
+}

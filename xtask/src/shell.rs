@@ -1,0 +1,115 @@
+//! The only place that prints: status lines in cargo's form on standard error, data on standard output.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use racetrack_bundle::{Diagnostics, Style, render};
+
+const VERB: &str = "\u{1b}[1;32m";
+const WARNING: &str = "\u{1b}[1;33m";
+const ERROR: &str = "\u{1b}[1;31m";
+const RESET: &str = "\u{1b}[0m";
+
+/// From this many steps on a bar is shown: fewer are over before anyone reads it.
+const WORTH_A_BAR: usize = 5;
+
+/// Where and how things are printed.
+#[derive(Debug)]
+pub(crate) struct Shell {
+    quiet: bool,
+    color: ColorChoice,
+    is_terminal: bool,
+}
+
+impl Shell {
+    /// A shell on this process's streams. `CARGO_TERM_COLOR`, then `NO_COLOR` and its relatives, then the terminal
+    /// decide about colours.
+    pub(crate) fn new(quiet: bool) -> Self {
+        let wanted = std::env::var_os("CARGO_TERM_COLOR").unwrap_or_default();
+        let color = match wanted.as_encoded_bytes() {
+            b"always" => ColorChoice::Always,
+            b"never" => ColorChoice::Never,
+            _ => AutoStream::choice(&std::io::stderr()),
+        };
+        Self { quiet, color, is_terminal: std::io::stderr().is_terminal() }
+    }
+
+    /// Whether only errors are wanted.
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether standard error takes colours.
+    pub(crate) fn is_colored(&self) -> bool {
+        !matches!(self.color, ColorChoice::Never)
+    }
+
+    /// The width of the terminal in columns, if standard error is one.
+    pub(crate) fn terminal_width(&self) -> Option<u16> {
+        if !self.is_terminal || self.quiet {
+            return None;
+        }
+        console::Term::stderr().size_checked().map(|(_, columns)| columns)
+    }
+
+    /// `   Compiling lifecycle`.
+    pub(crate) fn status(&self, verb: &str, message: impl Display) {
+        if !self.quiet {
+            self.line(&format!("{VERB}{verb:>12}{RESET} {message}"));
+        }
+    }
+
+    /// `warning: …`.
+    pub(crate) fn warn(&self, message: impl Display) {
+        if !self.quiet {
+            self.line(&format!("{WARNING}warning{RESET}: {message}"));
+        }
+    }
+
+    /// `error: …`, followed by the chain of causes.
+    pub(crate) fn error(&self, error: &anyhow::Error) {
+        self.line(&format!("{ERROR}error{RESET}: {error}"));
+        for cause in error.chain().skip(1) {
+            self.line(&format!("  caused by: {cause}"));
+        }
+    }
+
+    /// Everything that is wrong with what the user wrote.
+    pub(crate) fn diagnostics(&self, diagnostics: &Diagnostics) {
+        let style = if self.is_colored() { Style::Styled } else { Style::Plain };
+        self.line(&render(diagnostics, style));
+        let count = diagnostics.0.len();
+        let mistakes = if count == 1 { "mistake" } else { "mistakes" };
+        self.line(&format!("\n{ERROR}error{RESET}: {count} {mistakes} found"));
+    }
+
+    /// A bar for `steps` steps; invisible where it would be in the way.
+    pub(crate) fn progress(&self, verb: &str, steps: usize) -> ProgressBar {
+        if self.quiet || !self.is_terminal || steps < WORTH_A_BAR {
+            return ProgressBar::hidden();
+        }
+        let style =
+            ProgressStyle::with_template("{prefix:>12.green.bold} [{bar:25}] {pos}/{len}: {wide_msg}")
+                .expect("the template is well-formed")
+                .progress_chars("=> ");
+        let target = ProgressDrawTarget::stderr();
+        ProgressBar::with_draw_target(Some(steps as u64), target)
+            .with_style(style)
+            .with_prefix(verb.to_owned())
+    }
+
+    fn line(&self, text: &str) {
+        let mut stderr = AutoStream::new(std::io::stderr().lock(), self.color);
+        // There is nowhere left to say that standard error is gone.
+        let _ = writeln!(stderr, "{text}");
+    }
+}
+
+/// Prints what was asked for, for people or scripts to read.
+pub(crate) fn print_data(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context("cannot write to standard output")
+}

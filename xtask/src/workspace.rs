@@ -1,0 +1,51 @@
+//! The generated workspace of a component on disk: where it is, and what is put into it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use racetrack_bundle::Origin;
+
+use crate::checkout::Checkout;
+use crate::declaration::Declaration;
+use crate::generate::{CheckoutManifest, Frame, GeneratedFile, GeneratedLink, GeneratedWorkspace, generate};
+use crate::members::{needed_members, outermost};
+use crate::plan::{PlannedComponent, PlannedPlugin};
+
+/// The folder of the generated workspace of a component.
+pub(crate) fn folder(declaration: &Declaration, component: &str) -> PathBuf {
+    declaration.state().join(component)
+}
+
+/// The folder of the finished artefacts of a component. Private to it: cargo overwrites them with whatever was built
+/// last.
+pub(crate) fn target_dir(declaration: &Declaration, component: &str) -> PathBuf {
+    declaration.state().join("target").join(component)
+}
+
+/// What the workspace of a component is made of.
+pub(crate) fn assemble(
+    component: &PlannedComponent,
+    declaration: &Declaration,
+    manifest: &CheckoutManifest,
+    checkout: &Checkout,
+) -> Result<GeneratedWorkspace> {
+    let members = needed_members(&checkout.root, &component.declaration.member)?;
+    let frame = Frame { checkout: manifest, members: &members, profiles: &declaration.profiles };
+    let files: Vec<GeneratedFile> = generate(component, &frame);
+    let crates = outermost(&members).into_iter();
+    let crates =
+        crates.map(|member| GeneratedLink { path: member.to_owned(), target: checkout.root.join(member) });
+    let plugins = component.plugins.iter().map(|plugin| GeneratedLink {
+        path: format!("plugins/{}", plugin.folder),
+        target: plugin_folder(plugin, checkout),
+    });
+    Ok(GeneratedWorkspace { links: crates.chain(plugins).collect(), files })
+}
+
+/// Where the crate of a plugin is: its own folder, or where its bundle is unpacked.
+fn plugin_folder(plugin: &PlannedPlugin, checkout: &Checkout) -> PathBuf {
+    match &plugin.origin {
+        Origin::Folder(folder) => folder.clone(),
+        Origin::Zip(_) => checkout.store().join(&plugin.folder),
+    }
+}

@@ -1,0 +1,43 @@
+//! Exit codes and streams.
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn arguments_that_do_not_fit_are_usage_errors() {
+    let sandbox = Sandbox::new();
+    let refused = |arguments: &[&str]| {
+        let outcome = sandbox.run(arguments);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{arguments:?}: {}", outcome.stderr);
+        outcome.stderr
+    };
+    insta::assert_snapshot!(refused(&["build", "--component", "bta"]), @"error: there is no component `bta`; did you mean `beta`?");
+    insta::assert_snapshot!(refused(&["build", "--profile", "releas"]), @"error: there is no profile `releas`; did you mean `release`?");
+    insta::assert_snapshot!(refused(&["build", "--out-dir", "."]), @r"
+    error: cannot use `--out-dir .`
+      caused by: the binaries cannot go to a folder that holds `target/xtask-tests/SANDBOX`
+    ");
+    assert!(refused(&["biuld"]).contains("unrecognized subcommand"));
+    assert!(refused(&["plan", "--format", "yaml"]).contains("possible values: text, json"));
+    assert!(!sandbox.path(".racetrack").exists());
+}
+
+#[test]
+fn status_lines_are_left_out_on_request() {
+    let sandbox = Sandbox::new();
+    insta::assert_snapshot!(sandbox.run(&["check"]).stderr, @r"
+        Checking component `alpha` with 4 plugins
+        Checking component `beta` with 4 plugins
+        Finished racetrack.toml is fine
+    ");
+    assert_eq!(sandbox.run(&["check", "--quiet"]).stderr, "");
+}
+
+#[test]
+fn colours_are_for_terminals_unless_asked_for() {
+    let sandbox = Sandbox::with("bad/unknown-profile");
+    let styled =
+        |environment: &[(&str, &str)]| sandbox.run_with(&["check"], environment).stderr.contains('\u{1b}');
+    assert!(!styled(&[]));
+    assert!(styled(&[("CARGO_TERM_COLOR", "always")]));
+    assert!(!styled(&[("NO_COLOR", "1")]));
+}
