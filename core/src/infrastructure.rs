@@ -146,6 +146,34 @@ pub struct DeployJob<'a> {
     pub deployment_timestamp: i64,
 }
 
+impl<'a> DeployJob<'a> {
+    /// A request without variables.
+    pub fn new(
+        manifest: &'a JobManifest,
+        image_names: &'a [String],
+        tag: &'a str,
+        deployment_timestamp: i64,
+    ) -> Self {
+        const NONE: &EnvVars = &EnvVars::new();
+        Self {
+            manifest,
+            image_names,
+            tag,
+            runtime_env_vars: NONE,
+            runtime_secret_vars: NONE,
+            deployment_timestamp,
+        }
+    }
+
+    /// The request with the environment of the job, and the secret part of it.
+    #[must_use]
+    pub const fn with_variables(mut self, variables: &'a EnvVars, secret_variables: &'a EnvVars) -> Self {
+        self.runtime_env_vars = variables;
+        self.runtime_secret_vars = secret_variables;
+        self
+    }
+}
+
 impl InfrastructureTarget {
     /// A target that deploys and watches jobs.
     pub fn new(job_deployer: Arc<dyn JobDeployer>, job_monitor: Arc<dyn JobMonitor>) -> Self {

@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use racetrack_core::hook::HookSet;
 use racetrack_core::plan::{ComponentPlan, PlannedPlugin};
+use racetrack_core::progress::Progress;
 use racetrack_core::registration::Registration;
 use racetrack_core::time_limit::{TimeLimit, Timer};
 use racetrack_core::{
@@ -110,6 +111,21 @@ fn synchronous(criterion: &mut Criterion) {
             });
         });
         let registry = started(count);
+        // As the components call it: from a thread that another one watches.
+        group.bench_function(BenchmarkId::new("registry, watched", count), |bencher| {
+            bencher.iter(|| {
+                let mut failures = 0;
+                let progress = Progress::default();
+                block_on(registry.call_from(
+                    Hook::PostJobDelete,
+                    0,
+                    &progress,
+                    |plugin| plugin.post_job_delete(PostJobDelete::new(&job)),
+                    |outcome| failures += usize::from(outcome.result.is_err()),
+                ));
+                black_box(failures)
+            });
+        });
         group.bench_function(BenchmarkId::new("registry", count), |bencher| {
             bencher.iter(|| {
                 let mut failures = 0;

@@ -1,4 +1,5 @@
-//! What the endpoints answer from: the plugins, and the job types they said they offer when image-builder started.
+//! What the endpoints answer from: the plugins, the job types they said they offer when image-builder started, and the
+//! pipeline that builds jobs of these types.
 
 use std::sync::Arc;
 
@@ -7,6 +8,9 @@ use racetrack_core::JobType;
 use racetrack_core::catalogue::{Catalogue, CatalogueError};
 use racetrack_service::{Service, plugin_endpoints};
 
+use crate::pipeline::{BuildPipeline, PipelineError};
+use crate::settings::BuildConfig;
+
 /// The state of a running image-builder.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -14,16 +18,30 @@ pub struct App {
     pub service: Service,
     /// How jobs are made.
     pub job_types: Arc<Catalogue<JobType>>,
+    /// What makes them.
+    pub builds: BuildPipeline,
+}
+
+/// Why image-builder cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A plugin fails, or two offer the same job type.
+    #[error(transparent)]
+    JobTypes(#[from] CatalogueError),
+    /// Nothing can be built.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
 }
 
 impl App {
-    /// Asks every plugin for its job types.
+    /// Asks every plugin for its job types, and makes the folders of the pipeline.
     ///
     /// # Errors
-    /// [`CatalogueError`] when a plugin fails, or two offer the same.
-    pub async fn open(service: Service) -> Result<Self, CatalogueError> {
+    /// [`AppError`] when a plugin fails, two offer the same, or a folder cannot be used.
+    pub async fn open(service: Service, config: BuildConfig) -> Result<Self, AppError> {
         let job_types = Arc::new(plugin_endpoints::collect_job_types(&service.hooks).await?);
-        Ok(Self { service, job_types })
+        let builds = BuildPipeline::open(config, service.hooks.clone(), Arc::clone(&job_types))?;
+        Ok(Self { service, job_types, builds })
     }
 }
 
@@ -36,5 +54,11 @@ impl FromRef<App> for Service {
 impl FromRef<App> for Arc<Catalogue<JobType>> {
     fn from_ref(app: &App) -> Self {
         Self::clone(&app.job_types)
+    }
+}
+
+impl FromRef<App> for BuildPipeline {
+    fn from_ref(app: &App) -> Self {
+        app.builds.clone()
     }
 }

@@ -1,10 +1,26 @@
 //! The image-builder component: it turns the source of a job into something runnable.
 //!
-//! What it serves today is health, metrics, and what its plugins offer.
+//! A request to [build](pipeline) goes through these steps: the [source] is fetched into a workspace, the job type is
+//! found and its plugin asked about the manifest, and an engine makes what an infrastructure can start. Whatever
+//! happens, the log is kept and the workspace is removed.
+//!
+//! [`mod@router`] has every route on one page, [`app`] what the endpoints answer from.
 
 pub mod app;
+mod build_log;
+mod build_metrics;
 mod endpoints;
+mod engine;
+pub mod job_type_match;
+mod phases;
+pub mod pipeline;
+mod process;
+mod redaction;
+mod request;
 pub mod router;
+pub mod settings;
+pub mod source;
+mod workspace;
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,11 +28,11 @@ use std::process::ExitCode;
 
 use axum::Router;
 use racetrack_core::plan::ComponentPlan;
-use racetrack_service::settings::NoSettings;
 use racetrack_service::{Component, Service};
 
 pub use app::App;
 pub use router::router;
+use settings::ImageBuilderSettings;
 
 /// Runs image-builder with the plugins linked into this binary, which must be those that `plan` names.
 pub fn main(plan: &'static ComponentPlan) -> ExitCode {
@@ -28,14 +44,17 @@ pub fn main(plan: &'static ComponentPlan) -> ExitCode {
 pub struct ImageBuilder;
 
 impl Component for ImageBuilder {
-    type Settings = NoSettings;
+    type Settings = ImageBuilderSettings;
 
     const ABOUT: &'static str =
         "Turns the source of jobs into images, by the job types that its plugins provide.";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const HTTP_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7201);
 
-    async fn open(service: Service, _: NoSettings) -> Result<Router, Box<dyn Error + Send + Sync>> {
-        Ok(router(App::open(service).await?))
+    async fn open(
+        service: Service,
+        settings: ImageBuilderSettings,
+    ) -> Result<Router, Box<dyn Error + Send + Sync>> {
+        Ok(router(App::open(service, settings.with_defaults()).await?))
     }
 }

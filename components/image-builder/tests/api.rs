@@ -7,6 +7,7 @@ use racetrack_core::hook::HookSet;
 use racetrack_core::plan::{ComponentPlan, PlannedPlugin};
 use racetrack_core::registration::Registration;
 use racetrack_core::{Hook, HookResult, ImageDefinition, JobType, JobTypes, Plugin, async_trait};
+use racetrack_image_builder::settings::ImageBuilderSettings;
 use racetrack_image_builder::{App, ImageBuilder, router};
 use racetrack_service::config;
 use racetrack_service::health::Readiness;
@@ -50,7 +51,8 @@ static PLAN: ComponentPlan = ComponentPlan {
     }],
 };
 
-async fn app() -> Router {
+/// The routes, and the folder of the pipeline, which goes when it is dropped.
+async fn app() -> (Router, tempfile::TempDir) {
     let config = config::load::<NoSettings>(None, Default::default(), ImageBuilder::HTTP_ADDRESS);
     let config = config.expect("defaults").service;
     let service = Service {
@@ -64,12 +66,22 @@ async fn app() -> Router {
         readiness: Readiness::default(),
         metrics: Metrics::install(),
     };
-    router(App::open(service).await.expect("nothing clashes"))
+    let folder = tempfile::tempdir().expect("can be made");
+    let in_folder = |name| Some(folder.path().join(name));
+    let settings = ImageBuilderSettings {
+        workspaces_folder: in_folder("workspaces"),
+        bundles_folder: in_folder("bundles"),
+        bundle_cache_folder: in_folder("cache"),
+        build_logs_folder: in_folder("build-logs"),
+        ..Default::default()
+    };
+    (router(App::open(service, settings.with_defaults()).await.expect("nothing clashes")), folder)
 }
 
 async fn get(path: &str) -> (u16, Value) {
     let request = Request::get(path).body(Body::empty()).expect("a request");
-    let response = app().await.oneshot(request).await.expect("answers");
+    let (app, _folder) = app().await;
+    let response = app.oneshot(request).await.expect("answers");
     let status = response.status().as_u16();
     let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
     (status, serde_json::from_slice(&body).expect("is JSON"))

@@ -5,6 +5,8 @@
 
 mod attribute_messages;
 mod failing_plugins;
+mod first_party;
 mod incremental;
 mod isolation;
 mod order;
+mod reproducible;

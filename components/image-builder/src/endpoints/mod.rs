@@ -1,0 +1,4 @@
+//! The handlers.
+
+pub(crate) mod build;
+pub(crate) mod health;

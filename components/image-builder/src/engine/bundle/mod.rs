@@ -1,0 +1,213 @@
+//! The `bundle` engine: makes job bundles by the recipes of job types. The name of such an image is the absolute path of
+//! its bundle.
+//!
+//! A bundle is made under a temporary name and renamed to the digest of what is in it, so that one that can be seen is
+//! complete, and two builds of the same job share it.
+//!
+//! Nothing here removes a bundle: only lifecycle knows from which ones jobs are started, or may be started again. When
+//! that becomes a matter of disk space, lifecycle has to say which image names it still needs, and those that it does
+//! not name and that are older than its oldest deployment under way can go.
+
+pub(crate) mod digest;
+mod recipe;
+pub(crate) mod tree;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use racetrack_core::job_bundle::{FILE_NAME, JOB_FOLDER, JobBundle};
+use racetrack_core::{EnvVars, JobType};
+
+use self::recipe::{RecipeError, RecipeRuntime, RecipeTask};
+use super::{EngineError, EngineRequest, ImageEngine};
+use crate::settings::BuildConfig;
+use crate::workspace::{self, ScratchFolder};
+
+/// What the names of bundles that are being made begin with.
+const TEMPORARY: &str = ".tmp-";
+
+/// Makes job bundles.
+#[derive(Debug)]
+pub(crate) struct BundleEngine {
+    /// Absolute.
+    bundles: PathBuf,
+    /// Absolute.
+    cache: PathBuf,
+    recipes: RecipeRuntime,
+    limit: Duration,
+    made: AtomicU64,
+}
+
+/// Why the engine cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleEngineError {
+    /// A folder cannot be made or cleared.
+    #[error("cannot use the folder {} for job bundles", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The system gives no threads.
+    #[error("cannot start the threads of builds")]
+    Threads(#[source] io::Error),
+}
+
+/// Why there is no bundle.
+#[derive(Debug, thiserror::Error)]
+enum BundleError {
+    #[error(
+        "the `bundle` engine cannot build job type `{0}`, which makes container images only; choose a job type with a \
+         recipe for job bundles, or add one to the plugin of this job type (`JobType::with_recipe`)"
+    )]
+    NoRecipe(String),
+    #[error("cannot copy the source of the job")]
+    Copy(#[source] io::Error),
+    #[error("job type `{job_type}`")]
+    Recipe {
+        job_type: String,
+        #[source]
+        source: RecipeError,
+    },
+    #[error("job type `{job_type}` made a bundle that cannot be started: {reason}")]
+    Unusable { job_type: String, reason: &'static str },
+    #[error("cannot store the bundle")]
+    Store(#[source] io::Error),
+}
+
+impl BundleEngine {
+    /// Makes the folders, and removes what interrupted builds left in them.
+    pub(crate) fn open(config: &BuildConfig) -> Result<Self, BundleEngineError> {
+        let bundles = make_folder(&config.bundles_folder)?;
+        let cache = make_folder(&config.bundle_cache_folder)?;
+        let unusable = |source| BundleEngineError::Folder { path: bundles.clone(), source };
+        workspace::remove_leftovers(&bundles, |name| name.starts_with(TEMPORARY)).map_err(unusable)?;
+        let recipes = RecipeRuntime::start().map_err(BundleEngineError::Threads)?;
+        Ok(Self { bundles, cache, recipes, limit: config.build_time_limit, made: AtomicU64::new(0) })
+    }
+
+    async fn make(&self, request: EngineRequest) -> Result<PathBuf, BundleError> {
+        let EngineRequest {
+            manifest, job_type_name: job_type, source, workspace, build_secrets, log, ..
+        } = request;
+        let recipe = request.job_type.recipe().map(Arc::clone);
+        let recipe = recipe.ok_or_else(|| BundleError::NoRecipe(job_type.clone()))?;
+        if request.no_cache {
+            log.line(
+                "The bundle engine always runs the recipe of the job type; `--no-cache` changes nothing.",
+            );
+        }
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let path = self.bundles.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
+        let bundle = ScratchFolder::create(path).map_err(BundleError::Copy)?;
+        let target = bundle.clone();
+        let copied = on_a_thread(move || {
+            let _workspace = workspace;
+            tree::copy(&source, &target.path().join(JOB_FOLDER))
+        });
+        copied.await.map_err(BundleError::Copy)?;
+
+        let task = RecipeTask {
+            recipe,
+            manifest,
+            job_type: job_type.clone(),
+            bundle: bundle.clone(),
+            cache: self.cache.clone(),
+            build_secrets: Arc::clone(&build_secrets),
+            log: Arc::clone(&log),
+        };
+        let description = match self.recipes.run(task, self.limit).await {
+            Ok(description) => description,
+            Err(source) => return Err(BundleError::Recipe { job_type, source }),
+        };
+        if let Some(reason) = wrong(&description, bundle.path(), &build_secrets) {
+            return Err(BundleError::Unusable { job_type, reason });
+        }
+        let bundles = self.bundles.clone();
+        let stored = on_a_thread(move || store(&description, &bundle, &bundles)).await;
+        let (path, is_new) = stored.map_err(BundleError::Store)?;
+        let verb = if is_new { "made" } else { "reused" };
+        log.line(&format!("{verb} the job bundle {}", path.display()));
+        Ok(path)
+    }
+}
+
+#[async_trait]
+impl ImageEngine for BundleEngine {
+    fn name(&self) -> &'static str {
+        "bundle"
+    }
+
+    async fn health(&self) -> Result<(), EngineError> {
+        let folders = [self.bundles.clone(), self.cache.clone()];
+        let check = move || folders.iter().try_for_each(|folder| tempfile::tempfile_in(folder).map(drop));
+        on_a_thread(check).await.map_err(EngineError::new)
+    }
+
+    async fn build(&self, request: EngineRequest) -> Result<Vec<String>, EngineError> {
+        let path = self.make(request).await.map_err(EngineError::new)?;
+        Ok(vec![path.to_string_lossy().into_owned()])
+    }
+
+    fn images(&self, _: &JobType) -> usize {
+        1
+    }
+}
+
+/// Runs work that blocks its thread. What the work holds stays until it is done, even when nobody waits any more.
+pub(crate) async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+fn make_folder(path: &Path) -> Result<PathBuf, BundleEngineError> {
+    let made = fs_err::create_dir_all(path).and_then(|()| fs_err::canonicalize(path));
+    made.map_err(|source| BundleEngineError::Folder { path: path.to_owned(), source })
+}
+
+/// Why no process can be started from the bundle.
+fn wrong(bundle: &JobBundle, folder: &Path, secrets: &EnvVars) -> Option<&'static str> {
+    let Some(program) = bundle.command.first().filter(|program| !program.is_empty()) else {
+        return Some("its command is empty");
+    };
+    let mut texts = bundle.command.iter().chain(bundle.env.values());
+    // What cannot be meant as a secret is not looked for: every command has an `a`.
+    let mut secrets = secrets.values().filter(|secret| secret.len() > 3);
+    if secrets.any(|secret| texts.clone().any(|text| text.contains(secret))) {
+        return Some("its command or environment holds a secret variable of the build");
+    }
+    if texts.any(|text| text.contains('\0')) {
+        return Some("its command or environment has a NUL character");
+    }
+    let in_bundle = program.strip_prefix("./").map(|relative| folder.join(relative));
+    let is_missing = in_bundle.is_some_and(|program| !program.is_file());
+    is_missing.then_some("the program of its command is not in it")
+}
+
+/// Gives the bundle its final name. Returns the path, and whether it is new.
+fn store(bundle: &JobBundle, folder: &ScratchFolder, bundles: &Path) -> io::Result<(PathBuf, bool)> {
+    let description = serde_json::to_vec_pretty(bundle)?;
+    let description_path = folder.path().join(FILE_NAME);
+    // A file of that name that the recipe made is not ours.
+    fs_err::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(description_path)
+        .and_then(|mut file| io::Write::write_all(&mut file, &description))?;
+    tree::make_read_only(folder.path())?;
+    let path = bundles.join(digest::of(folder.path())?);
+    let is_new = match std::fs::rename(folder.path(), &path) {
+        Ok(()) => true,
+        // Another build was first; what has the same digest is the same.
+        Err(_) if path.join(FILE_NAME).is_file() => false,
+        Err(error) => return Err(error),
+    };
+    Ok((path, is_new))
+}

@@ -1,0 +1,200 @@
+//! Runs a program to its end, with its output in a build log, and leaves nothing of it behind.
+
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::Command;
+
+use crate::build_log::BuildLog;
+
+/// A line that is longer than this is cut into several, in bytes.
+const MAX_LINE: usize = 64 * 1024;
+
+/// How much of the end of the output is given back, in bytes.
+const MAX_TAIL: usize = 16 * 1024;
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    /// The end of what it wrote to standard error, and to standard output before that.
+    pub(crate) tail: String,
+}
+
+/// Why it is not known how a program ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProcessError {
+    #[error("`{program}` is not installed here, or not on the PATH")]
+    NotInstalled { program: String },
+    #[error("cannot run `{program}`")]
+    Run {
+        program: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("`{program}` did not finish within {}", humantime::format_duration(*limit))]
+    TimedOut { program: String, limit: Duration },
+}
+
+/// A process and those it started. They are killed when this is dropped, unless the process has ended by itself.
+struct ProcessGroup {
+    #[cfg(unix)]
+    leader: Option<rustix::process::Pid>,
+}
+
+/// Runs the program. It and all it started are killed when it takes too long, and when the future is dropped.
+pub(crate) async fn run(
+    mut command: Command,
+    log: &BuildLog,
+    limit: Duration,
+) -> Result<Ended, ProcessError> {
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => ProcessError::NotInstalled { program: program.clone() },
+        _ => ProcessError::Run { program: program.clone(), source },
+    };
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    #[cfg(unix)]
+    command.process_group(0);
+    let mut child = command.spawn().map_err(failed)?;
+    let mut group = ProcessGroup::of(&child);
+    let output = child.stdout.take().zip(child.stderr.take());
+    let (stdout, stderr) = output.expect("both are piped");
+    let ended = async {
+        let (stdout, stderr, status) = tokio::join!(pump(stdout, log), pump(stderr, log), child.wait());
+        Ok(Ended { status: status?, tail: stdout? + &stderr? })
+    };
+    let ended = tokio::time::timeout(limit, ended).await;
+    let ended = ended.map_err(|_| ProcessError::TimedOut { program: program.clone(), limit })?;
+    group.has_ended();
+    ended.map_err(failed)
+}
+
+/// Logs what comes, line by line, and gives back the end of it.
+async fn pump(mut output: impl AsyncRead + Unpin, log: &BuildLog) -> io::Result<String> {
+    let (mut line, mut tail) = (Vec::new(), Vec::new());
+    let mut chunk = vec![0; 8 * 1024];
+    loop {
+        let length = output.read(&mut chunk).await?;
+        for piece in chunk[..length].split_inclusive(|byte| *byte == b'\n') {
+            line.extend_from_slice(piece);
+            if line.ends_with(b"\n") || line.len() >= MAX_LINE {
+                log.output(&line);
+                line.clear();
+            }
+        }
+        tail.extend_from_slice(&chunk[..length]);
+        let surplus = tail.len().saturating_sub(MAX_TAIL);
+        tail.drain(..surplus);
+        if length == 0 {
+            break;
+        }
+    }
+    if !line.is_empty() {
+        log.output(&line);
+    }
+    Ok(String::from_utf8_lossy(&tail).into_owned())
+}
+
+impl ProcessGroup {
+    #[cfg(unix)]
+    fn of(child: &tokio::process::Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self { leader: id.and_then(rustix::process::Pid::from_raw) }
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &tokio::process::Child) -> Self {
+        Self {}
+    }
+
+    #[cfg_attr(not(unix), expect(clippy::unused_self, reason = "there are no process groups here"))]
+    fn has_ended(&mut self) {
+        #[cfg(unix)]
+        {
+            self.leader = None;
+        }
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(leader) = self.leader {
+            // It fails when the whole group has ended meanwhile.
+            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::redaction::Redaction;
+    use crate::request::DeploymentId;
+
+    fn log(folder: &Path) -> BuildLog {
+        let id = DeploymentId::parse("5c0a1d9e-7a40-4a8e-9d7c-0242ac120002").expect("valid");
+        BuildLog::open(folder, &id, Redaction::new([]), 1_000_000).expect("can be opened")
+    }
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[tokio::test]
+    async fn output_of_any_kind_is_logged() {
+        let folder = tempfile::tempdir().expect("can be made");
+        let log = log(folder.path());
+        let script = r"printf 'a\n\377b'; echo c >&2; exit 3";
+        let ended = run(shell(script), &log, Duration::from_secs(30)).await.expect("runs");
+        assert_eq!(ended.status.code(), Some(3));
+        assert_eq!(ended.tail, "a\n\u{fffd}bc\n");
+        let text = log.text();
+        let mut lines: Vec<_> = text.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["a", "c", "\u{fffd}b"]);
+    }
+
+    #[tokio::test]
+    async fn ten_thousand_lines_are_all_logged() {
+        let folder = tempfile::tempdir().expect("can be made");
+        let log = log(folder.path());
+        run(shell("seq 10000"), &log, Duration::from_secs(30)).await.expect("runs");
+        assert_eq!(log.text().lines().count(), 10_000);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().expect("can be made");
+        let command = Command::new("no-such-program");
+        let error =
+            run(command, &log(folder.path()), Duration::from_secs(30)).await.expect_err("is not there");
+        assert_eq!(error.to_string(), "`no-such-program` is not installed here, or not on the PATH");
+    }
+
+    /// The write end of the pipe closes when the last process that holds it is gone.
+    #[tokio::test]
+    async fn nothing_is_left_of_a_program_that_takes_too_long() {
+        let folder = tempfile::tempdir().expect("can be made");
+        let fifo = folder.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("runs");
+        assert!(made.success());
+        let mut command = shell("exec 9>\"$ALIVE\"; (exec sleep 30) & wait");
+        command.env("ALIVE", &fifo);
+        let reader = tokio::task::spawn_blocking(move || std::fs::read(fifo));
+        let log = log(folder.path());
+        let error = run(command, &log, Duration::from_millis(300)).await.expect_err("takes too long");
+        assert_eq!(error.to_string(), "`sh` did not finish within 300ms");
+        let read =
+            tokio::time::timeout(Duration::from_secs(10), reader).await.expect("nobody holds the pipe");
+        let read = read.expect("does not panic").expect("can be read");
+        assert!(read.is_empty(), "the pipe was closed by everybody");
+    }
+}

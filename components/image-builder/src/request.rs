@@ -1,0 +1,360 @@
+//! What image-builder is asked to build: the body of `POST /api/v1/build`, taken apart and checked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use racetrack_core::error::chain;
+use racetrack_core::{EnvVars, GitCredentials, JobManifest, job_manifest};
+use serde::de::{self, Deserializer};
+use serde::{Deserialize, Serialize};
+
+use crate::settings::BuildConfig;
+use crate::source::git::GitSource;
+use crate::source::git::GitSourceError;
+
+/// The only flag of a build.
+const NO_CACHE: &str = "--no-cache";
+
+/// The parts of the body whose values are never repeated in an error.
+const SECRET_PARTS: [&str; 3] = ["git_credentials", "secret_build_env", "build_context"];
+
+/// A job to build.
+pub(crate) struct BuildRequest {
+    pub(crate) deployment_id: DeploymentId,
+    pub(crate) manifest: JobManifest,
+    /// The manifest as the job finds it in its `job.yaml`.
+    pub(crate) manifest_yaml: String,
+    pub(crate) source: RequestedSource,
+    pub(crate) secret_build_env: EnvVars,
+    pub(crate) tag: String,
+    pub(crate) no_cache: bool,
+}
+
+/// Where the source of the job is.
+pub(crate) enum RequestedSource {
+    /// In the request: a tar archive, compressed by gzip.
+    Context(Arc<Vec<u8>>),
+    Git {
+        source: GitSource,
+        credentials: Option<GitCredentials>,
+    },
+}
+
+/// The id of a deployment: a UUID in lower case, so that it names a file and a folder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct DeploymentId(String);
+
+/// Why a body is no request to build.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BuildRequestError {
+    #[error("the body is no request to build: {0}")]
+    Shape(String),
+    #[error("{}", chain(.0))]
+    Manifest(#[from] job_manifest::JobManifestError),
+    #[error("deployment_id: `{0}` is no UUID")]
+    DeploymentId(String),
+    #[error("tag: {0:?} is no tag of an image")]
+    Tag(String),
+    #[error("build_flags: `{0}` is not allowed; the only flag is `{NO_CACHE}`")]
+    Flag(String),
+    #[error("{part}: {name:?} is no name of a variable")]
+    VariableName { part: &'static str, name: String },
+    #[error("{part}: the value of `{name}` has a NUL character")]
+    VariableValue { part: &'static str, name: String },
+    #[error("git_credentials: control characters are not allowed")]
+    Credentials,
+    #[error("git: {}", chain(.0))]
+    Git(#[from] GitSourceError),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    manifest: JobManifest,
+    #[serde(default)]
+    git_credentials: Option<GitCredentials>,
+    #[serde(default)]
+    secret_build_env: Option<BTreeMap<String, String>>,
+    tag: String,
+    #[serde(default)]
+    build_context: Option<Base64>,
+    deployment_id: String,
+    #[serde(default)]
+    build_flags: Option<Vec<String>>,
+}
+
+/// Bytes that were sent as base64.
+struct Base64(Vec<u8>);
+
+impl BuildRequest {
+    /// Takes the body of a request apart. Everything that can be known to be wrong before building is found here.
+    pub(crate) fn parse(body: &[u8], config: &BuildConfig) -> Result<Self, BuildRequestError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        let body: Body =
+            serde_path_to_error::deserialize(&mut deserializer).map_err(|error| shape(&error))?;
+        deserializer.end().map_err(|error| BuildRequestError::Shape(error.to_string()))?;
+        let manifest = body.manifest;
+        manifest.check()?;
+        let manifest_yaml = yaml(&manifest)?;
+        let secret_build_env = body.secret_build_env.unwrap_or_default();
+        check_variables("manifest.build_env", manifest.build_env.iter().flatten())?;
+        check_variables("secret_build_env", &secret_build_env)?;
+        let source = match body.build_context {
+            Some(Base64(archive)) => RequestedSource::Context(Arc::new(archive)),
+            None => RequestedSource::Git {
+                source: GitSource::parse(&manifest.git, &config.allowed_git_protocols)?,
+                credentials: checked(body.git_credentials)?,
+            },
+        };
+        Ok(Self {
+            deployment_id: DeploymentId::parse(&body.deployment_id)?,
+            manifest_yaml,
+            manifest,
+            source,
+            secret_build_env,
+            tag: tag(body.tag)?,
+            no_cache: has_no_cache(body.build_flags.unwrap_or_default())?,
+        })
+    }
+
+    /// What must not be seen in any log or error.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        let credentials = match &self.source {
+            RequestedSource::Git { credentials, .. } => credentials.as_ref(),
+            RequestedSource::Context(_) => None,
+        };
+        self.secret_build_env.values().chain(credentials.map(secret_of)).map(String::as_str)
+    }
+}
+
+impl DeploymentId {
+    /// The id that the text is.
+    pub(crate) fn parse(text: &str) -> Result<Self, BuildRequestError> {
+        let is_right = |(index, byte): (usize, u8)| match index {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        };
+        if text.len() == 36 && text.bytes().enumerate().all(is_right) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(BuildRequestError::DeploymentId(text.chars().take(64).collect()))
+        }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = Base64;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("base64")
+            }
+
+            // Decoded on the way, so that no second copy of a large text is made.
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Base64, E> {
+                BASE64_STANDARD.decode(text).map(Base64).map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Visitor)
+    }
+}
+
+impl fmt::Debug for BuildRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BuildRequest")
+            .field("deployment_id", &self.deployment_id)
+            .field("job", &self.manifest.name)
+            .field("version", &self.manifest.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Some servers take a token as the user name, and no password.
+const fn secret_of(credentials: &GitCredentials) -> &String {
+    if credentials.password.is_empty() { &credentials.username } else { &credentials.password }
+}
+
+fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> BuildRequestError {
+    let path = error.path().to_string();
+    let inner = error.inner();
+    let part = path.split(['.', '[']).next().unwrap_or_default();
+    BuildRequestError::Shape(match SECRET_PARTS.contains(&part) {
+        true if part == "build_context" => {
+            "build_context: extracting build context: it is not base64".to_owned()
+        }
+        true => format!("{path}: the value does not fit, at line {} column {}", inner.line(), inner.column()),
+        false if part == "." || inner.is_syntax() || inner.is_eof() => inner.to_string(),
+        false => format!("{path}: {inner}"),
+    })
+}
+
+fn yaml(manifest: &JobManifest) -> Result<String, BuildRequestError> {
+    let yaml =
+        serde_yaml::to_string(manifest).map_err(|error| BuildRequestError::Shape(error.to_string()))?;
+    if yaml.len() > job_manifest::MAX_SIZE {
+        return Err(job_manifest::JobManifestError::TooLarge.into());
+    }
+    Ok(yaml)
+}
+
+fn checked(credentials: Option<GitCredentials>) -> Result<Option<GitCredentials>, BuildRequestError> {
+    let is_given = |of: &GitCredentials| !of.username.is_empty() || !of.password.is_empty();
+    let credentials = credentials.filter(is_given);
+    // A line break would give git further answers than these two.
+    let is_wrong = |of: &GitCredentials| of.username.chars().chain(of.password.chars()).any(char::is_control);
+    if credentials.as_ref().is_some_and(is_wrong) {
+        Err(BuildRequestError::Credentials)
+    } else {
+        Ok(credentials)
+    }
+}
+
+fn check_variables<'a>(
+    part: &'static str,
+    variables: impl IntoIterator<Item = (&'a String, &'a String)>,
+) -> Result<(), BuildRequestError> {
+    for (name, value) in variables {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(is_plain) {
+            let name = name.chars().take(64).collect();
+            return Err(BuildRequestError::VariableName { part, name });
+        }
+        if value.contains('\0') {
+            return Err(BuildRequestError::VariableValue { part, name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn tag(text: String) -> Result<String, BuildRequestError> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let begins_right = !text.starts_with(['.', '-']);
+    if (1..=128).contains(&text.len()) && begins_right && text.chars().all(is_plain) {
+        Ok(text)
+    } else {
+        Err(BuildRequestError::Tag(text.chars().take(128).collect()))
+    }
+}
+
+fn has_no_cache(flags: Vec<String>) -> Result<bool, BuildRequestError> {
+    let no_cache = !flags.is_empty();
+    match flags.into_iter().find(|flag| flag != NO_CACHE) {
+        Some(flag) => Err(BuildRequestError::Flag(flag.chars().take(64).collect())),
+        None => Ok(no_cache),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::settings::ImageBuilderSettings;
+
+    fn body() -> Value {
+        json!({
+            "manifest": {
+                "name": "adder",
+                "owner_email": "a@example.com",
+                "jobtype": "python3:latest",
+                "git": {"remote": "https://example.com/jobs.git"},
+            },
+            "git_credentials": null,
+            "secret_build_env": null,
+            "tag": "2021-08-12T094058",
+            "build_context": null,
+            "deployment_id": "5c0a1d9e-7a40-4a8e-9d7c-0242ac120002",
+            "build_flags": [],
+        })
+    }
+
+    fn parse(body: &Value) -> Result<BuildRequest, BuildRequestError> {
+        BuildRequest::parse(
+            &serde_json::to_vec(body).expect("is JSON"),
+            &ImageBuilderSettings::default().with_defaults(),
+        )
+    }
+
+    fn with(pointer: &str, value: Value) -> Value {
+        let mut body = body();
+        let (parent, key) = pointer.rsplit_once('/').expect("has a parent");
+        body.pointer_mut(parent).expect("is there")[key] = value;
+        body
+    }
+
+    #[track_caller]
+    fn refused(pointer: &str, value: Value, text: &str) {
+        let error = parse(&with(pointer, value)).expect_err(pointer).to_string();
+        assert!(error.contains(text), "{error}");
+    }
+
+    #[test]
+    fn defaults_are_filled_in() {
+        let request = parse(&body()).expect("valid");
+        assert_eq!(request.manifest.version, "0.0.1");
+        assert!(!request.no_cache && request.manifest_yaml.contains("name: adder"));
+        assert!(matches!(request.source, RequestedSource::Git { credentials: None, .. }));
+        let request = parse(&with("/build_context", json!("aGVsbG8="))).expect("valid");
+        assert!(matches!(request.source, RequestedSource::Context(bytes) if *bytes == *b"hello"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        refused("/color", json!("red"), "unknown field `color`");
+        refused("/manifest/color", json!("red"), "manifest.color: unknown field `color`");
+        refused("/manifest/name", json!("A'; rm"), "name: \"A'; rm\" is no job name");
+        refused("/manifest/git/remote", json!("ext::sh -c x"), "git: ");
+        refused("/manifest/git/remote", json!("file:///etc"), "cannot be fetched by `file`");
+        refused("/manifest/git/directory", json!("../.."), "directory");
+        refused("/manifest/git/branch", json!("--upload-pack=x"), "branch");
+        refused("/manifest/build_env", json!({"A=B": "x"}), "\"A=B\" is no name of a variable");
+        refused("/manifest/labels", json!({"a": "x".repeat(300_000)}), "larger than");
+        refused("/deployment_id", json!("../../etc"), "`../../etc` is no UUID");
+        refused("/deployment_id", json!("5c0a1d9e-7a40-4a8e-9d7c-0242ac12000/"), "is no UUID");
+        refused("/tag", json!("a b"), "no tag");
+        refused("/tag", json!("../x"), "no tag");
+        refused("/build_flags", json!(["--no-cache", "--secret"]), "`--secret` is not allowed");
+        refused("/build_context", json!("***"), "extracting build context: it is not base64");
+        assert!(BuildRequest::parse(b"{", &ImageBuilderSettings::default().with_defaults()).is_err());
+    }
+
+    #[test]
+    fn secrets_are_not_repeated() {
+        for (pointer, value) in [
+            ("/git_credentials", json!("bob:hunter2")),
+            ("/git_credentials", json!({"username": "bob", "password": ["hunter2"]})),
+            ("/git_credentials", json!({"username": "bob", "password": "hunter2\nhost=x"})),
+            ("/secret_build_env", json!("hunter2")),
+            ("/secret_build_env", json!({"TOKEN": ["hunter2"]})),
+            ("/secret_build_env", json!({"TOKEN": "hunter2\u{0}"})),
+            ("/build_context", json!({"hunter2": 1})),
+            ("/manifest/git/remote", json!("https://bob:hunter2@example.com/x")),
+        ] {
+            let error = parse(&with(pointer, value)).expect_err(pointer).to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_known() {
+        let mut body = with("/secret_build_env", json!({"TOKEN": "s3cret"}));
+        body["git_credentials"] = json!({"username": "bob", "password": "hunter2"});
+        let request = parse(&body).expect("valid");
+        assert_eq!(request.secrets().collect::<Vec<_>>(), ["s3cret", "hunter2"]);
+        assert!(!format!("{request:?}").contains("hunter2"));
+        body["git_credentials"] = json!({"username": "", "password": ""});
+        let request = parse(&body).expect("valid");
+        assert!(matches!(request.source, RequestedSource::Git { credentials: None, .. }));
+    }
+}

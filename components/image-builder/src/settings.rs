@@ -1,0 +1,354 @@
+//! The settings that image-builder has besides those of every component, and what comes of them.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use axum::http::Uri;
+use clap::Args;
+use racetrack_core::Quantity;
+use racetrack_service::settings::{Settings, Span};
+use serde::Deserialize;
+
+use crate::source::git_address::GitProtocols;
+
+/// Image-builder's own settings.
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+#[command(next_help_heading = "Configuration")]
+pub struct ImageBuilderSettings {
+    /// Where lifecycle is told of the phases and warnings of a build; empty to tell nobody
+    /// [default: `http://127.0.0.1:7202`]
+    #[arg(long, env, value_name = "URL")]
+    pub lifecycle_url: Option<LifecycleUrl>,
+
+    /// The token that lifecycle is shown with them [default: none]
+    #[arg(long, env, value_name = "TOKEN")]
+    pub lifecycle_auth_token: Option<AuthToken>,
+
+    /// How the source of jobs may be fetched, of https, http, ssh and file, with commas between [default: https,http]
+    #[arg(long, env, value_name = "PROTOCOLS")]
+    pub allowed_git_protocols: Option<GitProtocols>,
+
+    /// The longest time that fetching the source of a job may take [default: 10min]
+    #[arg(long, env, value_name = "DURATION")]
+    pub git_time_limit: Option<Span>,
+
+    /// Whether to warn when the manifest in the repository differs from the one submitted: true or false
+    /// [default: true]
+    #[arg(long, env, value_name = "BOOL")]
+    pub verify_manifest_consistency: Option<bool>,
+
+    /// The folder where the source of a job is while the job is built [default: .image-builder/workspaces]
+    #[arg(long, env, value_name = "FOLDER")]
+    pub workspaces_folder: Option<PathBuf>,
+
+    /// The folder with the job bundles [default: .image-builder/bundles]
+    #[arg(long, env, value_name = "FOLDER")]
+    pub bundles_folder: Option<PathBuf>,
+
+    /// The folder where job types keep what several builds need [default: .image-builder/cache]
+    #[arg(long, env, value_name = "FOLDER")]
+    pub bundle_cache_folder: Option<PathBuf>,
+
+    /// The folder with the log of each build [default: .image-builder/build-logs]
+    #[arg(long, env, value_name = "FOLDER")]
+    pub build_logs_folder: Option<PathBuf>,
+
+    /// How much of the log of a build is kept [default: 16Mi]
+    #[arg(long, env, value_name = "BYTES")]
+    pub max_build_log_size: Option<Size>,
+
+    /// The largest request to build that is taken, with the source of the job in it [default: 256Mi]
+    #[arg(long, env, value_name = "BYTES")]
+    pub max_request_size: Option<Size>,
+
+    /// How large the source of a job in a request may be once it is unpacked [default: 512Mi]
+    #[arg(long, env, value_name = "BYTES")]
+    pub max_unpacked_size: Option<Size>,
+
+    /// How many files and folders the source of a job in a request may have [default: 50000]
+    #[arg(long, env, value_name = "NUMBER")]
+    pub max_unpacked_entries: Option<usize>,
+
+    /// How many jobs are built at once; further ones wait in line [default: the number of CPUs]
+    #[arg(long, env, value_name = "NUMBER")]
+    pub max_concurrent_builds: Option<NonZeroUsize>,
+
+    /// The longest time that a job type may take to build a job [default: 30min]
+    #[arg(long, env, value_name = "DURATION")]
+    pub build_time_limit: Option<Span>,
+
+    /// How often a caller who waits for the result of a build is told that it goes on [default: 60s]
+    #[arg(long, env, value_name = "DURATION")]
+    pub heartbeat_interval: Option<Span>,
+}
+
+/// [`ImageBuilderSettings`] with their defaults filled in; what each one means is said there.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are documented in `ImageBuilderSettings`")]
+pub struct BuildConfig {
+    pub lifecycle_url: LifecycleUrl,
+    pub lifecycle_auth_token: Option<AuthToken>,
+    pub allowed_git_protocols: GitProtocols,
+    pub git_time_limit: Duration,
+    pub verify_manifest_consistency: bool,
+    pub workspaces_folder: PathBuf,
+    pub bundles_folder: PathBuf,
+    pub bundle_cache_folder: PathBuf,
+    pub build_logs_folder: PathBuf,
+    pub max_build_log_size: usize,
+    pub max_request_size: usize,
+    pub unpack_limits: UnpackLimits,
+    pub max_concurrent_builds: NonZeroUsize,
+    pub build_time_limit: Duration,
+    pub heartbeat_interval: Duration,
+}
+
+/// How much may come out of an archive.
+#[derive(Clone, Copy, Debug)]
+pub struct UnpackLimits {
+    /// How many bytes, with the archive's own.
+    pub size: u64,
+    /// How many files and folders.
+    pub entries: usize,
+}
+
+/// The address of lifecycle, without a slash at its end; or empty.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct LifecycleUrl(String);
+
+/// A token; its `Debug` form does not show it.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct AuthToken(String);
+
+/// A number of bytes, as people write it: `256Mi`. Never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Quantity")]
+pub struct Size(pub u64);
+
+/// A text that is no [`LifecycleUrl`].
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is no address of lifecycle; write one such as http://127.0.0.1:7202, or nothing")]
+pub struct InvalidLifecycleUrl {
+    /// The text found.
+    pub text: String,
+}
+
+/// A text that is no [`AuthToken`]. The text is not repeated.
+#[derive(Debug, thiserror::Error)]
+#[error("a token has visible ASCII characters only")]
+pub struct InvalidAuthToken;
+
+/// A text that is no [`Size`].
+#[derive(Debug, thiserror::Error)]
+#[error("`{text}` is no number of bytes; write one such as 1000000 or 256Mi, at least 1")]
+pub struct InvalidSize {
+    /// The text found.
+    pub text: String,
+}
+
+impl Settings for ImageBuilderSettings {
+    fn or(self, other: Self) -> Self {
+        Self {
+            lifecycle_url: self.lifecycle_url.or(other.lifecycle_url),
+            lifecycle_auth_token: self.lifecycle_auth_token.or(other.lifecycle_auth_token),
+            allowed_git_protocols: self.allowed_git_protocols.or(other.allowed_git_protocols),
+            git_time_limit: self.git_time_limit.or(other.git_time_limit),
+            verify_manifest_consistency: self
+                .verify_manifest_consistency
+                .or(other.verify_manifest_consistency),
+            workspaces_folder: self.workspaces_folder.or(other.workspaces_folder),
+            bundles_folder: self.bundles_folder.or(other.bundles_folder),
+            bundle_cache_folder: self.bundle_cache_folder.or(other.bundle_cache_folder),
+            build_logs_folder: self.build_logs_folder.or(other.build_logs_folder),
+            max_build_log_size: self.max_build_log_size.or(other.max_build_log_size),
+            max_request_size: self.max_request_size.or(other.max_request_size),
+            max_unpacked_size: self.max_unpacked_size.or(other.max_unpacked_size),
+            max_unpacked_entries: self.max_unpacked_entries.or(other.max_unpacked_entries),
+            max_concurrent_builds: self.max_concurrent_builds.or(other.max_concurrent_builds),
+            build_time_limit: self.build_time_limit.or(other.build_time_limit),
+            heartbeat_interval: self.heartbeat_interval.or(other.heartbeat_interval),
+        }
+    }
+}
+
+impl ImageBuilderSettings {
+    /// The settings with their defaults filled in.
+    pub fn with_defaults(self) -> BuildConfig {
+        const MIB: u64 = 1024 * 1024;
+        let folder = |given: Option<PathBuf>, name| given.unwrap_or_else(|| PathBuf::from(name));
+        let span = |given: Option<Span>, seconds| given.map_or(Duration::from_secs(seconds), |span| span.0);
+        let size = |given: Option<Size>, default| given.map_or(default, |size| size.0);
+        let in_memory = |given, default| usize::try_from(size(given, default)).unwrap_or(usize::MAX);
+        let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        BuildConfig {
+            lifecycle_url: self.lifecycle_url.unwrap_or_default(),
+            lifecycle_auth_token: self.lifecycle_auth_token,
+            allowed_git_protocols: self.allowed_git_protocols.unwrap_or_default(),
+            git_time_limit: span(self.git_time_limit, 10 * 60),
+            verify_manifest_consistency: self.verify_manifest_consistency.unwrap_or(true),
+            workspaces_folder: folder(self.workspaces_folder, ".image-builder/workspaces"),
+            bundles_folder: folder(self.bundles_folder, ".image-builder/bundles"),
+            bundle_cache_folder: folder(self.bundle_cache_folder, ".image-builder/cache"),
+            build_logs_folder: folder(self.build_logs_folder, ".image-builder/build-logs"),
+            max_build_log_size: in_memory(self.max_build_log_size, 16 * MIB),
+            max_request_size: in_memory(self.max_request_size, 256 * MIB),
+            unpack_limits: UnpackLimits {
+                size: size(self.max_unpacked_size, 512 * MIB),
+                entries: self.max_unpacked_entries.unwrap_or(50_000),
+            },
+            max_concurrent_builds: self.max_concurrent_builds.unwrap_or_else(cores),
+            build_time_limit: span(self.build_time_limit, 30 * 60),
+            heartbeat_interval: span(self.heartbeat_interval, 60),
+        }
+    }
+}
+
+impl LifecycleUrl {
+    /// The address, if there is one.
+    pub fn get(&self) -> Option<&str> {
+        Some(self.0.as_str()).filter(|url| !url.is_empty())
+    }
+}
+
+impl AuthToken {
+    /// The token itself.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for LifecycleUrl {
+    fn default() -> Self {
+        Self("http://127.0.0.1:7202".to_owned())
+    }
+}
+
+impl FromStr for LifecycleUrl {
+    type Err = InvalidLifecycleUrl;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim_end_matches('/');
+        let is_address = |uri: &Uri| uri.scheme_str() == Some("http") && uri.query().is_none();
+        if text.is_empty() || text.parse().is_ok_and(|uri| is_address(&uri)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidLifecycleUrl { text: text.to_owned() })
+        }
+    }
+}
+
+impl FromStr for AuthToken {
+    type Err = InvalidAuthToken;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_visible { Ok(Self(text.to_owned())) } else { Err(InvalidAuthToken) }
+    }
+}
+
+impl FromStr for Size {
+    type Err = InvalidSize;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let quantity: Result<Quantity, _> = text.parse();
+        quantity.map_err(|_| InvalidSize { text: text.to_owned() })?.try_into()
+    }
+}
+
+impl TryFrom<Quantity> for Size {
+    type Error = InvalidSize;
+
+    fn try_from(quantity: Quantity) -> Result<Self, Self::Error> {
+        /// The largest number up to which a floating-point number, as a quantity is, has every integer.
+        const LARGEST: f64 = 9_007_199_254_740_992.0;
+        if !(1.0..=LARGEST).contains(&quantity.value()) {
+            return Err(InvalidSize { text: quantity.to_string() });
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the value is positive and below 2⁵³; a fraction of a byte does not count"
+        )]
+        Ok(Self(quantity.value() as u64))
+    }
+}
+
+macro_rules! try_from_string {
+    ($($name:ident: $error:ident),*) => {$(
+        impl TryFrom<String> for $name {
+            type Error = $error;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+    )*};
+}
+
+try_from_string!(LifecycleUrl: InvalidLifecycleUrl, AuthToken: InvalidAuthToken);
+
+impl fmt::Debug for AuthToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AuthToken(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifecycle_is_reached_over_http_or_not_at_all() {
+        let url = |text: &str| text.parse::<LifecycleUrl>();
+        assert_eq!(
+            url("http://10.0.0.1:7202/lifecycle/").expect("valid").get(),
+            Some("http://10.0.0.1:7202/lifecycle")
+        );
+        assert_eq!(url("").expect("valid").get(), None);
+        for text in ["10.0.0.1:7202", "https://lifecycle", "http://a b", "http://a?b", "http:"] {
+            assert!(url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_quantities_of_at_least_a_byte() {
+        assert_eq!("1.5Ki".parse::<Size>().expect("valid"), Size(1536));
+        for text in ["0", "100m", "-1", "1KB", "", "9E"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_option_may_stand_in_the_file() {
+        let text = "lifecycle-url: ''\nlifecycle-auth-token: abc\nallowed-git-protocols: [https, ssh]\n\
+                    git-time-limit: 1min\nverify-manifest-consistency: false\nworkspaces-folder: a\n\
+                    bundles-folder: b\nbundle-cache-folder: c\nbuild-logs-folder: d\nmax-build-log-size: 1000\n\
+                    max-request-size: 1Gi\nmax-unpacked-size: 2Gi\nmax-unpacked-entries: 7\n\
+                    max-concurrent-builds: 3\nbuild-time-limit: 2h\nheartbeat-interval: 5s\n";
+        let settings: ImageBuilderSettings = serde_yaml::from_str(text).expect("fits");
+        let config = settings.or(ImageBuilderSettings::default()).with_defaults();
+        assert_eq!((config.max_build_log_size, config.max_request_size), (1000, 1 << 30));
+        assert_eq!(config.heartbeat_interval, Duration::from_secs(5));
+        let command = ImageBuilderSettings::augment_args(clap::Command::new("image-builder"));
+        command.clone().debug_assert();
+        for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+            assert!(text.contains(&format!("{option}: ")), "{option} is not tried");
+        }
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        let token: AuthToken = "hunter2".parse().expect("valid");
+        let settings = ImageBuilderSettings { lifecycle_auth_token: Some(token), ..Default::default() };
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        let error = "hunter2\n".parse::<AuthToken>().expect_err("has a line break");
+        assert!(!error.to_string().contains("hunter2"));
+    }
+}

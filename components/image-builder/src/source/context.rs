@@ -1,0 +1,375 @@
+//! The source of a job from an archive in the request: tar, compressed by gzip.
+//!
+//! The archive comes from anybody who may deploy, so nothing in it is trusted: only files and folders are unpacked, each
+//! once, below the workspace, and never more than the limits allow.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use flate2::read::GzDecoder;
+use tar::{Archive, Entry, EntryType};
+
+use crate::settings::UnpackLimits;
+
+/// The longest path in an archive, in bytes.
+const MAX_PATH: usize = 1024;
+
+/// An archive may always grow to this size, in bytes; beyond, [`MAX_RATIO`] holds.
+const FREE_SIZE: u64 = 16 * 1024 * 1024;
+
+/// How many times larger than the archive its contents may be.
+const MAX_RATIO: u64 = 200;
+
+/// How a tar archive ends: two empty blocks.
+const END_MARKER: u64 = 1024;
+
+/// Why an archive is not unpacked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ContextError {
+    #[error("it is not a tar archive compressed by gzip, or damaged")]
+    Damaged(#[source] io::Error),
+    #[error("it is cut off")]
+    CutOff,
+    #[error("it is larger than {limit} bytes unpacked")]
+    TooLarge { limit: u64 },
+    #[error("it has more than {limit} files and folders")]
+    TooMany { limit: usize },
+    #[error("{path}: the path is not plain text that stays inside the archive")]
+    Path { path: String },
+    #[error("{path}: {kind} are not allowed; an archive holds files and folders")]
+    Kind { path: String, kind: &'static str },
+    #[error("{path}: it is in the archive twice")]
+    Twice { path: String },
+    #[error("cannot write what is in it")]
+    Write(#[source] io::Error),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Folder,
+}
+
+/// Reads no more than it may, and knows how it ended.
+struct Guarded<R> {
+    inner: R,
+    left: u64,
+    end: Rc<End>,
+}
+
+/// How what has been read so far ends.
+#[derive(Default)]
+struct End {
+    /// How many zeros came last.
+    zeros: Cell<u64>,
+    /// Whether there is no more.
+    is_reached: Cell<bool>,
+}
+
+/// The error of a [`Guarded`] reader that would have read more than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("more than the limit")]
+struct OverLimit;
+
+/// Unpacks the archive into the folder, which is empty.
+pub(crate) fn unpack(archive: &[u8], folder: &Path, limits: UnpackLimits) -> Result<(), ContextError> {
+    let ratio_limit = (archive.len() as u64).saturating_mul(MAX_RATIO).max(FREE_SIZE);
+    let limit = limits.size.min(ratio_limit);
+    let end = Rc::new(End::default());
+    let inner = GzDecoder::new(archive);
+    let mut archive = Archive::new(Guarded { inner, left: limit, end: Rc::clone(&end) });
+    let damaged = |error| read_error(error, limit, &end);
+    let mut seen = BTreeMap::new();
+    for entry in archive.entries().map_err(damaged)? {
+        let mut entry = entry.map_err(damaged)?;
+        if seen.len() >= limits.entries {
+            return Err(ContextError::TooMany { limit: limits.entries });
+        }
+        unpack_entry(&mut entry, folder, &mut seen, damaged)?;
+    }
+    // The checksum stands at the very end.
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
+    if end.zeros.get() < END_MARKER { Err(ContextError::CutOff) } else { Ok(()) }
+}
+
+fn unpack_entry(
+    entry: &mut Entry<'_, impl Read>,
+    folder: &Path,
+    seen: &mut BTreeMap<PathBuf, Kind>,
+    damaged: impl Fn(io::Error) -> ContextError,
+) -> Result<(), ContextError> {
+    let bytes = entry.path_bytes().into_owned();
+    let shown =
+        || String::from_utf8_lossy(&bytes).chars().take(200).collect::<String>().escape_debug().to_string();
+    let kind = match entry.header().entry_type() {
+        EntryType::Regular | EntryType::Continuous => Kind::File,
+        EntryType::Directory => Kind::Folder,
+        // Notes for the whole archive, as `git archive` writes them.
+        EntryType::XGlobalHeader => return Ok(()),
+        other => return Err(ContextError::Kind { path: shown(), kind: name_of(other) }),
+    };
+    let path = inside(&bytes).ok_or_else(|| ContextError::Path { path: shown() })?;
+    if path.as_os_str().is_empty() {
+        let is_root = kind == Kind::Folder;
+        return if is_root { Ok(()) } else { Err(ContextError::Path { path: shown() }) };
+    }
+    for parent in path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
+        if *seen.entry(parent.to_owned()).or_insert(Kind::Folder) == Kind::File {
+            return Err(ContextError::Twice { path: parent.display().to_string() });
+        }
+    }
+    let known = seen.insert(path.clone(), kind);
+    if known.is_some_and(|known| (known, kind) != (Kind::Folder, Kind::Folder)) {
+        return Err(ContextError::Twice { path: shown() });
+    }
+    let target = folder.join(&path);
+    match kind {
+        Kind::Folder => fs_err::create_dir_all(target).map_err(ContextError::Write),
+        Kind::File => write_file(entry, &target, damaged),
+    }
+}
+
+fn write_file(
+    entry: &mut Entry<'_, impl Read>,
+    target: &Path,
+    damaged: impl Fn(io::Error) -> ContextError,
+) -> Result<(), ContextError> {
+    if let Some(parent) = target.parent() {
+        fs_err::create_dir_all(parent).map_err(ContextError::Write)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        let is_executable = entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, if is_executable { 0o755 } else { 0o644 });
+    }
+    let mut file = options.open(target).map_err(ContextError::Write)?;
+    let size = entry.size();
+    let mut chunk = vec![0; 64 * 1024];
+    let mut copied = 0;
+    loop {
+        let length = entry.read(&mut chunk).map_err(&damaged)?;
+        if length == 0 {
+            return if copied == size { Ok(()) } else { Err(ContextError::CutOff) };
+        }
+        io::Write::write_all(&mut file, &chunk[..length]).map_err(ContextError::Write)?;
+        copied += length as u64;
+    }
+}
+
+/// The path, if it is plain and stays inside; empty for the root of the archive.
+fn inside(bytes: &[u8]) -> Option<PathBuf> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    if text.starts_with('/') || text.len() > MAX_PATH || text.contains(|c: char| c.is_control() || c == '\\')
+    {
+        return None;
+    }
+    let mut path = PathBuf::new();
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => return None,
+            _ if part.len() > 255 => return None,
+            _ => path.push(part),
+        }
+    }
+    Some(path)
+}
+
+const fn name_of(kind: EntryType) -> &'static str {
+    match kind {
+        EntryType::Link => "hard links",
+        EntryType::Symlink => "symbolic links",
+        EntryType::Char | EntryType::Block => "devices",
+        EntryType::Fifo => "pipes",
+        EntryType::GNUSparse => "sparse files",
+        _ => "entries of unknown types",
+    }
+}
+
+fn read_error(error: io::Error, limit: u64, end: &End) -> ContextError {
+    let is_over = error.get_ref().is_some_and(|inner| is_over_limit(inner));
+    match error.kind() {
+        _ if is_over => ContextError::TooLarge { limit },
+        io::ErrorKind::UnexpectedEof => ContextError::CutOff,
+        _ if end.is_reached.get() => ContextError::CutOff,
+        _ => ContextError::Damaged(error),
+    }
+}
+
+/// Whether the chain of causes ends in an [`OverLimit`]; readers on the way wrap errors in their own.
+fn is_over_limit(error: &(dyn std::error::Error + 'static)) -> bool {
+    let of_io = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<OverLimit>()
+        || of_io.is_some_and(|inner| is_over_limit(inner))
+        || error.source().is_some_and(is_over_limit)
+}
+
+impl<R: Read> Read for Guarded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        let Some(left) = self.left.checked_sub(length as u64) else {
+            return Err(io::Error::other(OverLimit));
+        };
+        self.left = left;
+        self.end.is_reached.set(length == 0 && !buffer.is_empty());
+        let trailing = buffer[..length].iter().rev().take_while(|byte| **byte == 0).count();
+        let before = if trailing == length { self.end.zeros.get() } else { 0 };
+        self.end.zeros.set(before + trailing as u64);
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use tar::{Builder, Header};
+
+    use super::*;
+
+    const LIMITS: UnpackLimits = UnpackLimits { size: 100_000, entries: 10 };
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).expect("is in memory");
+        encoder.finish().expect("is in memory")
+    }
+
+    /// Paths are written as they are: the crate's own builder refuses the hostile ones.
+    fn header(path: &str, kind: EntryType, size: usize) -> Header {
+        let mut header = Header::new_gnu();
+        header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
+        header.set_entry_type(kind);
+        header.set_size(size as u64);
+        header.set_mode(0o640);
+        header.set_cksum();
+        header
+    }
+
+    fn tar(entries: &[(&str, EntryType, &str)]) -> Vec<u8> {
+        let mut builder = Builder::new(Vec::new());
+        for (path, kind, content) in entries {
+            builder.append(&header(path, *kind, content.len()), content.as_bytes()).expect("is in memory");
+        }
+        builder.into_inner().expect("is in memory")
+    }
+
+    fn files(entries: &[(&str, &str)]) -> Vec<u8> {
+        let files: Vec<_> =
+            entries.iter().map(|(path, content)| (*path, EntryType::Regular, *content)).collect();
+        gzip(&tar(&files))
+    }
+
+    /// Unpacks into a folder of a folder, and tells whether anything came outside of it.
+    fn unpacked(archive: &[u8], limits: UnpackLimits) -> (tempfile::TempDir, Result<(), ContextError>) {
+        let outside = tempfile::tempdir().expect("can be made");
+        let folder = outside.path().join("workspace");
+        std::fs::create_dir(&folder).expect("can be made");
+        let result = unpack(archive, &folder, limits);
+        assert_eq!(std::fs::read_dir(outside.path()).expect("is there").count(), 1, "something is outside");
+        (outside, result)
+    }
+
+    #[track_caller]
+    fn refused(archive: &[u8], text: &str) {
+        let (_outside, result) = unpacked(archive, LIMITS);
+        let error = racetrack_core::error::chain(&result.expect_err(text));
+        assert!(error.contains(text), "{error}");
+    }
+
+    #[test]
+    fn files_and_folders_come_out() {
+        let archive = gzip(&tar(&[
+            ("./", EntryType::Directory, ""),
+            ("./a.txt", EntryType::Regular, "one"),
+            ("sub/", EntryType::Directory, ""),
+            ("sub/deep/b.txt", EntryType::Regular, "two"),
+        ]));
+        let (outside, result) = unpacked(&archive, LIMITS);
+        result.expect("is valid");
+        let read = |path| std::fs::read_to_string(outside.path().join("workspace").join(path)).expect(path);
+        assert_eq!((read("a.txt"), read("sub/deep/b.txt")), ("one".to_owned(), "two".to_owned()));
+    }
+
+    #[test]
+    fn paths_stay_inside() {
+        for path in ["/etc/x", "../x", "a/../../x", "a/..", "a\\b", "a\nb"] {
+            refused(&files(&[(path, "x")]), "the path is not plain text that stays inside");
+        }
+        refused(&files(&[("./", "x")]), "the path is not plain text");
+        let mut bad_utf8 = header("x", EntryType::Regular, 0);
+        bad_utf8.as_mut_bytes()[0] = 0xff;
+        bad_utf8.set_cksum();
+        let mut builder = Builder::new(Vec::new());
+        builder.append(&bad_utf8, io::empty()).expect("is in memory");
+        refused(&gzip(&builder.into_inner().expect("is in memory")), "the path is not plain text");
+    }
+
+    #[test]
+    fn links_and_special_files_are_refused() {
+        for (kind, text) in [
+            (EntryType::Symlink, "symbolic links"),
+            (EntryType::Link, "hard links"),
+            (EntryType::Char, "devices"),
+            (EntryType::Block, "devices"),
+            (EntryType::Fifo, "pipes"),
+            (EntryType::GNUSparse, "sparse files"),
+            (EntryType::new(b'Z'), "unknown types"),
+        ] {
+            let mut link = header("x", kind, 0);
+            link.as_mut_bytes()[157..168].copy_from_slice(b"/etc/passwd");
+            link.as_gnu_mut().expect("is one").set_real_size(0);
+            link.set_cksum();
+            let mut builder = Builder::new(Vec::new());
+            builder.append(&link, io::empty()).expect("is in memory");
+            refused(&gzip(&builder.into_inner().expect("is in memory")), text);
+        }
+    }
+
+    #[test]
+    fn nothing_comes_twice() {
+        refused(&files(&[("a", "1"), ("./a", "2")]), "a: it is in the archive twice");
+        refused(&files(&[("a", "1"), ("a/b", "2")]), "a: it is in the archive twice");
+        refused(&files(&[("a/b", "1"), ("a", "2")]), "a: it is in the archive twice");
+        let twice = gzip(&tar(&[("a/", EntryType::Directory, ""), ("a/", EntryType::Directory, "")]));
+        unpacked(&twice, LIMITS).1.expect("a folder may come twice");
+    }
+
+    #[test]
+    fn limits_hold() {
+        let names: Vec<_> = (0..11).map(|number| number.to_string()).collect();
+        let many: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+        refused(&files(&many), "more than 10 files and folders");
+        refused(&files(&[("a/b/c/d/e/f/g/h/i/j/k", ""), ("x", "")]), "more than 10 files and folders");
+        refused(&files(&[("a", &"x".repeat(100_000))]), "larger than 100000 bytes");
+        let bomb = files(&[("a", &"\0".repeat(17 * 1024 * 1024))]);
+        let (_outside, result) = unpacked(&bomb, UnpackLimits { size: u64::MAX, entries: 10 });
+        assert!(matches!(result, Err(ContextError::TooLarge { limit: FREE_SIZE })), "{result:?}");
+    }
+
+    #[test]
+    fn cut_off_and_damaged_archives_are_refused() {
+        let whole = tar(&[("a", EntryType::Regular, &"x".repeat(2000)), ("b", EntryType::Regular, "y")]);
+        for length in [100, 600, 1000, 2560, 2600, whole.len() - 1024] {
+            refused(&gzip(&whole[..length]), "cut off");
+        }
+        let packed = gzip(&whole);
+        for length in [0, 5, 20, packed.len() - 9, packed.len() - 1] {
+            refused(&packed[..length], "cut off");
+        }
+        refused(b"no archive at all", "not a tar archive");
+        refused(&gzip(&[b'x'; 2000]), "not a tar archive");
+        let mut wrong_checksum = packed;
+        let end = wrong_checksum.len();
+        wrong_checksum[end - 8] ^= 1;
+        refused(&wrong_checksum, "damaged");
+    }
+}

@@ -1,0 +1,274 @@
+//! Jobs from git repositories.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use racetrack_service::settings::Span;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::harness::{ImageBuilderUnderTest, names, request};
+
+const MANIFEST: &str =
+    "name: adder\nowner_email: a@example.com\njobtype: writes:1.0.0\nbuild_env: {COLOR: red}\n";
+
+/// A repository with a job in `jobs/adder`, and its address.
+struct Repository(tempfile::TempDir);
+
+impl Repository {
+    fn new() -> Self {
+        let repository = Self(tempfile::tempdir().expect("can be made"));
+        repository.git(&["init", "--quiet", "--initial-branch=main"]);
+        repository.write("jobs/adder/main.py", "print(42)\n");
+        let manifest =
+            format!("{MANIFEST}git: {{remote: '{}', directory: jobs/adder}}\n", repository.address());
+        repository.write("jobs/adder/job.yaml", &manifest);
+        repository.commit();
+        repository
+    }
+
+    fn address(&self) -> String {
+        format!("file://{}", self.path().display())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("has one")).expect("can be made");
+        std::fs::write(path, text).expect("can be written");
+    }
+
+    fn commit(&self) {
+        self.git(&["add", "--all"]);
+        self.git(&[
+            "-c",
+            "user.name=a",
+            "-c",
+            "user.email=a@example.com",
+            "commit",
+            "--quiet",
+            "--message=x",
+        ]);
+    }
+
+    fn git(&self, args: &[&str]) {
+        let mut git = Command::new("git");
+        git.current_dir(self.path()).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        assert!(git.status().expect("runs").success(), "{args:?}");
+    }
+
+    fn request(&self) -> Value {
+        let mut body = request("writes:1.0.0");
+        body["build_context"] = Value::Null;
+        body["manifest"]["git"] = json!({"remote": self.address(), "directory": "jobs/adder"});
+        body
+    }
+}
+
+/// Method and path, secret header, and body of each request.
+type Seen = Arc<Mutex<Vec<(String, Option<String>, String)>>>;
+
+/// A server that notes the requests it gets, and gives all of them the same answer.
+struct Server {
+    address: String,
+    seen: Seen,
+}
+
+impl Server {
+    async fn start(status: StatusCode) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = format!("http://{}", listener.local_addr().expect("has one"));
+        let seen = Seen::default();
+        let noted = Arc::clone(&seen);
+        let router =
+            Router::new().fallback(move |request: Request| answer(Arc::clone(&noted), status, request));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, seen }
+    }
+}
+
+async fn answer(noted: Seen, status: StatusCode, request: Request) -> impl axum::response::IntoResponse {
+    let secret = {
+        let headers = request.headers();
+        let header = headers.get("x-racetrack-auth").or_else(|| headers.get(AUTHORIZATION));
+        header.map(|value| value.to_str().expect("is text").to_owned())
+    };
+    let path = format!("{} {}", request.method(), request.uri().path());
+    let body = axum::body::to_bytes(request.into_body(), usize::MAX).await.expect("a body");
+    let body = String::from_utf8(body.into()).expect("is text");
+    noted.lock().expect("is not poisoned").push((path, secret, body));
+    (status, [(WWW_AUTHENTICATE, "Basic realm=\"jobs\"")], "null")
+}
+
+#[tokio::test]
+async fn a_folder_of_a_repository_becomes_a_bundle() {
+    let repository = Repository::new();
+    repository.git(&["tag", "v1.2.3"]);
+    repository.git(&["checkout", "--quiet", "-b", "feature/x"]);
+    repository.write("jobs/adder/feature.py", "");
+    repository.commit();
+    repository.git(&["checkout", "--quiet", "main"]);
+    let builder = ImageBuilderUnderTest::start().await;
+
+    let (bundle, log) = builder.built(&repository.request()).await;
+    assert_eq!(names(&bundle.join("job")), ["job.yaml", "main.py"]);
+    assert!(log.contains("The revision of the source is v1.2.3-0-g"), "{log}");
+    assert!(!log.contains("warning:"), "{log}");
+
+    let mut of_branch = repository.request();
+    of_branch["manifest"]["git"]["branch"] = json!("feature/x");
+    let (bundle, log) = builder.built(&of_branch).await;
+    assert_eq!(names(&bundle.join("job")), ["feature.py", "job.yaml", "main.py"]);
+    assert!(log.contains("warning: The submitted job manifest is not the one in the repository"), "{log}");
+
+    let mut whole = repository.request();
+    whole["manifest"]["git"]["directory"] = json!(".");
+    let (bundle, _) = builder.built(&whole).await;
+    assert_eq!(names(&bundle.join("job")), ["job.yaml", "jobs"], "and no .git");
+    builder.assert_clean();
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_repository_is_said() {
+    let repository = Repository::new();
+    let builder = ImageBuilderUnderTest::start().await;
+    let missing = format!("file://{}/missing", repository.path().display());
+    for (key, value, text) in [
+        ("branch", "nope", "fetching job repo: cloning git repo: git failed: fatal: "),
+        ("branch", "a..b", "fetching job repo: branch: \"a..b\" is no name of a branch"),
+        ("remote", missing.as_str(), "fetching job repo: cloning git repo: git failed: fatal: "),
+        (
+            "directory",
+            "jobs/nope",
+            "fetching job repo: git.directory: `jobs/nope` is no folder of the repository",
+        ),
+        ("directory", "jobs/adder/main.py", "is no folder of the repository"),
+        ("directory", ".git", "is no folder of the repository"),
+    ] {
+        let mut body = repository.request();
+        body["manifest"]["git"][key] = json!(value);
+        let (error, _) = builder.failed(&body).await;
+        assert!(error.starts_with("fetching the source code: ") && error.contains(text), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn links_do_not_leave_the_job() {
+    let repository = Repository::new();
+    let builder = ImageBuilderUnderTest::start().await;
+    std::os::unix::fs::symlink("main.py", repository.path().join("jobs/adder/inside")).expect("can be made");
+    repository.commit();
+    let (bundle, _) = builder.built(&repository.request()).await;
+    assert!(bundle.join("job/inside").is_symlink());
+
+    let away = repository.path().join("jobs/away");
+    std::os::unix::fs::symlink("/etc", &away).expect("can be made");
+    repository.commit();
+    let mut body = repository.request();
+    body["manifest"]["git"]["directory"] = json!("jobs/away");
+    let (error, _) = builder.failed(&body).await;
+    assert!(
+        error.ends_with("git.directory: `jobs/away` leaves the repository by a symbolic link"),
+        "{error}"
+    );
+    std::fs::remove_file(away).expect("is there");
+
+    let manifest = repository.path().join("jobs/adder/job.yaml");
+    std::fs::remove_file(&manifest).expect("is there");
+    std::os::unix::fs::symlink("/etc/hostname", manifest).expect("can be made");
+    repository.commit();
+    let (error, _) = builder.failed(&repository.request()).await;
+    assert!(error.contains("the symbolic link `job.yaml` points to `/etc/hostname`"), "{error}");
+}
+
+#[tokio::test]
+async fn credentials_reach_the_server_and_nobody_else() {
+    let server = Server::start(StatusCode::UNAUTHORIZED).await;
+    let builder = ImageBuilderUnderTest::start().await;
+    let mut body = request("writes:1.0.0");
+    body["build_context"] = Value::Null;
+    body["manifest"]["git"]["remote"] = json!(format!("{}/jobs.git", server.address));
+    let (error, _) = builder.failed(&body).await;
+    assert!(error.contains("cloning git repo: no git credentials configured for a repo"), "{error}");
+
+    body["deployment_id"] = json!("5c0a1d9e-7a40-4a8e-9d7c-ffffffffffff");
+    body["git_credentials"] = json!({"username": "bob", "password": "p@ss 'w0rd' $HOME"});
+    let (error, log) = builder.failed(&body).await;
+    assert!(error.contains("cloning git repo: authentication failure"), "{error}");
+    assert!(!log.contains("w0rd") && !error.contains("w0rd"), "{log}");
+    let seen = server.seen.lock().expect("is not poisoned");
+    let (_, shown, _) = seen.last().expect("git asked");
+    let expected = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, "bob:p@ss 'w0rd' $HOME");
+    assert_eq!(shown.as_deref(), Some(format!("Basic {expected}").as_str()));
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_left() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let short = Some(Span(Duration::from_millis(500)));
+    let builder = ImageBuilderUnderTest::with(|settings| settings.git_time_limit = short).await;
+    let mut body = request("writes:1.0.0");
+    body["build_context"] = Value::Null;
+    let address = server.local_addr().expect("has one");
+    body["manifest"]["git"]["remote"] = json!(format!("http://{address}/jobs.git"));
+    let (error, _) = builder.failed(&body).await;
+    assert!(error.ends_with("cloning git repo: `git` did not finish within 500ms"), "{error}");
+}
+
+#[tokio::test]
+async fn lifecycle_is_told_of_phases_and_warnings() {
+    let lifecycle = Server::start(StatusCode::OK).await;
+    let repository = Repository::new();
+    let builder = ImageBuilderUnderTest::with(|settings| {
+        settings.lifecycle_url = Some(lifecycle.address.parse().expect("valid"));
+        settings.lifecycle_auth_token = Some("t0ken".parse().expect("valid"));
+    })
+    .await;
+    let mut body = repository.request();
+    body["manifest"]["version"] = json!("0.0.2");
+    builder.built(&body).await;
+    let id = body["deployment_id"].as_str().expect("is text");
+    let seen = lifecycle.seen.lock().expect("is not poisoned");
+    let phase = |phase: &str| (format!("PUT /api/v1/deploy/{id}/phase"), json!({"phase": phase}));
+    let told: Vec<_> = seen
+        .iter()
+        .map(|(path, token, body)| {
+            assert_eq!(token.as_deref(), Some("t0ken"));
+            (path.clone(), serde_json::from_str::<Value>(body).expect("is JSON"))
+        })
+        .collect();
+    assert_eq!(told[0], phase("fetching the source code"));
+    assert_eq!(told[1].0, format!("PUT /api/v1/deploy/{id}/warnings"));
+    let warning = told[1].1["warnings"].as_str().expect("is text");
+    assert!(
+        warning.contains("git push") && warning.contains("version: \"0.0.1\" in the repository"),
+        "{warning}"
+    );
+    let rest = [
+        "preparing job type builder",
+        "building image (1/1)",
+        "cleaning up the workspace",
+        "finalizing the build",
+    ];
+    assert_eq!(told[2..], rest.map(phase));
+}
+
+#[tokio::test]
+async fn a_lifecycle_that_is_not_there_keeps_nothing_from_being_built() {
+    let refusing = Server::start(StatusCode::INTERNAL_SERVER_ERROR).await;
+    for address in ["http://127.0.0.1:1".to_owned(), refusing.address] {
+        let url = Some(address.parse().expect("valid"));
+        let builder = ImageBuilderUnderTest::with(|settings| settings.lifecycle_url = url).await;
+        builder.built(&request("writes:1.0.0")).await;
+    }
+}

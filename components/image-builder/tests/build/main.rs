@@ -1,0 +1,9 @@
+//! Building jobs through the API, answered by the router in this process.
+
+mod cancellation;
+mod context;
+mod git;
+mod harness;
+mod recipes;
+mod requests;
+mod streaming;

@@ -1,0 +1,160 @@
+//! The audit trail: who did what to which job.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sqlx::any::AnyRow;
+use sqlx::{Error, FromRow, Row};
+use uuid::Uuid;
+
+use crate::clock::seconds;
+use crate::error::{StoreError, attempt};
+use crate::row::{json, json_column, name_of, named_column, optional_text, text};
+use crate::store::Store;
+
+/// Something that was done, as the API shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AuditEvent {
+    /// Identifies it.
+    pub id: String,
+    /// The version of this shape: 1.
+    pub version: u32,
+    /// When it was done, in seconds since 1970.
+    pub timestamp: i64,
+    /// What was done.
+    pub event_type: AuditEventType,
+    /// More about it.
+    pub properties: Map<String, Value>,
+    /// Who did it.
+    pub username_executor: Option<String>,
+    /// To whom.
+    pub username_subject: Option<String>,
+    /// To which job.
+    pub job_name: Option<String>,
+    /// To which version.
+    pub job_version: Option<String>,
+}
+
+/// Something that is being done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewAuditEvent {
+    /// What.
+    pub event_type: AuditEventType,
+    /// More about it. Nothing secret: users see it.
+    pub properties: Map<String, Value>,
+    /// Who does it.
+    pub username_executor: Option<String>,
+    /// To whom.
+    pub username_subject: Option<String>,
+    /// To which job.
+    pub job_name: Option<String>,
+    /// To which version.
+    pub job_version: Option<String>,
+}
+
+/// What is done to jobs and plugins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditEventType {
+    /// A version was deployed for the first time.
+    JobDeployed,
+    /// A version was deployed again.
+    JobRedeployed,
+    /// A job was deleted.
+    JobDeleted,
+    /// A job went to another infrastructure target.
+    JobMoved,
+    /// A job did not come up.
+    DeploymentFailed,
+    /// A plugin came.
+    PluginInstalled,
+    /// A plugin went.
+    PluginUninstalled,
+}
+
+/// Which events are asked for: those that meet everything that is given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// About this job.
+    pub job_name: Option<String>,
+    /// About this version.
+    pub job_version: Option<String>,
+    /// Done by this user or to this user.
+    pub related_to: Option<String>,
+}
+
+impl NewAuditEvent {
+    /// An event that tells nothing but what is done.
+    pub fn new(event_type: AuditEventType) -> Self {
+        Self {
+            event_type,
+            properties: Map::new(),
+            username_executor: None,
+            username_subject: None,
+            job_name: None,
+            job_version: None,
+        }
+    }
+}
+
+impl Store {
+    /// Adds an event, dated now.
+    pub async fn add_audit_event(&self, new: &NewAuditEvent) -> Result<(), StoreError> {
+        const ATTEMPT: &str = "add an audit event";
+        const INSERT: &str = "\
+            INSERT INTO audit_events (id, create_ms, event_type, properties, username_executor, username_subject, \
+                job_name, job_version) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let inserted = async {
+            let query = sqlx::query(INSERT)
+                .bind(Uuid::new_v4().to_string())
+                .bind(self.clock().tick())
+                .bind(name_of(&new.event_type)?)
+                .bind(json(&new.properties)?)
+                .bind(optional_text(new.username_executor.as_deref()))
+                .bind(optional_text(new.username_subject.as_deref()))
+                .bind(optional_text(new.job_name.as_deref()))
+                .bind(optional_text(new.job_version.as_deref()));
+            query.execute(&mut *transaction).await
+        };
+        inserted.await.map_err(attempt(ATTEMPT))?;
+        self.commit(transaction, ATTEMPT, &[]).await
+    }
+
+    /// The latest events that meet the filter, newest first.
+    pub async fn audit_events(
+        &self,
+        filter: &AuditFilter,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        const SELECT: &str = "\
+            SELECT * FROM audit_events WHERE ($1 = '' OR job_name = $1) AND ($2 = '' OR job_version = $2) \
+                AND ($3 = '' OR username_executor = $3 OR username_subject = $3) \
+            ORDER BY create_ms DESC LIMIT $4";
+        let given = |value: &Option<String>| text(value.as_deref().unwrap_or_default());
+        let found = sqlx::query_as(SELECT)
+            .bind(given(&filter.job_name))
+            .bind(given(&filter.job_version))
+            .bind(given(&filter.related_to))
+            .bind(i64::from(limit))
+            .fetch_all(self.reader());
+        found.await.map_err(attempt("list the audit events"))
+    }
+}
+
+impl FromRow<'_, AnyRow> for AuditEvent {
+    fn from_row(row: &AnyRow) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            version: 1,
+            timestamp: seconds(row.try_get("create_ms")?),
+            event_type: named_column(row, "event_type")?,
+            properties: json_column(row, "properties")?,
+            username_executor: row.try_get("username_executor")?,
+            username_subject: row.try_get("username_subject")?,
+            job_name: row.try_get("job_name")?,
+            job_version: row.try_get("job_version")?,
+        })
+    }
+}

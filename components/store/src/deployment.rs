@@ -1,0 +1,277 @@
+//! Deployments: attempts to bring a version of a job up, the one under way and all before.
+
+use serde::{Deserialize, Serialize};
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Error, FromRow, Row};
+use uuid::Uuid;
+
+use crate::clock::seconds;
+use crate::error::{Conflict, NotFound, StoreError, attempt, is_taken};
+use crate::row::{named_column, optional_text, text};
+use crate::store::Store;
+
+/// An attempt to bring a version of a job up, as the API shows it (without the job). Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Deployment {
+    /// Identifies it.
+    pub id: String,
+    /// How it goes.
+    pub status: DeploymentStatus,
+    /// When it was claimed.
+    pub create_time: i64,
+    /// When it last made progress.
+    pub update_time: i64,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Who asked for it.
+    pub deployed_by: Option<String>,
+    /// What is being done, or was when it failed.
+    pub phase: Option<String>,
+    /// The image of the job's entrypoint, once it is built.
+    pub image_name: Option<String>,
+    /// Where the job is to run.
+    pub infrastructure_target: Option<String>,
+    /// The job's manifest, as YAML.
+    pub manifest_yaml: String,
+    /// The job's name.
+    pub job_name: String,
+    /// The job's version.
+    pub job_version: String,
+    /// What its owner should know, a line each.
+    pub warnings: Option<String>,
+}
+
+/// How a deployment goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentStatus {
+    /// It is under way.
+    InProgress,
+    /// The job is up.
+    Done,
+    /// The job did not come up.
+    Failed,
+}
+
+/// What is known of a deployment when it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewDeployment {
+    /// The job's name.
+    pub job_name: String,
+    /// The job's version.
+    pub job_version: String,
+    /// The job's manifest, as YAML.
+    pub manifest_yaml: String,
+    /// Where the job is to run.
+    pub infrastructure_target: Option<String>,
+    /// Who asks for it.
+    pub deployed_by: Option<String>,
+}
+
+/// How a deployment ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeploymentOutcome {
+    /// The job is up.
+    Done,
+    /// The job did not come up.
+    Failed {
+        /// Why.
+        error: String,
+    },
+}
+
+impl Store {
+    /// Claims a version of a job for a deployment, which is in progress from now on.
+    ///
+    /// # Errors
+    /// [`Conflict::DeploymentInProgress`] when the version is claimed already: of any number of concurrent claims one
+    /// succeeds.
+    pub async fn claim_deployment(&self, new: &NewDeployment) -> Result<Deployment, StoreError> {
+        const ATTEMPT: &str = "begin a deployment";
+        const INSERT: &str = "\
+            INSERT INTO deployments (id, status, create_ms, update_ms, job_name, job_version, manifest_yaml, \
+                infrastructure_target, deployed_by) \
+            VALUES ($1, 'in_progress', $2, $2, $3, $4, $5, $6, $7)";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let id = Uuid::new_v4().to_string();
+        let inserted = sqlx::query(INSERT)
+            .bind(id.clone())
+            .bind(self.clock().tick())
+            .bind(text(&new.job_name))
+            .bind(text(&new.job_version))
+            .bind(text(&new.manifest_yaml))
+            .bind(optional_text(new.infrastructure_target.as_deref()))
+            .bind(optional_text(new.deployed_by.as_deref()))
+            .execute(&mut *transaction);
+        match inserted.await {
+            Ok(_) => {}
+            Err(error) if is_taken(&error) => {
+                drop(transaction);
+                return Err(self.claimed_by_another(new).await?.into());
+            }
+            Err(error) => return Err(attempt(ATTEMPT)(error)),
+        }
+        self.commit(transaction, ATTEMPT, &[]).await?;
+        self.deployment(&id).await
+    }
+
+    /// The deployment of this id.
+    pub async fn deployment(&self, id: &str) -> Result<Deployment, StoreError> {
+        let found = sqlx::query_as("SELECT * FROM deployments WHERE id = $1").bind(text(id));
+        let found = found.fetch_optional(self.reader()).await.map_err(attempt("look for a deployment"))?;
+        found.ok_or_else(|| NotFound::Deployment { id: id.to_owned() }.into())
+    }
+
+    /// The deployments that made progress last, latest first.
+    pub async fn deployments(&self, limit: u32) -> Result<Vec<Deployment>, StoreError> {
+        let found = sqlx::query_as("SELECT * FROM deployments ORDER BY update_ms DESC LIMIT $1");
+        let found = found.bind(i64::from(limit)).fetch_all(self.reader()).await;
+        found.map_err(attempt("list the deployments"))
+    }
+
+    /// The deployments under way, oldest first. When lifecycle starts, these are the ones it was torn from.
+    pub async fn deployments_in_progress(&self) -> Result<Vec<Deployment>, StoreError> {
+        let found =
+            sqlx::query_as("SELECT * FROM deployments WHERE status = 'in_progress' ORDER BY create_ms");
+        found.fetch_all(self.reader()).await.map_err(attempt("list the deployments in progress"))
+    }
+
+    /// Says what is being done now. A deployment that is over keeps its phase: what comes late is no progress.
+    pub async fn set_deployment_phase(&self, id: &str, phase: &str) -> Result<(), StoreError> {
+        let query =
+            "UPDATE deployments SET update_ms = $2, phase = $3 WHERE id = $1 AND status = 'in_progress'";
+        let query = self.deployment_update(query, id).bind(text(phase));
+        match self.run_deployment_update(query, "set the phase of a deployment").await? {
+            0 => self.deployment(id).await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds to what the owner of the deployment should know: a line, or several.
+    pub async fn add_deployment_warnings(&self, id: &str, lines: &str) -> Result<(), StoreError> {
+        let query = "UPDATE deployments SET update_ms = $2, warnings = COALESCE(warnings || $3, '') || $4 WHERE id = $1";
+        let query = self.deployment_update(query, id).bind("\n").bind(text(lines));
+        match self.run_deployment_update(query, "add warnings to a deployment").await? {
+            0 => Err(NotFound::Deployment { id: id.to_owned() }.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps what came of the build, also of a failed one.
+    pub async fn save_build(&self, id: &str, image_name: Option<&str>, logs: &str) -> Result<(), StoreError> {
+        const ATTEMPT: &str = "save the result of a build";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let query =
+            "UPDATE deployments SET update_ms = $2, image_name = COALESCE($3, image_name) WHERE id = $1";
+        let query = self.deployment_update(query, id).bind(optional_text(image_name));
+        if query.execute(&mut *transaction).await.map_err(attempt(ATTEMPT))?.rows_affected() == 0 {
+            return Err(NotFound::Deployment { id: id.to_owned() }.into());
+        }
+        let query = "INSERT INTO build_logs (deployment_id, logs) VALUES ($1, $2) \
+                     ON CONFLICT (deployment_id) DO UPDATE SET logs = excluded.logs";
+        let saved = sqlx::query(query).bind(text(id)).bind(text(logs)).execute(&mut *transaction).await;
+        saved.map_err(attempt(ATTEMPT))?;
+        self.commit(transaction, ATTEMPT, &[]).await
+    }
+
+    /// The build logs of one deployment, if it came to a build.
+    pub async fn build_logs(&self, id: &str) -> Result<Option<String>, StoreError> {
+        let found = sqlx::query_scalar("SELECT logs FROM build_logs WHERE deployment_id = $1").bind(text(id));
+        found.fetch_optional(self.reader()).await.map_err(attempt("read build logs"))
+    }
+
+    /// The build logs of the latest deployment of a version that came to a build.
+    pub async fn latest_build_logs(
+        &self,
+        job_name: &str,
+        job_version: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let found = sqlx::query_scalar(
+            "SELECT logs FROM build_logs JOIN deployments ON id = deployment_id \
+             WHERE job_name = $1 AND job_version = $2 ORDER BY update_ms DESC LIMIT 1",
+        );
+        let found = found.bind(text(job_name)).bind(text(job_version)).fetch_optional(self.reader());
+        found.await.map_err(attempt("read build logs"))
+    }
+
+    /// Ends a deployment. One that is done has neither phase nor error; a failed one keeps its last phase.
+    ///
+    /// # Errors
+    /// [`Conflict::DeploymentOver`] when it has ended already; its outcome stays.
+    pub async fn finish_deployment(&self, id: &str, outcome: &DeploymentOutcome) -> Result<(), StoreError> {
+        let query = match outcome {
+            DeploymentOutcome::Done => {
+                "UPDATE deployments SET update_ms = $2, status = $3, error = $4, phase = NULL \
+                 WHERE id = $1 AND status = 'in_progress'"
+            }
+            DeploymentOutcome::Failed { .. } => {
+                "UPDATE deployments SET update_ms = $2, status = $3, error = $4 \
+                 WHERE id = $1 AND status = 'in_progress'"
+            }
+        };
+        let (status, error) = match outcome {
+            DeploymentOutcome::Done => ("done", None),
+            DeploymentOutcome::Failed { error } => ("failed", Some(text(error))),
+        };
+        let query = self.deployment_update(query, id).bind(status).bind(error);
+        match self.run_deployment_update(query, "end a deployment").await? {
+            0 => {
+                let Deployment { id, .. } = self.deployment(id).await?;
+                Err(Conflict::DeploymentOver { id }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// An update whose first parameters are the id and the time.
+    fn deployment_update(&self, statement: &'static str, id: &str) -> Query<'static, Any, AnyArguments> {
+        sqlx::query(statement).bind(text(id)).bind(self.clock().tick())
+    }
+
+    async fn run_deployment_update(
+        &self,
+        query: Query<'static, Any, AnyArguments>,
+        what: &'static str,
+    ) -> Result<u64, StoreError> {
+        let mut transaction = self.begin(what).await?;
+        let count = query.execute(&mut *transaction).await.map_err(attempt(what))?.rows_affected();
+        self.commit(transaction, what, &[]).await?;
+        Ok(count)
+    }
+
+    async fn claimed_by_another(&self, new: &NewDeployment) -> Result<Conflict, StoreError> {
+        let query = sqlx::query_scalar(
+            "SELECT update_ms FROM deployments WHERE job_name = $1 AND job_version = $2 AND status = 'in_progress'",
+        );
+        let query = query.bind(text(&new.job_name)).bind(text(&new.job_version));
+        let update_ms: Option<i64> =
+            query.fetch_optional(self.reader()).await.map_err(attempt("look for a deployment"))?;
+        Ok(Conflict::DeploymentInProgress {
+            job_name: new.job_name.clone(),
+            job_version: new.job_version.clone(),
+            update_time: update_ms.map(seconds),
+        })
+    }
+}
+
+impl FromRow<'_, AnyRow> for Deployment {
+    fn from_row(row: &AnyRow) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            status: named_column(row, "status")?,
+            create_time: seconds(row.try_get("create_ms")?),
+            update_time: seconds(row.try_get("update_ms")?),
+            error: row.try_get("error")?,
+            deployed_by: row.try_get("deployed_by")?,
+            phase: row.try_get("phase")?,
+            image_name: row.try_get("image_name")?,
+            infrastructure_target: row.try_get("infrastructure_target")?,
+            manifest_yaml: row.try_get("manifest_yaml")?,
+            job_name: row.try_get("job_name")?,
+            job_version: row.try_get("job_version")?,
+            warnings: row.try_get("warnings")?,
+        })
+    }
+}

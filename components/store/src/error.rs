@@ -1,0 +1,171 @@
+//! Why an operation of the store did not happen.
+
+use std::io;
+
+use sqlx::migrate::MigrateError;
+
+/// An operation that did not happen; nothing of it was written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// What was asked for is not there.
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
+    /// What should be made is in the way of something that is there.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The file of the database cannot be made or written.
+    #[error("cannot open the file of the database `{database}`")]
+    File {
+        /// The database, without its password.
+        database: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The database cannot be reached.
+    #[error("cannot open the database `{database}`")]
+    Open {
+        /// The database, without its password.
+        database: String,
+        /// What the database said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The tables cannot be brought to the shape this version needs.
+    #[error("cannot bring the tables of the database `{database}` up to date")]
+    Migrate {
+        /// The database, without its password.
+        database: String,
+        /// What the database said.
+        #[source]
+        source: MigrateError,
+    },
+    /// The database failed.
+    #[error("cannot {attempt} in the database")]
+    Database {
+        /// What was attempted: `list the jobs`.
+        attempt: &'static str,
+        /// What the database said.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+/// What is not there. The texts are those that clients of the API know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotFound {
+    /// No deployment has this id.
+    #[error("deployment with ID {id} was not found")]
+    Deployment {
+        /// The id asked for.
+        id: String,
+    },
+    /// No version of this job is deployed.
+    #[error("No job named {name}")]
+    JobName {
+        /// The name asked for.
+        name: String,
+    },
+    /// The job is there, and not in this version.
+    #[error("No job named {name} with version {version}")]
+    JobVersion {
+        /// The name asked for.
+        name: String,
+        /// The version asked for.
+        version: String,
+    },
+    /// No version of the job is fit for the alias `latest`.
+    #[error("No stable version found")]
+    StableVersion,
+    /// No version of the job fits the wildcard.
+    #[error("Not found any stable version matching pattern: {pattern}")]
+    MatchingVersion {
+        /// The wildcard asked for.
+        pattern: String,
+    },
+    /// No job family has this name.
+    #[error("No job family named {name}")]
+    JobFamily {
+        /// The name asked for.
+        name: String,
+    },
+    /// No user has this name.
+    #[error("No user named {username}")]
+    User {
+        /// The name asked for.
+        username: String,
+    },
+    /// No ESC has this id.
+    #[error("No ESC with ID {id}")]
+    Esc {
+        /// The id asked for.
+        id: String,
+    },
+    /// No token has this id.
+    #[error("No token with ID {id}")]
+    Token {
+        /// The id asked for.
+        id: String,
+    },
+    /// The job does not ask for this public endpoint.
+    #[error("job {name} {version} has no public endpoint {endpoint}")]
+    PublicEndpoint {
+        /// The job's name.
+        name: String,
+        /// The job's version.
+        version: String,
+        /// The endpoint asked for.
+        endpoint: String,
+    },
+}
+
+/// What is in the way.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Conflict {
+    /// This version of the job is being deployed.
+    #[error("There's already ongoing deployment of job {job_name} {job_version}")]
+    DeploymentInProgress {
+        /// The job's name.
+        job_name: String,
+        /// The job's version.
+        job_version: String,
+        /// When the other deployment last made progress, in seconds since 1970; absent when it ended meanwhile.
+        update_time: Option<i64>,
+    },
+    /// The deployment is over, and its outcome is not changed any more.
+    #[error("deployment with ID {id} is over")]
+    DeploymentOver {
+        /// The deployment's id.
+        id: String,
+    },
+    /// A user of this name is there.
+    #[error("User {username} already exists")]
+    User {
+        /// The name wanted.
+        username: String,
+    },
+    /// An ESC of this id is there.
+    #[error("ESC with ID {id} already exists")]
+    Esc {
+        /// The id wanted.
+        id: String,
+    },
+}
+
+/// Names what was attempted, where the database is called.
+pub(crate) fn attempt(attempt: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |source| StoreError::Database { attempt, source }
+}
+
+/// Whether the database refused a row because its key is taken.
+pub(crate) fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+/// Whether the database refused a row because what it refers to is not there.
+pub(crate) fn refers_to_nothing(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation)
+}

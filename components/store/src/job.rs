@@ -1,0 +1,189 @@
+//! Jobs: what is deployed, and what once was.
+
+use std::sync::Arc;
+
+use racetrack_core::Job;
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row};
+
+use crate::error::{StoreError, attempt};
+use crate::job_row;
+use crate::row::{optional_text, text};
+use crate::store::{Cached, Store};
+
+/// A job with what lifecycle alone knows of it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct JobRecord {
+    /// Identifies this deployment of the version: a version deleted and deployed again has another.
+    pub id: String,
+    /// The job.
+    pub job: Job,
+    /// Its images, the entrypoint's first.
+    pub image_names: Vec<String>,
+    /// Its infrastructure target could not be asked lately, so its status is an old one.
+    pub is_stale: bool,
+}
+
+/// A version that was deleted by somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeletedJob {
+    /// The job's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Who deleted it.
+    pub deleted_by: Option<String>,
+    /// When, in seconds since 1970.
+    pub delete_time: i64,
+}
+
+impl Store {
+    /// The job of exactly this version, whatever its status.
+    pub async fn job(&self, name: &str, version: &str) -> Result<Arc<JobRecord>, StoreError> {
+        Ok(self.jobs().await?.get(name, version)?.clone())
+    }
+
+    /// The job that an address means: its version may be an alias. See [`JobTable::resolve`](crate::JobTable::resolve).
+    pub async fn resolve_job(
+        &self,
+        name: &str,
+        version_or_alias: &str,
+    ) -> Result<Arc<JobRecord>, StoreError> {
+        Ok(self.jobs().await?.resolve(name, version_or_alias)?.clone())
+    }
+
+    /// Keeps a job, and makes its family when it is the first of it.
+    ///
+    /// A version that is there is overwritten except for its id and `create_time`, and is not stale any more.
+    pub async fn save_job(&self, job: &Job, image_names: &[String]) -> Result<JobRecord, StoreError> {
+        const ATTEMPT: &str = "save a job";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let saved = async {
+            crate::job_family::ensure(&mut transaction, &job.name).await?;
+            job_row::upsert(&mut transaction, job, image_names).await?;
+            job_row::find(&mut transaction, &job.name, &job.version).await
+        };
+        let saved = saved.await.and_then(|record| record.ok_or(sqlx::Error::RowNotFound));
+        let saved = saved.map_err(attempt(ATTEMPT))?;
+        self.commit(transaction, ATTEMPT, &[Cached::Jobs]).await?;
+        Ok(saved)
+    }
+
+    /// Changes one job; says whether anything changed. What `change` sees, no other write comes between.
+    ///
+    /// Name, version and id stay, whatever `change` does to them.
+    pub async fn update_job(
+        &self,
+        name: &str,
+        version: &str,
+        change: impl FnOnce(&mut JobRecord) + Send,
+    ) -> Result<bool, StoreError> {
+        const ATTEMPT: &str = "update a job";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let found = job_row::find(&mut transaction, name, version).await.map_err(attempt(ATTEMPT))?;
+        let Some(record) = found else {
+            drop(transaction);
+            return Err(self.jobs().await?.missing(name, version).into());
+        };
+        let mut changed = record.clone();
+        change(&mut changed);
+        if changed == record {
+            return Ok(false);
+        }
+        job_row::update(&mut transaction, &record.id, &changed).await.map_err(attempt(ATTEMPT))?;
+        self.commit(transaction, ATTEMPT, &[Cached::Jobs]).await?;
+        Ok(true)
+    }
+
+    /// Shows every job to `change`, and writes those that it changes, all or none; says how many.
+    ///
+    /// Name, version and id stay, whatever `change` does to them.
+    pub async fn update_jobs(
+        &self,
+        mut change: impl FnMut(&mut JobRecord) + Send,
+    ) -> Result<usize, StoreError> {
+        const ATTEMPT: &str = "update the jobs";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let records = job_row::all(&mut *transaction).await.map_err(attempt(ATTEMPT))?;
+        let mut count = 0;
+        for record in records {
+            let mut changed = record.clone();
+            change(&mut changed);
+            if changed != record {
+                job_row::update(&mut transaction, &record.id, &changed).await.map_err(attempt(ATTEMPT))?;
+                count += 1;
+            }
+        }
+        if count > 0 {
+            self.commit(transaction, ATTEMPT, &[Cached::Jobs]).await?;
+        }
+        Ok(count)
+    }
+
+    /// Deletes a job with its permissions and public endpoints, and remembers that its version was taken.
+    pub async fn delete_job(
+        &self,
+        name: &str,
+        version: &str,
+        deleted_by: Option<&str>,
+        delete_time: i64,
+    ) -> Result<(), StoreError> {
+        self.remove_job(name, version, Some((deleted_by, delete_time))).await
+    }
+
+    /// Removes a job that never came up, with its permissions and public endpoints; its version stays free.
+    pub async fn forget_job(&self, name: &str, version: &str) -> Result<(), StoreError> {
+        self.remove_job(name, version, None).await
+    }
+
+    /// The last deletion of this version, if there was one.
+    pub async fn deleted_job(&self, name: &str, version: &str) -> Result<Option<DeletedJob>, StoreError> {
+        let found = sqlx::query_as("SELECT * FROM deleted_jobs WHERE name = $1 AND version = $2")
+            .bind(text(name))
+            .bind(text(version))
+            .fetch_optional(self.reader());
+        found.await.map_err(attempt("look for a deleted job"))
+    }
+
+    async fn remove_job(
+        &self,
+        name: &str,
+        version: &str,
+        deletion: Option<(Option<&str>, i64)>,
+    ) -> Result<(), StoreError> {
+        const ATTEMPT: &str = "delete a job";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let removed = sqlx::query("DELETE FROM jobs WHERE name = $1 AND version = $2")
+            .bind(text(name))
+            .bind(text(version))
+            .execute(&mut *transaction);
+        if removed.await.map_err(attempt(ATTEMPT))?.rows_affected() == 0 {
+            drop(transaction);
+            return Err(self.jobs().await?.missing(name, version).into());
+        }
+        if let Some((deleted_by, delete_time)) = deletion {
+            let remembered = sqlx::query(
+                "INSERT INTO deleted_jobs (name, version, deleted_by, delete_time) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (name, version) DO UPDATE \
+                 SET deleted_by = excluded.deleted_by, delete_time = excluded.delete_time",
+            );
+            let remembered = remembered.bind(text(name)).bind(text(version));
+            let remembered = remembered.bind(optional_text(deleted_by)).bind(delete_time);
+            remembered.execute(&mut *transaction).await.map_err(attempt(ATTEMPT))?;
+        }
+        self.commit(transaction, ATTEMPT, &[Cached::Jobs, Cached::Access]).await
+    }
+}
+
+impl FromRow<'_, AnyRow> for DeletedJob {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            name: row.try_get("name")?,
+            version: row.try_get("version")?,
+            deleted_by: row.try_get("deleted_by")?,
+            delete_time: row.try_get("delete_time")?,
+        })
+    }
+}

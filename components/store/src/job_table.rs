@@ -1,0 +1,153 @@
+//! Every job, in memory.
+
+use std::sync::Arc;
+
+use racetrack_core::{JobStatus, Version};
+
+use crate::alias::{VersionAlias, fits};
+use crate::error::{NotFound, StoreError, attempt};
+use crate::job::JobRecord;
+use crate::job_row;
+use crate::store::Store;
+
+/// Every job, sorted by name and then by version.
+#[derive(Clone, Debug, Default)]
+pub struct JobTable {
+    rows: Vec<Arc<JobRecord>>,
+}
+
+impl JobTable {
+    pub(crate) async fn load(store: &Store) -> Result<Self, StoreError> {
+        let records = job_row::all(store.reader()).await.map_err(attempt("list the jobs"))?;
+        Ok(records.into_iter().collect())
+    }
+
+    /// The jobs, sorted by name and then by version.
+    pub fn as_slice(&self) -> &[Arc<JobRecord>] {
+        &self.rows
+    }
+
+    /// The versions of one job, lowest first.
+    pub fn versions(&self, name: &str) -> &[Arc<JobRecord>] {
+        let start = self.rows.partition_point(|row| row.job.name.as_str() < name);
+        let count = self.rows[start..].partition_point(|row| row.job.name == name);
+        &self.rows[start..start + count]
+    }
+
+    /// The job of exactly this version, whatever its status.
+    pub fn get(&self, name: &str, version: &str) -> Result<&Arc<JobRecord>, NotFound> {
+        let found = self.versions(name).iter().find(|row| row.job.version == version);
+        found.ok_or_else(|| self.missing(name, version))
+    }
+
+    /// The job that an address means: `latest` is the highest stable version, a wildcard such as `2.x` the highest
+    /// stable one that fits, among those that are up or were (running, in error, or lost). Anything else is an exact
+    /// version.
+    pub fn resolve(&self, name: &str, version_or_alias: &str) -> Result<&Arc<JobRecord>, NotFound> {
+        let alias = VersionAlias::parse(version_or_alias);
+        if let VersionAlias::Exact(version) = alias {
+            return self.get(name, version);
+        }
+        let versions = self.versions(name);
+        if versions.is_empty() {
+            return Err(NotFound::JobName { name: name.to_owned() });
+        }
+        let mut highest_first = versions.iter().rev().filter(|row| is_candidate(row));
+        match alias {
+            VersionAlias::Wildcard(pattern) => highest_first
+                .find(|row| fits(pattern, &row.job.version))
+                .ok_or_else(|| NotFound::MatchingVersion { pattern: pattern.to_owned() }),
+            _ => highest_first.next().ok_or(NotFound::StableVersion),
+        }
+    }
+
+    /// Why there is no such version.
+    pub(crate) fn missing(&self, name: &str, version: &str) -> NotFound {
+        let name = name.to_owned();
+        if self.versions(&name).is_empty() {
+            NotFound::JobName { name }
+        } else {
+            NotFound::JobVersion { name, version: version.to_owned() }
+        }
+    }
+}
+
+impl FromIterator<JobRecord> for JobTable {
+    fn from_iter<I: IntoIterator<Item = JobRecord>>(records: I) -> Self {
+        let mut rows: Vec<(Option<Version>, JobRecord)> =
+            records.into_iter().map(|record| (record.job.version.parse().ok(), record)).collect();
+        rows.sort_unstable_by(|(a_version, a), (b_version, b)| {
+            let by_version = || a_version.cmp(b_version).then_with(|| a.job.version.cmp(&b.job.version));
+            a.job.name.cmp(&b.job.name).then_with(by_version)
+        });
+        Self { rows: rows.into_iter().map(|(_, record)| Arc::new(record)).collect() }
+    }
+}
+
+/// Whether an alias may mean this job.
+fn is_candidate(row: &JobRecord) -> bool {
+    let is_up_or_was = match row.job.status {
+        JobStatus::Running | JobStatus::Error | JobStatus::Lost => true,
+        JobStatus::Starting | JobStatus::Orphaned => false,
+    };
+    is_up_or_was && row.job.version.parse().is_ok_and(|version: Version| version.is_stable())
+}
+
+#[cfg(test)]
+mod tests {
+    use racetrack_core::Job;
+
+    use super::*;
+
+    fn table(rows: &[(&str, &str, JobStatus)]) -> JobTable {
+        let record = |&(name, version, status): &(&str, &str, JobStatus)| JobRecord {
+            id: format!("{name} {version}"),
+            job: Job::new(name, version, status, 0),
+            image_names: Vec::new(),
+            is_stale: false,
+        };
+        rows.iter().map(record).collect()
+    }
+
+    fn resolved(table: &JobTable, name: &str, alias: &str) -> String {
+        table.resolve(name, alias).map_or_else(|error| error.to_string(), |row| row.job.version.clone())
+    }
+
+    #[test]
+    fn aliases_mean_the_highest_stable_version() {
+        use JobStatus::{Error, Lost, Running, Starting};
+        let table = table(&[
+            ("adder", "2.0.10", Error),
+            ("adder", "2.0.9", Running),
+            ("adder", "20.0.4", Lost),
+            ("adder", "21.0.0", Starting),
+            ("adder", "22.0.0-alpha", Running),
+            ("adder2", "30.0.0", Running),
+            ("beta", "1.0.0-rc1", Running),
+            ("draft", "1.0.0", Starting),
+        ]);
+        let cases = [
+            ("adder", "latest", "20.0.4"),
+            ("adder", "2.x", "2.0.10"),
+            ("adder", "2.x.9", "2.0.9"),
+            ("adder", "21.0.0", "21.0.0"),
+            ("adder", "3.x", "Not found any stable version matching pattern: 3.x"),
+            ("adder", "9.9.9", "No job named adder with version 9.9.9"),
+            ("beta", "latest", "No stable version found"),
+            ("draft", "latest", "No stable version found"),
+            ("add", "latest", "No job named add"),
+            ("add", "1.0.0", "No job named add"),
+        ];
+        for (name, alias, expected) in cases {
+            assert_eq!(resolved(&table, name, alias), expected, "{name} {alias}");
+        }
+    }
+
+    #[test]
+    fn order_is_by_name_then_by_version() {
+        let up = JobStatus::Running;
+        let table = table(&[("b", "1.0.0", up), ("a", "1.10.0", up), ("a", "1.9.0", up), ("a", "odd", up)]);
+        let order: Vec<&str> = table.as_slice().iter().map(|row| row.id.as_str()).collect();
+        assert_eq!(order, ["a odd", "a 1.9.0", "a 1.10.0", "b 1.0.0"]);
+    }
+}

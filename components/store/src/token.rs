@@ -1,0 +1,283 @@
+//! Tokens: what a subject shows to be known.
+//!
+//! A token that users carry is signed by lifecycle and holds a *seed*; the store knows the seed alone. So the tokens
+//! cannot be had from the database without the key they are signed with, and can be written anew with it.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Error, FromRow, Row};
+use uuid::Uuid;
+
+use crate::clock::seconds;
+use crate::error::{NotFound, StoreError, attempt};
+use crate::row::{flag_column, name_of, text};
+use crate::store::{Cached, Store};
+use crate::subject::{self, Subject, SubjectKind};
+
+/// A token as the store knows it. Times are seconds since 1970. Its `Debug` form leaves the seed out.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Token {
+    /// Identifies it among people: no secret.
+    pub id: String,
+    /// Whom it stands for.
+    pub subject: Subject,
+    /// What a signed token holds, and no other token does.
+    pub seed: String,
+    /// Whether it is good at all.
+    pub is_active: bool,
+    /// When it was made.
+    pub create_time: i64,
+    /// From when on it is not good any more.
+    pub expiry_time: Option<i64>,
+    /// When it was last used, as [`Store::note_token_uses`] was told.
+    pub last_use_time: Option<i64>,
+    /// Whether its subject is welcome: a user may be deactivated.
+    pub is_subject_active: bool,
+}
+
+/// Why a token with a good signature is not good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefusal {
+    /// There is no such token, or no longer.
+    #[error("given token is not known, or was revoked")]
+    Unknown,
+    /// It was switched off.
+    #[error("given token is inactive")]
+    Inactive,
+    /// Its time is over.
+    #[error("given token has expired")]
+    Expired,
+    /// Its user was deactivated.
+    #[error("the user of the given token is not active")]
+    SubjectInactive,
+}
+
+const SELECT_ALL: &str = "\
+    SELECT tokens.id, kind, COALESCE(subjects.username, esc_id, job_family, service_name) AS subject_name, seed, \
+        tokens.is_active, tokens.create_time, expiry_time, last_use_time, \
+        COALESCE(users.is_active, 1) AS is_subject_active \
+    FROM tokens JOIN subjects ON subjects.id = subject_id LEFT JOIN users ON users.username = subjects.username";
+
+impl Token {
+    /// Whether the token is good at a time, in seconds since 1970.
+    pub fn check(&self, now: i64) -> Result<(), TokenRefusal> {
+        if !self.is_active {
+            Err(TokenRefusal::Inactive)
+        } else if self.expiry_time.is_some_and(|expiry| expiry <= now) {
+            Err(TokenRefusal::Expired)
+        } else if !self.is_subject_active {
+            Err(TokenRefusal::SubjectInactive)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Store {
+    /// Makes another token for a subject.
+    ///
+    /// # Errors
+    /// [`NotFound`] when the subject is not there.
+    pub async fn create_token(
+        &self,
+        subject: &Subject,
+        expiry_time: Option<i64>,
+    ) -> Result<Token, StoreError> {
+        self.add_token(subject, expiry_time, false).await
+    }
+
+    /// Makes a token for a subject in place of all it had.
+    ///
+    /// # Errors
+    /// [`NotFound`] when the subject is not there.
+    pub async fn replace_tokens(
+        &self,
+        subject: &Subject,
+        expiry_time: Option<i64>,
+    ) -> Result<Token, StoreError> {
+        self.add_token(subject, expiry_time, true).await
+    }
+
+    /// Makes a token, without expiry, for each subject of a kind in place of all they had; says for how many.
+    pub async fn replace_all_tokens(&self, kind: SubjectKind) -> Result<usize, StoreError> {
+        const ATTEMPT: &str = "replace the tokens";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let replaced = async {
+            let ids = sqlx::query_scalar("SELECT id FROM subjects WHERE kind = $1").bind(name_of(&kind)?);
+            let ids: Vec<String> = ids.fetch_all(&mut *transaction).await?;
+            for id in &ids {
+                delete_all(&mut transaction, id).await?;
+                insert(&mut transaction, id, seconds(self.clock().tick()), None).await?;
+            }
+            Ok(ids.len())
+        };
+        let count = replaced.await.map_err(attempt(ATTEMPT))?;
+        self.commit(transaction, ATTEMPT, &[Cached::Access]).await?;
+        Ok(count)
+    }
+
+    /// A token of the subject that is good now; one without expiry is made when there is none.
+    ///
+    /// # Errors
+    /// [`NotFound`] when the subject is not there.
+    pub async fn token_for(&self, subject: &Subject) -> Result<Token, StoreError> {
+        let now = seconds(self.clock().tick());
+        let good = self.tokens_of(subject).await?.into_iter().find(|token| token.check(now).is_ok());
+        match good {
+            Some(token) => Ok(token),
+            None => self.create_token(subject, None).await,
+        }
+    }
+
+    /// The tokens of a subject, oldest first.
+    pub async fn tokens_of(&self, subject: &Subject) -> Result<Vec<Token>, StoreError> {
+        let access = self.access().await?;
+        let mut tokens: Vec<Token> =
+            access.tokens().filter(|token| token.subject == *subject).cloned().collect();
+        tokens.sort_unstable_by(|a, b| a.create_time.cmp(&b.create_time).then_with(|| a.id.cmp(&b.id)));
+        Ok(tokens)
+    }
+
+    /// Deletes a token of a subject.
+    ///
+    /// # Errors
+    /// [`NotFound::Token`] when the subject has no such token.
+    pub async fn revoke_token(&self, subject: &Subject, id: &str) -> Result<(), StoreError> {
+        const ATTEMPT: &str = "revoke a token";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let subject_id = subject::ensure(&mut transaction, subject).await?;
+        let deleted = sqlx::query("DELETE FROM tokens WHERE id = $1 AND subject_id = $2")
+            .bind(text(id))
+            .bind(subject_id)
+            .execute(&mut *transaction);
+        if deleted.await.map_err(attempt(ATTEMPT))?.rows_affected() == 0 {
+            return Err(NotFound::Token { id: id.to_owned() }.into());
+        }
+        self.commit(transaction, ATTEMPT, &[Cached::Access]).await
+    }
+
+    /// Keeps when tokens were last used: ids and times. For a caller that gathers them over a while, as every call
+    /// makes the next [`Store::access`] read the tables again.
+    pub async fn note_token_uses(&self, uses: &HashMap<String, i64>) -> Result<(), StoreError> {
+        const ATTEMPT: &str = "note the use of tokens";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        for (id, time) in uses {
+            let query = "UPDATE tokens SET last_use_time = $2 WHERE id = $1";
+            let updated = sqlx::query(query).bind(text(id)).bind(*time).execute(&mut *transaction).await;
+            updated.map_err(attempt(ATTEMPT))?;
+        }
+        self.commit(transaction, ATTEMPT, &[Cached::Access]).await
+    }
+
+    async fn add_token(
+        &self,
+        subject: &Subject,
+        expiry_time: Option<i64>,
+        in_place_of_all: bool,
+    ) -> Result<Token, StoreError> {
+        const ATTEMPT: &str = "make a token";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let subject_id = subject::ensure(&mut transaction, subject).await?;
+        let create_time = seconds(self.clock().tick());
+        let made = async {
+            if in_place_of_all {
+                delete_all(&mut transaction, &subject_id).await?;
+            }
+            insert(&mut transaction, &subject_id, create_time, expiry_time).await
+        };
+        let id = made.await.map_err(attempt(ATTEMPT))?;
+        self.commit(transaction, ATTEMPT, &[Cached::Access]).await?;
+        let access = self.access().await?;
+        let token = access.tokens().find(|token| token.id == id);
+        // Somebody may have revoked it meanwhile.
+        token.cloned().ok_or_else(|| NotFound::Token { id }.into())
+    }
+}
+
+/// Every token, by its seed.
+pub(crate) async fn load(store: &Store) -> Result<HashMap<String, Token>, StoreError> {
+    let tokens = sqlx::query_as(SELECT_ALL).fetch_all(store.reader()).await;
+    let tokens: Vec<Token> = tokens.map_err(attempt("list the tokens"))?;
+    Ok(tokens.into_iter().map(|token| (token.seed.clone(), token)).collect())
+}
+
+/// Adds a token with a new seed, and gives its id.
+pub(crate) async fn insert(
+    connection: &mut AnyConnection,
+    subject_id: &str,
+    create_time: i64,
+    expiry_time: Option<i64>,
+) -> Result<String, Error> {
+    const INSERT: &str = "INSERT INTO tokens (id, subject_id, seed, is_active, create_time, expiry_time) \
+                          VALUES ($1, $2, $3, 1, $4, $5)";
+    let id = Uuid::new_v4().to_string();
+    let query = sqlx::query(INSERT).bind(id.clone()).bind(subject_id.to_owned());
+    let query = query.bind(Uuid::new_v4().to_string()).bind(create_time).bind(expiry_time);
+    query.execute(connection).await.map(|_| id)
+}
+
+async fn delete_all(connection: &mut AnyConnection, subject_id: &str) -> Result<(), Error> {
+    let query = sqlx::query("DELETE FROM tokens WHERE subject_id = $1").bind(subject_id.to_owned());
+    query.execute(connection).await.map(drop)
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token").field("id", &self.id).field("subject", &self.subject).finish_non_exhaustive()
+    }
+}
+
+impl FromRow<'_, AnyRow> for Token {
+    fn from_row(row: &AnyRow) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            subject: Subject::from_row(row)?,
+            seed: row.try_get("seed")?,
+            is_active: flag_column(row, "is_active")?,
+            create_time: row.try_get("create_time")?,
+            expiry_time: row.try_get("expiry_time")?,
+            last_use_time: row.try_get("last_use_time")?,
+            is_subject_active: flag_column(row, "is_subject_active")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token() -> Token {
+        Token {
+            id: "7".to_owned(),
+            subject: Subject::user("bob"),
+            seed: "hunter2".to_owned(),
+            is_active: true,
+            create_time: 0,
+            expiry_time: None,
+            last_use_time: None,
+            is_subject_active: true,
+        }
+    }
+
+    #[test]
+    fn a_token_is_good_until_its_time() {
+        let expiring = Token { expiry_time: Some(100), ..token() };
+        assert_eq!(token().check(i64::MAX), Ok(()));
+        assert_eq!(expiring.check(99), Ok(()));
+        assert_eq!(expiring.check(100), Err(TokenRefusal::Expired));
+        assert_eq!(Token { is_active: false, ..token() }.check(0), Err(TokenRefusal::Inactive));
+        assert_eq!(
+            Token { is_subject_active: false, ..token() }.check(0),
+            Err(TokenRefusal::SubjectInactive)
+        );
+    }
+
+    #[test]
+    fn no_seed_is_shown() {
+        let shown = format!("{:?}", token());
+        assert!(shown.contains("bob") && !shown.contains("hunter2"), "{shown}");
+    }
+}

@@ -1,0 +1,189 @@
+//! Users: people with a password.
+
+use std::fmt;
+
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Error, FromRow, Row};
+
+use crate::clock::seconds;
+use crate::error::{Conflict, NotFound, StoreError, attempt, is_taken};
+use crate::permission::{self, Permission};
+use crate::row::{flag_column, text};
+use crate::store::{Cached, Store};
+use crate::subject::{self, Subject};
+use crate::token;
+
+/// A person with a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The name to log in with.
+    pub username: String,
+    /// What the password is checked against.
+    pub password_hash: PasswordHash,
+    /// Whether an administrator let the user in.
+    pub is_active: bool,
+    /// Whether the user is an administrator.
+    pub is_staff: bool,
+    /// When the user was registered, in seconds since 1970.
+    pub create_time: i64,
+    /// When the user last logged in.
+    pub last_login_time: Option<i64>,
+}
+
+/// The hash of a password with its salt and parameters, as text. It has no `Debug` form.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl User {
+    /// A user who never logged in.
+    pub fn new(username: &str, password_hash: PasswordHash, create_time: i64) -> Self {
+        Self {
+            username: username.to_owned(),
+            password_hash,
+            is_active: false,
+            is_staff: false,
+            create_time,
+            last_login_time: None,
+        }
+    }
+}
+
+impl PasswordHash {
+    /// Takes the text of a hash as it is.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text of the hash.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(..)")
+    }
+}
+
+impl Store {
+    /// Adds a user with permissions and a first token, all or nothing.
+    ///
+    /// # Errors
+    /// [`Conflict::User`] when there is a user of that name.
+    pub async fn create_user(&self, user: &User, permissions: &[Permission]) -> Result<(), StoreError> {
+        const ATTEMPT: &str = "add a user";
+        const INSERT: &str = "\
+            INSERT INTO users (username, password_hash, is_active, is_staff, create_time, last_login_time) \
+            VALUES ($1, $2, $3, $4, $5, $6)";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let inserted = sqlx::query(INSERT)
+            .bind(text(&user.username))
+            .bind(text(user.password_hash.expose()))
+            .bind(i64::from(user.is_active))
+            .bind(i64::from(user.is_staff))
+            .bind(user.create_time)
+            .bind(user.last_login_time)
+            .execute(&mut *transaction);
+        match inserted.await {
+            Err(error) if is_taken(&error) => {
+                return Err(Conflict::User { username: user.username.clone() }.into());
+            }
+            inserted => inserted.map_err(attempt(ATTEMPT))?,
+        };
+        let subject_id = subject::ensure(&mut transaction, &Subject::user(&user.username)).await?;
+        for permission in permissions {
+            permission::insert(&mut transaction, &subject_id, permission).await?;
+        }
+        let create_time = seconds(self.clock().tick());
+        let token = token::insert(&mut transaction, &subject_id, create_time, None).await;
+        token.map_err(attempt(ATTEMPT))?;
+        self.commit(transaction, ATTEMPT, &[Cached::Access]).await
+    }
+
+    /// The user of this name.
+    pub async fn user(&self, username: &str) -> Result<User, StoreError> {
+        let found = sqlx::query_as("SELECT * FROM users WHERE username = $1").bind(text(username));
+        let found = found.fetch_optional(self.reader()).await.map_err(attempt("look for a user"))?;
+        found.ok_or_else(|| NotFound::User { username: username.to_owned() }.into())
+    }
+
+    /// Every user, by name.
+    pub async fn users(&self) -> Result<Vec<User>, StoreError> {
+        let users = sqlx::query_as("SELECT * FROM users").fetch_all(self.reader()).await;
+        let mut users: Vec<User> = users.map_err(attempt("list the users"))?;
+        users.sort_unstable_by(|a, b| a.username.cmp(&b.username));
+        Ok(users)
+    }
+
+    /// Replaces what a user's password is checked against.
+    pub async fn set_password_hash(&self, username: &str, hash: &PasswordHash) -> Result<(), StoreError> {
+        let query = "UPDATE users SET password_hash = $2 WHERE username = $1";
+        let query = sqlx::query(query).bind(text(username)).bind(text(hash.expose()));
+        self.change_user(username, query, "change a password").await
+    }
+
+    /// Lets a user in or keeps the user out, tokens included, and makes the user an administrator or not.
+    pub async fn set_user_flags(
+        &self,
+        username: &str,
+        is_active: bool,
+        is_staff: bool,
+    ) -> Result<(), StoreError> {
+        let query = "UPDATE users SET is_active = $2, is_staff = $3 WHERE username = $1";
+        let query =
+            sqlx::query(query).bind(text(username)).bind(i64::from(is_active)).bind(i64::from(is_staff));
+        self.change_user(username, query, "change a user").await
+    }
+
+    /// Keeps when a user logged in, in seconds since 1970.
+    pub async fn note_login(&self, username: &str, time: i64) -> Result<(), StoreError> {
+        let query = "UPDATE users SET last_login_time = $2 WHERE username = $1";
+        let query = sqlx::query(query).bind(text(username)).bind(time);
+        self.change_user(username, query, "note a login").await
+    }
+
+    /// Deletes a user with tokens and permissions.
+    pub async fn delete_user(&self, username: &str) -> Result<(), StoreError> {
+        let query = sqlx::query("DELETE FROM users WHERE username = $1").bind(text(username));
+        self.change_user(username, query, "delete a user").await
+    }
+
+    async fn change_user(
+        &self,
+        username: &str,
+        query: Query<'static, Any, AnyArguments>,
+        what: &'static str,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin(what).await?;
+        if query.execute(&mut *transaction).await.map_err(attempt(what))?.rows_affected() == 0 {
+            return Err(NotFound::User { username: username.to_owned() }.into());
+        }
+        self.commit(transaction, what, &[Cached::Access]).await
+    }
+}
+
+impl FromRow<'_, AnyRow> for User {
+    fn from_row(row: &AnyRow) -> Result<Self, Error> {
+        Ok(Self {
+            username: row.try_get("username")?,
+            password_hash: PasswordHash(row.try_get("password_hash")?),
+            is_active: flag_column(row, "is_active")?,
+            is_staff: flag_column(row, "is_staff")?,
+            create_time: row.try_get("create_time")?,
+            last_login_time: row.try_get("last_login_time")?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_hash_is_shown() {
+        let shown = format!("{:?}", User::new("bob", PasswordHash::new("$argon2id$hunter2"), 0));
+        assert!(shown.contains("bob") && !shown.contains("hunter2"), "{shown}");
+    }
+}

@@ -1,0 +1,146 @@
+//! Tokens, permissions and public endpoints.
+
+use std::collections::HashMap;
+
+use racetrack_store::{
+    AccessRequest, JobKey, NotFound, Permission, Scope, Store, StoreError, Subject, SubjectKind,
+    TokenRefusal, may,
+};
+
+use crate::jobs::job;
+
+fn not_found<T: std::fmt::Debug>(result: Result<T, StoreError>) -> NotFound {
+    match result {
+        Err(StoreError::NotFound(what)) => what,
+        other => panic!("expected not-found, got {other:?}"),
+    }
+}
+
+pub(crate) async fn tokens_are_found_by_seed_until_revoked(store: Store) {
+    let esc = Subject::esc(&store.create_esc("bob", None).await.unwrap().id);
+    let lasting = store.token_for(&esc).await.unwrap();
+    assert_eq!(store.token_for(&esc).await.unwrap(), lasting);
+    let expiring = store.create_token(&esc, Some(2_000_000_000)).await.unwrap();
+    assert_ne!(expiring.seed, lasting.seed);
+    let access = store.access().await.unwrap();
+    assert_eq!(access.authenticate(&lasting.seed, i64::MAX).unwrap().subject, esc);
+    assert_eq!(access.authenticate(&expiring.seed, 1_999_999_999).unwrap(), &expiring);
+    assert_eq!(access.authenticate(&expiring.seed, 2_000_000_000), Err(TokenRefusal::Expired));
+    assert_eq!(access.authenticate("guess", 0), Err(TokenRefusal::Unknown));
+    let shown = format!("{access:?}");
+    assert!(shown.contains(&lasting.id) && !shown.contains(&lasting.seed), "{shown}");
+
+    let other = Subject::internal("image-builder");
+    let missing = NotFound::Token { id: lasting.id.clone() };
+    assert_eq!(not_found(store.revoke_token(&other, &lasting.id).await), missing);
+    store.revoke_token(&esc, &lasting.id).await.unwrap();
+    assert_eq!(not_found(store.revoke_token(&esc, &lasting.id).await), missing);
+    let access = store.access().await.unwrap();
+    assert_eq!(access.authenticate(&lasting.seed, 0), Err(TokenRefusal::Unknown));
+    assert_eq!(store.tokens_of(&esc).await.unwrap(), [expiring]);
+}
+
+pub(crate) async fn tokens_are_replaced(store: Store) {
+    let [adder, primer] = [Subject::job_family("adder"), Subject::job_family("primer")];
+    for family in [&adder, &primer] {
+        store.ensure_job_family(&family.name).await.unwrap();
+        store.create_token(family, None).await.unwrap();
+    }
+    store.create_token(&adder, None).await.unwrap();
+    let old = store.tokens_of(&adder).await.unwrap();
+    let new = store.replace_tokens(&adder, Some(5)).await.unwrap();
+    assert_eq!((old.len(), new.expiry_time), (2, Some(5)));
+    assert_eq!(store.tokens_of(&adder).await.unwrap(), [new]);
+    let untouched = store.create_token(&Subject::internal("pub"), None).await.unwrap();
+    let before = [store.tokens_of(&adder).await.unwrap(), store.tokens_of(&primer).await.unwrap()].concat();
+    assert_eq!(store.replace_all_tokens(SubjectKind::JobFamily).await.unwrap(), 2);
+    let after = [store.tokens_of(&adder).await.unwrap(), store.tokens_of(&primer).await.unwrap()].concat();
+    assert_eq!((before.len(), after.len()), (2, 2));
+    assert!(after.iter().all(|token| before.iter().all(|old| old.seed != token.seed)));
+    assert_eq!(store.tokens_of(&untouched.subject).await.unwrap(), [untouched]);
+}
+
+pub(crate) async fn uses_of_tokens_are_noted(store: Store) {
+    let subject = Subject::internal("pub");
+    let token = store.create_token(&subject, None).await.unwrap();
+    let uses = HashMap::from([(token.id.clone(), 1_700_000_000), ("gone".to_owned(), 1)]);
+    store.note_token_uses(&uses).await.unwrap();
+    assert_eq!(store.tokens_of(&subject).await.unwrap()[0].last_use_time, Some(1_700_000_000));
+}
+
+pub(crate) async fn permissions_are_granted_once_and_revoked(store: Store) {
+    store.save_job(&job("adder", "1.0.0"), &[]).await.unwrap();
+    let subject = Subject::job_family("adder");
+    let at_endpoint = Permission {
+        endpoint: Some("/sum".to_owned()),
+        ..Permission::for_job(Scope::CallJob, "adder", "1.0.0")
+    };
+    let granted = [
+        at_endpoint,
+        Permission::for_job(Scope::ReadJob, "adder", "1.0.0"),
+        Permission::for_family(Scope::ReadJob, "adder"),
+        Permission::everywhere(Scope::ReadJob),
+    ];
+    for _ in 0..2 {
+        store.grant(&subject, &granted).await.unwrap();
+    }
+    let access = store.access().await.unwrap();
+    let permissions = access.permissions_of(&subject);
+    assert!(permissions.iter().eq(granted.iter().rev()), "each once, the broad ones first: {permissions:?}");
+    assert!(may(permissions, &AccessRequest::endpoint(Scope::CallJob, "adder", "1.0.0", "/sum/")));
+    assert!(!may(permissions, &AccessRequest::job(Scope::CallJob, "adder", "1.0.0")));
+
+    for permission in &granted {
+        assert!(store.revoke(&subject, permission).await.unwrap());
+        assert!(!store.revoke(&subject, permission).await.unwrap());
+    }
+    let access = store.access().await.unwrap();
+    assert!(access.permissions_of(&subject).is_empty());
+    assert_eq!(access.permissions().count(), 0);
+}
+
+pub(crate) async fn permissions_need_what_they_refer_to(store: Store) {
+    let everything = [Permission::everywhere(Scope::FullAccess)];
+    let refusals = [
+        (Subject::user("bob"), NotFound::User { username: "bob".to_owned() }),
+        (Subject::esc("7"), NotFound::Esc { id: "7".to_owned() }),
+        (Subject::job_family("adder"), NotFound::JobFamily { name: "adder".to_owned() }),
+    ];
+    for (subject, expected) in refusals {
+        assert_eq!(not_found(store.grant(&subject, &everything).await), expected);
+        assert_eq!(not_found(store.create_token(&subject, None).await), expected);
+    }
+    let subject = Subject::internal("pub");
+    let to_family = Permission::for_family(Scope::ReadJob, "adder");
+    let mixed = [everything[0].clone(), to_family];
+    let no_family = NotFound::JobFamily { name: "adder".to_owned() };
+    assert_eq!(not_found(store.grant(&subject, &mixed).await), no_family);
+    let JobKey { name, version } = JobKey { name: "adder".to_owned(), version: "1.0.0".to_owned() };
+    let to_job = [everything[0].clone(), Permission::for_job(Scope::ReadJob, &name, &version)];
+    assert_eq!(not_found(store.grant(&subject, &to_job).await), NotFound::JobVersion { name, version });
+    assert_eq!(store.access().await.unwrap().permissions().count(), 0, "all permissions of a call or none");
+}
+
+pub(crate) async fn public_endpoints_open_when_an_administrator_says_so(store: Store) {
+    store.save_job(&job("adder", "1.0.0"), &[]).await.unwrap();
+    let endpoints = ["/b".to_owned(), "/a".to_owned()];
+    store.request_public_endpoints("adder", "1.0.0", &endpoints).await.unwrap();
+    assert!(!store.access().await.unwrap().is_public("adder", "1.0.0", "/a"));
+    store.set_public_endpoint("adder", "1.0.0", "/a", true).await.unwrap();
+    store.request_public_endpoints("adder", "1.0.0", &endpoints).await.unwrap();
+    let access = store.access().await.unwrap();
+    assert!(access.is_public("adder", "1.0.0", "/a/deeper") && !access.is_public("adder", "1.0.0", "/b"));
+    assert!(!access.is_public("adder", "1.0.1", "/a"));
+    let listed = serde_json::to_value(access.public_endpoints("adder", "1.0.0")).unwrap();
+    let expected = serde_json::json!([
+        {"job_name": "adder", "job_version": "1.0.0", "endpoint": "/a", "active": true},
+        {"job_name": "adder", "job_version": "1.0.0", "endpoint": "/b", "active": false},
+    ]);
+    assert_eq!(listed, expected);
+    let (name, version) = ("adder".to_owned(), "1.0.0".to_owned());
+    let missing = NotFound::PublicEndpoint { name, version, endpoint: "/c".to_owned() };
+    assert_eq!(not_found(store.set_public_endpoint("adder", "1.0.0", "/c", true).await), missing);
+    let (name, version) = ("adder".to_owned(), "2.0.0".to_owned());
+    let missing = not_found(store.request_public_endpoints("adder", "2.0.0", &endpoints).await);
+    assert_eq!(missing, NotFound::JobVersion { name, version });
+}

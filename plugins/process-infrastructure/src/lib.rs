@@ -1,0 +1,112 @@
+//! Infrastructure targets whose jobs are processes of the machine that lifecycle runs on.
+//!
+//! A `Target` has *instances* of jobs, each one generation of a job's replicas. An instance comes as a
+//! candidate beside the one in service and takes its place when it answers. Its processes write their logs themselves
+//! and need no lifecycle; a later lifecycle finds them again by what is noted in the state folder.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "process-infrastructure watches processes by means of Linux; remove it from racetrack.toml on other systems"
+);
+
+mod condition;
+mod config;
+mod control_group;
+mod deployer;
+mod environment;
+mod host;
+mod http;
+mod instance;
+mod job_key;
+mod launch;
+mod limits;
+mod log_session;
+mod monitor;
+mod ports;
+mod process;
+mod process_table;
+mod replica_log;
+mod sealed;
+mod state_folder;
+mod supervision;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use racetrack_core::{
+    FromContext, HookResult, InfrastructureTarget, InfrastructureTargets, Plugin, PluginContext, PluginError,
+    RunAction,
+};
+use serde_json::{Map, Value};
+
+use crate::config::ProcessConfig;
+use crate::host::Host;
+use crate::target::Target;
+
+/// The plugin. Construction touches no file and no process.
+pub struct ProcessInfrastructure {
+    targets: Vec<Arc<ProcessTarget>>,
+    docs: String,
+}
+
+/// One target as lifecycle sees it. When the last of those who use it is gone, the target lets go of its jobs, which
+/// run on.
+struct ProcessTarget(Arc<Target>);
+
+impl FromContext for ProcessInfrastructure {
+    fn from_context(context: PluginContext) -> Result<Self, PluginError> {
+        let config: ProcessConfig = context.config()?;
+        let docs = std::str::from_utf8(context.resources().get("docs.md")?)?.to_owned();
+        // Jobs have another working directory than lifecycle.
+        let root = std::path::absolute(&config.state_folder)?;
+        let key_file = config.key_file.as_ref().map(std::path::absolute).transpose()?;
+        let targets = config.checked_targets()?.into_iter().map(|(name, settings)| {
+            let make_key = key_file.is_none();
+            let key_file = key_file.clone().unwrap_or_else(|| root.join("secret.key"));
+            let host = Host::new(settings, key_file, make_key);
+            Arc::new(ProcessTarget(Arc::new(Target::new(
+                name.clone(),
+                root.join("targets").join(name),
+                host,
+            ))))
+        });
+        Ok(Self { targets: targets.collect(), docs })
+    }
+}
+
+#[racetrack_core::plugin]
+impl Plugin for ProcessInfrastructure {
+    async fn infrastructure_targets(&self) -> HookResult<InfrastructureTargets> {
+        let targets = self.targets.iter().map(|target| {
+            // Jobs of an earlier lifecycle are looked after from now on, not from the first request on.
+            target.0.resume_in_background();
+            let offered = InfrastructureTarget::new(Arc::clone(target) as _, Arc::clone(target) as _);
+            (target.0.name.clone(), offered.with_logs_streamer(Arc::clone(target) as _))
+        });
+        Ok(targets.collect())
+    }
+
+    async fn markdown_docs(&self) -> HookResult<Option<String>> {
+        Ok(Some(self.docs.clone()))
+    }
+
+    async fn run_action(&self, event: RunAction<'_>) -> HookResult<Value> {
+        match event.parameters.get("action").and_then(Value::as_str) {
+            Some("status") => {}
+            _ => return Err("the parameter `action` must be `status`".into()),
+        }
+        let mut status = Map::new();
+        for target in &self.targets {
+            status.insert(target.0.name.clone(), target.processes().await?);
+        }
+        Ok(Value::Object(status))
+    }
+}
+
+impl Drop for ProcessTarget {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}

@@ -1,0 +1,178 @@
+//! Sessions of people who follow the log of a job.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use racetrack_core::error::chain;
+use racetrack_core::{HookResult, LogsSession, LogsStreamer, OnLine, async_trait};
+use tokio::task::AbortHandle;
+
+use crate::ProcessTarget;
+use crate::instance::Instance;
+use crate::job_key::JobKey;
+use crate::replica_log::{LogPiece, ReplicaLog};
+use crate::state_folder::StateError;
+use crate::target::Target;
+
+/// How much of a log is read at a time, and the longest line that is handed out in one piece, in bytes.
+const PIECE: usize = 64 * 1024;
+
+/// The open sessions, by their id.
+#[derive(Debug, Default)]
+pub(crate) struct LogSessions(Mutex<HashMap<String, AbortHandle>>);
+
+/// One reader of the log of one replica.
+struct Follower {
+    log: Arc<ReplicaLog>,
+    prefix: String,
+    position: u64,
+    /// The beginning of a line whose end was not written yet.
+    pending: Vec<u8>,
+}
+
+/// The readers of one session: those of the instance that stands for the job.
+#[derive(Default)]
+struct Followers {
+    instance: Option<Arc<Instance>>,
+    each: Vec<Follower>,
+}
+
+#[async_trait]
+impl LogsStreamer for ProcessTarget {
+    async fn create_session(&self, session: LogsSession, on_line: OnLine) -> HookResult {
+        let key = JobKey::new(&session.job_name, &session.job_version)?;
+        self.0.resume().await?;
+        let mut followers = Followers::default();
+        let instance = self.0.jobs().get(&key).and_then(|entry| entry.representative().cloned());
+        if let Some(instance) = instance {
+            followers.begin(&instance, |log| match session.tail {
+                None | Some(0) => log.end(),
+                Some(lines) => log.tail_position(lines),
+            })?;
+        }
+        // A session outlives no target, and must not keep one alive.
+        let target = Arc::downgrade(&self.0);
+        let task = tokio::spawn(follow(target, key, followers, on_line));
+        if let Some(former) = self.0.sessions.open().insert(session.id, task.abort_handle()) {
+            former.abort();
+        }
+        Ok(())
+    }
+
+    async fn close_session(&self, session_id: &str) -> HookResult {
+        if let Some(task) = self.0.sessions.open().remove(session_id) {
+            task.abort();
+        }
+        Ok(())
+    }
+}
+
+impl LogSessions {
+    /// Ends every session.
+    pub(crate) fn close_all(&self) {
+        for task in mem::take(&mut *self.open()).into_values() {
+            task.abort();
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<String, AbortHandle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What stands before each line of a replica where there are several.
+pub(crate) fn prefix(index: usize) -> String {
+    format!("[{index}] ")
+}
+
+async fn follow(target: Weak<Target>, key: JobKey, mut followers: Followers, on_line: OnLine) {
+    const PERIOD: Duration = Duration::from_millis(100);
+    loop {
+        let Some(target) = target.upgrade() else { return };
+        let latest = target.jobs().get(&key).and_then(|entry| entry.representative().cloned());
+        drop(target);
+        let mut is_quiet = true;
+        for follower in &mut followers.each {
+            match follower.hand_out(&on_line).await {
+                Ok(read_all) => is_quiet &= read_all,
+                Err(error) => {
+                    tracing::warn!(job = %key, error = chain(&error), "the log of a job cannot be read");
+                }
+            }
+        }
+        if let Some(latest) = latest
+            && is_quiet
+            && !followers.instance.as_ref().is_some_and(|instance| Arc::ptr_eq(instance, &latest))
+        {
+            // The job was deployed anew: from here on its new instance is followed, from its first line.
+            for follower in &mut followers.each {
+                follower.hand_out_rest(&on_line).await;
+            }
+            if let Err(error) = followers.begin(&latest, |_| Ok(0)) {
+                tracing::warn!(job = %key, error = chain(&error), "the log of a job cannot be followed");
+            }
+            continue;
+        }
+        if is_quiet {
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+}
+
+impl Followers {
+    fn begin(
+        &mut self,
+        instance: &Arc<Instance>,
+        position: impl Fn(&ReplicaLog) -> Result<u64, StateError>,
+    ) -> Result<(), StateError> {
+        let several = instance.logs.len() > 1;
+        let each = instance.logs.iter().enumerate().map(|(index, log)| {
+            let prefix = if several { prefix(index) } else { String::new() };
+            Ok(Follower { log: Arc::clone(log), prefix, position: position(log)?, pending: Vec::new() })
+        });
+        self.each = each.collect::<Result<_, StateError>>()?;
+        self.instance = Some(Arc::clone(instance));
+        Ok(())
+    }
+}
+
+impl Follower {
+    /// Hands out what was written since; tells whether that was all there is.
+    async fn hand_out(&mut self, on_line: &OnLine) -> Result<bool, StateError> {
+        let (log, position) = (Arc::clone(&self.log), self.position);
+        let piece = tokio::task::spawn_blocking(move || log.read(position, PIECE)).await;
+        let LogPiece { bytes, next, lost } = piece.expect("reading does not panic")?;
+        self.position = next;
+        if lost > 0 {
+            // The reader was slower than the job for so long that files were rotated away.
+            self.hand_out_rest(on_line).await;
+            on_line(format!("{}… {lost} bytes of the log are no longer kept …", self.prefix)).await;
+        }
+        let read_all = bytes.len() < PIECE;
+        self.pending.extend(bytes);
+        let mut begin = 0;
+        while let Some(length) = self.pending[begin..].iter().position(|byte| *byte == b'\n') {
+            on_line(line(&self.prefix, &self.pending[begin..begin + length])).await;
+            begin += length + 1;
+        }
+        self.pending.drain(..begin);
+        if self.pending.len() >= PIECE {
+            self.hand_out_rest(on_line).await;
+        }
+        Ok(read_all)
+    }
+
+    async fn hand_out_rest(&mut self, on_line: &OnLine) {
+        let rest = mem::take(&mut self.pending);
+        if !rest.is_empty() {
+            on_line(line(&self.prefix, &rest)).await;
+        }
+    }
+}
+
+fn line(prefix: &str, bytes: &[u8]) -> String {
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    format!("{prefix}{}", String::from_utf8_lossy(bytes))
+}

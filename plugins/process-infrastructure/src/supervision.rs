@@ -1,0 +1,125 @@
+//! Keeps the replicas of an instance running, and their logs small.
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use racetrack_core::error::chain;
+
+use crate::config::TargetConfig;
+use crate::host::Host;
+use crate::instance::{Instance, InstanceRecord, InstanceStatus};
+use crate::launch::launch;
+use crate::{ports, process_table};
+
+/// How often a candidate is started anew because a stranger took its port.
+const PORT_CLASHES: u32 = 3;
+
+/// Starts the tasks that look after an instance. They end with the instance's [`tasks`](Instance::tasks), and the
+/// processes of the replicas live on.
+pub(crate) fn start(instance: &Arc<Instance>, host: &Arc<Host>) {
+    let mut tasks = instance.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+    for index in 0..instance.logs.len() {
+        tasks.spawn(supervise(Arc::clone(instance), index, Arc::clone(host)));
+    }
+    tasks.spawn(rotate_logs(Arc::clone(instance)));
+}
+
+async fn supervise(instance: Arc<Instance>, index: usize, host: Arc<Host>) {
+    let (mut failures, mut clashes) = (0, 0);
+    loop {
+        let since = Instant::now();
+        let process = instance.record().replicas[index].process.clone();
+        if let Some(process) = &process {
+            process.ended().await;
+        }
+        let ran = since.elapsed();
+        // Before the number of the first process is given free, so that its group is still known to be this one's.
+        let leftovers = instance.record().processes_of(index);
+        if let Err(error) = process_table::stop(&[leftovers], host.config.grace).await {
+            tracing::warn!(job = %instance.key, error = chain(&error), "processes of a dead replica stay behind");
+        }
+        let how = process.as_ref().and_then(crate::process::ProcessIdentity::reap);
+        let record = instance.record();
+        if record.status == InstanceStatus::Candidate
+            && clashes < PORT_CLASHES
+            && !ports::is_free(record.replicas[index].port)
+        {
+            clashes += 1;
+            if launch(&instance, index, &host).is_ok() {
+                continue;
+            }
+        }
+        if process.is_some() {
+            let how = how.unwrap_or_else(|| "ended".to_owned());
+            tracing::warn!(job = %instance.key, replica = index, "the process of a replica {how}");
+            note(&instance, |record| {
+                record.replicas[index].process = None;
+                record.replicas[index].failure = Some(format!("the process {how}"));
+            });
+        }
+        if !is_current(&instance).await {
+            return;
+        }
+        if ran >= host.config.restart_reset_after {
+            failures = 0;
+        }
+        tokio::time::sleep(backoff(failures, &host.config)).await;
+        failures += 1;
+        match launch(&instance, index, &host) {
+            Ok(()) => note(&instance, |record| record.replicas[index].restarts += 1),
+            Err(error) => {
+                let error = chain(&error);
+                tracing::warn!(job = %instance.key, replica = index, error, "a replica cannot be started again");
+                note(&instance, |record| record.replicas[index].failure = Some(error));
+            }
+        }
+    }
+}
+
+/// Waits until the instance serves its job; false if it never will.
+async fn is_current(instance: &Instance) -> bool {
+    let mut changes = instance.subscribe();
+    let decided = changes.wait_for(|record| record.status != InstanceStatus::Candidate).await;
+    decided.is_ok_and(|record| record.status == InstanceStatus::Current)
+}
+
+fn backoff(failures: u32, config: &TargetConfig) -> Duration {
+    let factor = 2_u32.saturating_pow(failures);
+    config.restart_delay.saturating_mul(factor).min(config.restart_delay_max)
+}
+
+fn note(instance: &Instance, change: impl FnOnce(&mut InstanceRecord)) {
+    if let Err(error) = instance.update(change) {
+        tracing::warn!(job = %instance.key, error = chain(&error), "the record of a job cannot be written");
+    }
+}
+
+async fn rotate_logs(instance: Arc<Instance>) {
+    const PERIOD: Duration = Duration::from_secs(1);
+    const PERIOD_AFTER_FAILURE: Duration = Duration::from_mins(1);
+    loop {
+        let mut period = PERIOD;
+        for log in &instance.logs {
+            let log = Arc::clone(log);
+            let rotated = tokio::task::spawn_blocking(move || log.rotate()).await;
+            if let Ok(Err(error)) = rotated {
+                tracing::warn!(job = %instance.key, error = chain(&error), "a log cannot be rotated");
+                period = PERIOD_AFTER_FAILURE;
+            }
+        }
+        tokio::time::sleep(period).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest() {
+        let config = TargetConfig::default();
+        let waits: Vec<u64> = (0..8).map(|failures| backoff(failures, &config).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(backoff(u32::MAX, &config), config.restart_delay_max);
+    }
+}

@@ -1,0 +1,361 @@
+//! One infrastructure target: which instances of which jobs it has, and how they come, go and are found again.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::mem;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use racetrack_core::error::chain;
+use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
+
+use crate::control_group;
+use crate::host::Host;
+use crate::instance::{Instance, InstanceRecord, InstanceStatus};
+use crate::job_key::JobKey;
+use crate::log_session::LogSessions;
+use crate::process_table::{self, StopError};
+use crate::sealed::SealError;
+use crate::state_folder::{self, StateError, StateFolder};
+use crate::supervision;
+
+/// How long a call waits for another lifecycle to let go of the target.
+const LOCK_LIMIT: Duration = Duration::from_secs(30);
+
+/// One infrastructure target.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) folder: StateFolder,
+    pub(crate) host: Arc<Host>,
+    pub(crate) sessions: LogSessions,
+    root: PathBuf,
+    jobs: Mutex<BTreeMap<JobKey, JobInstances>>,
+    /// Removals under way, and the first look at what is there.
+    tasks: Mutex<JoinSet<()>>,
+    resumed: OnceCell<()>,
+    /// Held as long as the target: another lifecycle over the same folder would start every replica twice.
+    lock: Mutex<Option<File>>,
+}
+
+/// The instances of one job.
+#[derive(Debug, Default)]
+pub(crate) struct JobInstances {
+    pub(crate) current: Option<Arc<Instance>>,
+    pub(crate) candidate: Option<Arc<Instance>>,
+    /// Those not yet gone.
+    pub(crate) retired: Vec<Arc<Instance>>,
+}
+
+/// What goes wrong with a target as a whole, or in taking an instance away.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TargetError {
+    #[error("another lifecycle runs the jobs of {}", .0.display())]
+    Busy(PathBuf),
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    #[error("cannot stop job {job}")]
+    Stop {
+        job: JobKey,
+        #[source]
+        source: StopError,
+    },
+}
+
+impl Target {
+    /// The target of that name. Touches nothing: what is in its folder is looked at by [`resume`](Self::resume).
+    pub(crate) fn new(name: String, root: PathBuf, host: Host) -> Self {
+        Self {
+            name,
+            folder: StateFolder::new(root.clone()),
+            host: Arc::new(host),
+            sessions: LogSessions::default(),
+            root,
+            jobs: Mutex::default(),
+            tasks: Mutex::default(),
+            resumed: OnceCell::new(),
+            lock: Mutex::default(),
+        }
+    }
+
+    /// Finds the instances of an earlier lifecycle again and looks after them; does nothing the second time.
+    pub(crate) async fn resume(&self) -> Result<(), TargetError> {
+        self.resumed.get_or_try_init(|| self.find_again()).await?;
+        Ok(())
+    }
+
+    /// Resumes without anybody waiting for it, where there is a runtime to do so.
+    pub(crate) fn resume_in_background(self: &Arc<Self>) {
+        const PAUSE: Duration = Duration::from_secs(5);
+        let target = Arc::clone(self);
+        let resume = async move {
+            while let Err(error) = target.resume().await {
+                tracing::warn!(
+                    target = target.name,
+                    error = chain(&error),
+                    "jobs cannot be looked after yet"
+                );
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        self.spawn(resume);
+    }
+
+    /// Lets go of everything, and leaves all processes as they are.
+    pub(crate) fn release(&self) {
+        self.sessions.close_all();
+        mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner)).abort_all();
+        for entry in mem::take(&mut *self.jobs()).into_values() {
+            for instance in entry.all() {
+                instance.release_tasks().abort_all();
+            }
+        }
+    }
+
+    /// The instances of every job. Never held across a wait.
+    pub(crate) fn jobs(&self) -> MutexGuard<'_, BTreeMap<JobKey, JobInstances>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The folder of the jobs, which stays when they go.
+    pub(crate) fn jobs_folder(&self) -> PathBuf {
+        self.root.join("jobs")
+    }
+
+    /// The folder of the secrets, which stays when they go.
+    pub(crate) fn secrets_folder(&self) -> PathBuf {
+        self.root.join("secrets")
+    }
+
+    /// Puts an instance into the service of its job. The one before it is retired: it serves a little longer, for
+    /// callers on their way. False if the instance was taken away meanwhile.
+    pub(crate) fn promote(self: &Arc<Self>, instance: &Arc<Instance>) -> Result<bool, StateError> {
+        let former = {
+            let mut jobs = self.jobs();
+            let Some(entry) = jobs.get_mut(&instance.key) else { return Ok(false) };
+            if entry.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, instance)) {
+                return Ok(true);
+            }
+            if !entry.candidate.as_ref().is_some_and(|candidate| Arc::ptr_eq(candidate, instance)) {
+                return Ok(false);
+            }
+            instance.update(|record| record.status = InstanceStatus::Current)?;
+            entry.candidate = None;
+            let former = entry.current.replace(Arc::clone(instance));
+            entry.retired.extend(former.clone());
+            former
+        };
+        if let Some(former) = former {
+            self.remove_in_background(former, self.host.config.drain);
+        }
+        Ok(true)
+    }
+
+    /// Takes instances away: ends their processes, frees what they hold and removes their folders.
+    pub(crate) async fn remove(&self, instances: Vec<Arc<Instance>>) -> Result<(), TargetError> {
+        {
+            let mut jobs = self.jobs();
+            for instance in &instances {
+                if let Some(entry) = jobs.get_mut(&instance.key) {
+                    entry.retire(instance);
+                }
+            }
+        }
+        let results = join_all(instances.iter().map(|instance| self.remove_one(instance))).await;
+        results.into_iter().collect()
+    }
+
+    /// Takes an instance away after a while, without anybody waiting for it.
+    pub(crate) fn remove_in_background(self: &Arc<Self>, instance: Arc<Instance>, delay: Duration) {
+        // Noted at once: after a restart of lifecycle the instance is to go, not to serve.
+        note_retirement(&instance);
+        let target = Arc::clone(self);
+        self.spawn(async move {
+            tokio::time::sleep(delay).await;
+            let key = instance.key.clone();
+            if let Err(error) = target.remove(vec![instance]).await {
+                tracing::warn!(job = %key, error = chain(&error), "a former instance of a job stays behind");
+            }
+        });
+    }
+
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(future, &runtime);
+    }
+
+    async fn remove_one(&self, instance: &Arc<Instance>) -> Result<(), TargetError> {
+        let mut removed = instance.removed.lock().await;
+        if *removed {
+            // Whoever was starting it may not have noticed at once.
+            return Ok(state_folder::remove(&instance.folder, &self.jobs_folder())?);
+        }
+        // From here on nothing starts a process of it, this lifecycle or a later one.
+        note_retirement(instance);
+        instance.release_tasks().shutdown().await;
+        let processes = instance.processes();
+        process_table::stop(&processes, self.host.config.grace)
+            .await
+            .map_err(|source| TargetError::Stop { job: instance.key.clone(), source })?;
+        for process in processes.iter().filter_map(|replica| replica.leader.as_ref()) {
+            process.reap();
+        }
+        let record = instance.record();
+        for (index, replica) in record.replicas.iter().enumerate() {
+            control_group::remove(&record.group_of(index));
+            self.host.ports.give_back(replica.port);
+        }
+        state_folder::remove(&instance.folder, &self.jobs_folder())?;
+        *removed = true;
+        let mut jobs = self.jobs();
+        if let Some(entry) = jobs.get_mut(&instance.key) {
+            entry.retired.retain(|other| !Arc::ptr_eq(other, instance));
+            if entry.is_empty() {
+                jobs.remove(&instance.key);
+            }
+        }
+        Ok(())
+    }
+
+    async fn find_again(&self) -> Result<(), TargetError> {
+        self.take_lock().await?;
+        let mut jobs: BTreeMap<JobKey, JobInstances> = BTreeMap::new();
+        for folder in self.folder.instances()? {
+            let record = match InstanceRecord::load(&folder)? {
+                Some(Ok(record)) => record,
+                // Nothing of it was started yet.
+                None => {
+                    state_folder::remove(&folder, &self.jobs_folder())?;
+                    continue;
+                }
+                Some(Err(error)) => {
+                    tracing::error!(folder = %folder.display(), %error, "the record of a job cannot be read");
+                    continue;
+                }
+            };
+            let Ok(key) = JobKey::new(&record.job_name, &record.job_version) else {
+                tracing::error!(folder = %folder.display(), "the record of a job names no job");
+                continue;
+            };
+            let instance = Arc::new(Instance::new(key.clone(), folder, record, &self.host.config));
+            jobs.entry(key).or_default().add(instance);
+        }
+        let mut leaving = Vec::new();
+        for entry in jobs.values_mut() {
+            // The one in service is known to answer; what was being tried beside it is not.
+            if entry.current.is_some() {
+                entry.retired.extend(entry.candidate.take());
+            }
+            leaving.append(&mut entry.retired.clone());
+            for instance in entry.current.iter().chain(&entry.candidate) {
+                find_processes_again(instance, &self.host)?;
+                supervision::start(instance, &self.host);
+            }
+        }
+        *self.jobs() = jobs;
+        if let Err(error) = self.remove(leaving).await {
+            tracing::warn!(target = self.name, error = chain(&error), "former instances of jobs stay behind");
+        }
+        Ok(())
+    }
+
+    async fn take_lock(&self) -> Result<(), TargetError> {
+        const POLL: Duration = Duration::from_millis(20);
+        let deadline = tokio::time::Instant::now() + LOCK_LIMIT;
+        loop {
+            let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if held.is_none() {
+                held = self.folder.try_lock()?;
+            }
+            if held.is_some() {
+                *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = held;
+                return Ok(());
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Err(TargetError::Busy(self.root.clone()));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+impl JobInstances {
+    /// The instance that stands for the job: the one in service, or else the one being tried.
+    pub(crate) fn representative(&self) -> Option<&Arc<Instance>> {
+        self.current.as_ref().or(self.candidate.as_ref())
+    }
+
+    /// The instance of a deployment.
+    pub(crate) fn deployed_at(&self, timestamp: i64) -> Option<&Arc<Instance>> {
+        let deployed = |instance: &&Arc<Instance>| instance.record().deployment_timestamp == timestamp;
+        self.candidate.iter().find(deployed).or_else(|| self.current.iter().find(deployed))
+    }
+
+    /// Every instance there is.
+    pub(crate) fn all(&self) -> Vec<Arc<Instance>> {
+        self.current.iter().chain(&self.candidate).chain(&self.retired).cloned().collect()
+    }
+
+    /// The number of the next instance.
+    pub(crate) fn next_generation(&self) -> u64 {
+        self.all().iter().map(|instance| instance.record().generation).max().unwrap_or_default() + 1
+    }
+
+    fn is_empty(&self) -> bool {
+        self.current.is_none() && self.candidate.is_none() && self.retired.is_empty()
+    }
+
+    fn retire(&mut self, instance: &Arc<Instance>) {
+        for place in [&mut self.current, &mut self.candidate] {
+            if place.as_ref().is_some_and(|other| Arc::ptr_eq(other, instance)) {
+                self.retired.extend(place.take());
+            }
+        }
+    }
+
+    /// Puts an instance found again into its place; of two for one place the later one gets it.
+    fn add(&mut self, instance: Arc<Instance>) {
+        let record = instance.record();
+        let place = match record.status {
+            InstanceStatus::Current => &mut self.current,
+            InstanceStatus::Candidate => &mut self.candidate,
+            InstanceStatus::Retired => return self.retired.push(instance),
+        };
+        let is_later = place.as_ref().is_none_or(|other| other.record().generation < record.generation);
+        let leaves = if is_later { place.replace(instance) } else { Some(instance) };
+        self.retired.extend(leaves);
+    }
+}
+
+/// A full disk must not keep an instance from being removed.
+fn note_retirement(instance: &Instance) {
+    if let Err(error) = instance.update(|record| record.status = InstanceStatus::Retired) {
+        tracing::warn!(job = %instance.key, error = chain(&error), "the record of a job cannot be written");
+    }
+}
+
+/// Notes which replicas still run. A process number alone proves nothing: it may be another process's by now.
+fn find_processes_again(instance: &Instance, host: &Host) -> Result<(), StateError> {
+    let record = instance.record();
+    for replica in &record.replicas {
+        host.ports.claim(replica.port);
+    }
+    let dead = |process: &Option<_>| !process.as_ref().is_some_and(crate::process::ProcessIdentity::is_alive);
+    if !record.replicas.iter().any(|replica| dead(&replica.process)) {
+        return Ok(());
+    }
+    instance.update(|record| {
+        for replica in record.replicas.iter_mut().filter(|replica| dead(&replica.process)) {
+            // Its group is no longer known to be its own: what is left of it is found by its mark.
+            replica.process = None;
+            replica.failure.get_or_insert_with(|| "the process ended while lifecycle was down".to_owned());
+        }
+    })
+}

@@ -1,0 +1,123 @@
+//! Reading and following logs.
+
+use std::sync::Mutex;
+
+use racetrack_core::{LogsSession, LogsStreamer, OnLine};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::*;
+
+fn session(id: &str, tail: Option<usize>) -> LogsSession {
+    let mut session = LogsSession::new(id, "adder", "0.0.1");
+    session.tail = tail;
+    session
+}
+
+fn to_channel() -> (OnLine, mpsc::UnboundedReceiver<String>) {
+    let (tx, rx) = mpsc::unbounded_channel();
+    let on_line = move |line| -> futures_util::future::BoxFuture<'static, ()> {
+        // A closed session may still be handing out a line.
+        drop(tx.send(line));
+        Box::pin(async {})
+    };
+    (Arc::new(on_line), rx)
+}
+
+async fn next(lines: &mut mpsc::UnboundedReceiver<String>) -> String {
+    tokio::time::timeout(LONGEST_WAIT, lines.recv())
+        .await
+        .expect("a line comes")
+        .expect("the session is open")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_lines_and_bad_bytes_are_read_and_followed() {
+    let sandbox = Sandbox::new();
+    let target = sandbox.target();
+    let (on_line, mut lines) = to_channel();
+    // A reader may be there before the job.
+    target.create_session(session("early", None), on_line).await.unwrap();
+    let wanted = Wanted { name: "adder", timestamp: 7, mode: "many-lines", ..Wanted::default() };
+    let job = sandbox.bring_up(&wanted).await.unwrap();
+
+    let all = target.read_recent_logs(&job, 0).await.unwrap();
+    assert_eq!(all.lines().count(), 10_002);
+    let last = target.read_recent_logs(&job, 2).await.unwrap();
+    assert_eq!(last, "line 9999\nbad \u{fffd} byte\n");
+
+    assert_eq!(next(&mut lines).await, "starting");
+    for number in 0..10_000 {
+        assert_eq!(next(&mut lines).await, format!("line {number}"));
+    }
+    assert_eq!(next(&mut lines).await, "bad \u{fffd} byte");
+    ask(&job, "/print/hello").await;
+    assert_eq!(next(&mut lines).await, "hello");
+
+    let (on_line, mut late_lines) = to_channel();
+    target.create_session(session("late", Some(2)), on_line).await.unwrap();
+    ask(&job, "/print/again").await;
+    for expected in ["bad \u{fffd} byte", "hello", "again"] {
+        assert_eq!(next(&mut late_lines).await, expected);
+    }
+    assert_eq!(next(&mut lines).await, "again");
+    target.close_session("early").await.unwrap();
+    target.close_session("early").await.unwrap();
+    target.close_session("unknown").await.unwrap();
+    assert!(tokio::time::timeout(LONGEST_WAIT, lines.recv()).await.unwrap().is_none(), "the session is over");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_follows_the_job_to_its_next_instance() {
+    let sandbox = Sandbox::new();
+    let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };
+    let job = sandbox.bring_up(&wanted).await.unwrap();
+    let (on_line, mut lines) = to_channel();
+    sandbox.target().create_session(session("a", Some(1)), on_line).await.unwrap();
+    assert_eq!(next(&mut lines).await, "starting");
+    ask(&job, "/print/old").await;
+    assert_eq!(next(&mut lines).await, "old");
+    let job = sandbox.bring_up(&Wanted { timestamp: 8, ..wanted }).await.unwrap();
+    ask(&job, "/print/new").await;
+    assert_eq!(next(&mut lines).await, "starting");
+    assert_eq!(next(&mut lines).await, "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_of_several_replicas_tell_whose_they_are() {
+    let sandbox = Sandbox::new();
+    let wanted = Wanted { name: "adder", timestamp: 7, manifest: "replicas: 2\n", ..Wanted::default() };
+    let job = sandbox.bring_up(&wanted).await.unwrap();
+    let (on_line, mut lines) = to_channel();
+    sandbox.target().create_session(session("a", None), on_line).await.unwrap();
+    for (index, internal_name) in job.replica_internal_names.iter().enumerate() {
+        let path = format!("/print/from-{index}");
+        crate::http::get(port_of(internal_name), &path, LONGEST_WAIT).await.unwrap();
+        assert_eq!(next(&mut lines).await, format!("[{index}] from-{index}"));
+    }
+    let recent = sandbox.target().read_recent_logs(&job, 1).await.unwrap();
+    assert_eq!(recent, "[0] from-0\n[1] from-1\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_is_waited_for_and_holds_up_nobody() {
+    let sandbox = Sandbox::new();
+    let wanted = Wanted { name: "adder", timestamp: 7, mode: "many-lines", ..Wanted::default() };
+    sandbox.bring_up(&wanted).await.unwrap();
+    let (permits, taken) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
+    let (slow_permits, slow_taken) = (Arc::clone(&permits), Arc::clone(&taken));
+    let slow: OnLine = Arc::new(move |line| {
+        slow_taken.lock().unwrap().push(line);
+        let permits = Arc::clone(&slow_permits);
+        Box::pin(async move { permits.acquire().await.unwrap().forget() })
+    });
+    sandbox.target().create_session(session("slow", Some(10)), slow).await.unwrap();
+    let (on_line, mut lines) = to_channel();
+    sandbox.target().create_session(session("quick", Some(10)), on_line).await.unwrap();
+    for _ in 0..10 {
+        next(&mut lines).await;
+    }
+    until("the slow one has a line", async || !taken.lock().unwrap().is_empty()).await;
+    assert_eq!(taken.lock().unwrap().len(), 1, "no line comes before the one before it is taken");
+    permits.add_permits(2);
+    until("it has taken more", async || taken.lock().unwrap().len() == 3).await;
+}

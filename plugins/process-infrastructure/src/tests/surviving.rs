@@ -1,0 +1,177 @@
+//! Dead replicas, and restarts of lifecycle.
+
+use racetrack_core::JobStatus;
+
+use super::*;
+
+const REPLICAS: &str = "replicas: 2\n";
+
+/// Changes the record of the only instance there is, as found in the state folder.
+fn rewrite_record(sandbox: &Sandbox, change: impl FnOnce(&mut Value)) {
+    let path = sandbox.job_files().into_iter().find(|path| path.ends_with("instance.json")).unwrap();
+    let mut record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut record);
+    fs::write(&path, serde_json::to_vec(&record).unwrap()).unwrap();
+}
+
+async fn until_running_again(sandbox: &Sandbox, restarts: u64) -> Job {
+    let mut found = None;
+    until("the job runs again", async || {
+        let job = sandbox.listed().await.remove(0);
+        let all = job.replica_internal_names.len() as u64 == job.infrastructure_stats["number_of_replicas"];
+        let again = job.status == JobStatus::Running && job.notice.is_none() && all;
+        let is_so = again && job.infrastructure_stats["number_of_restarts"].as_u64() == Some(restarts);
+        found = Some(job);
+        is_so
+    })
+    .await;
+    found.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_replica_is_started_again_while_the_other_serves() {
+    let sandbox = Sandbox::new();
+    let wanted =
+        Wanted { name: "adder", timestamp: 7, manifest: REPLICAS, mode: "children", ..Wanted::default() };
+    let job = sandbox.bring_up(&wanted).await.unwrap();
+    assert_eq!(job.replica_internal_names.len(), 2);
+    for restarts in 1..=3 {
+        let job = sandbox.listed().await.remove(0);
+        let former = ProcessIdentity::of(pid_of(&job).await).unwrap();
+        former.signal(Signal::KILL).unwrap();
+        until("it is dead", async || !former.is_alive()).await;
+        assert_eq!(sandbox.listed().await[0].status, JobStatus::Running, "the other replica serves");
+        let job = until_running_again(&sandbox, restarts).await;
+        assert_ne!(pid_of(&job).await, former.pid);
+    }
+    // Two servers with three children each, of which one has a child: none is left of those that died.
+    until("the leftovers are gone", async || sandbox.processes().len() == 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_later_lifecycle_finds_its_jobs_again() {
+    let mut sandbox = Sandbox::new();
+    let wanted =
+        Wanted { name: "adder", timestamp: 7, secrets: &[("TOKEN", "hunter2")], ..Wanted::default() };
+    let job = sandbox.bring_up(&wanted).await.unwrap();
+    let pid = pid_of(&job).await;
+    sandbox.restart();
+    assert_eq!(pid_of(&job).await, pid, "the job needs no lifecycle");
+    sandbox.plugin().infrastructure_targets().await.unwrap();
+    let listed = sandbox.listed().await.remove(0);
+    assert_eq!((listed.status, &listed.internal_name), (JobStatus::Running, &job.internal_name));
+    assert_eq!(listed.manifest_yaml, job.manifest_yaml);
+
+    let former = ProcessIdentity::of(pid).unwrap();
+    former.signal(Signal::KILL).unwrap();
+    until("it is dead", async || !former.is_alive()).await;
+    let job = until_running_again(&sandbox, 1).await;
+    assert!(ask(&job, "/environment").await.contains("hunter2"), "with the same environment");
+
+    sandbox.target().delete_job("adder", "0.0.1").await.unwrap();
+    assert_eq!((sandbox.processes(), sandbox.job_files()), (Vec::new(), Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_has_got_the_number_of_another_is_left_alone() {
+    let mut sandbox = Sandbox::new();
+    let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };
+    sandbox.bring_up(&wanted).await.unwrap();
+    let mut stranger = Command::new("sleep").arg("1000").spawn().unwrap();
+    let stranger_pid = i32::try_from(stranger.id()).unwrap();
+    let stranger_identity = ProcessIdentity::of(stranger_pid).unwrap();
+    let own = sandbox.processes();
+    sandbox.plugin = None;
+    rewrite_record(&sandbox, |record| record["replicas"][0]["process"]["pid"] = stranger_pid.into());
+    sandbox.restart();
+
+    // The stranger is taken for dead, the process found by its mark is stopped, and a new one serves.
+    let job = until_running_again(&sandbox, 1).await;
+    assert!(!own.iter().any(ProcessIdentity::is_alive), "no process is orphaned");
+    assert_ne!(pid_of(&job).await, stranger_pid);
+    sandbox.target().delete_job("adder", "0.0.1").await.unwrap();
+    assert_eq!(sandbox.processes(), []);
+    assert!(stranger_identity.is_alive(), "a stranger must not be touched");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_processes_died_with_the_machine_is_started_again() {
+    let mut sandbox = Sandbox::new();
+    let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };
+    let former = sandbox.bring_up(&wanted).await.unwrap();
+    sandbox.plugin = None;
+    for process in sandbox.processes() {
+        process.signal(Signal::KILL).unwrap();
+    }
+    rewrite_record(&sandbox, |record| record["replicas"][0]["process"]["boot_id"] = "another".into());
+    sandbox.restart();
+    let job = until_running_again(&sandbox, 1).await;
+    assert_eq!(job.update_time, former.update_time);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_being_tried_is_settled_by_the_next_lifecycle() {
+    let mut sandbox = Sandbox::new();
+    let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };
+    // Beside nothing: it stays, and can still be checked.
+    let job = sandbox.deploy(&wanted).await.unwrap();
+    sandbox.restart();
+    assert_eq!(sandbox.listed().await[0].status, JobStatus::Starting);
+    sandbox.target().check_job_condition(&job, 7, &|| (), true).await.unwrap();
+    let pid = pid_of(&job).await;
+
+    // Beside one in service: that one stays.
+    let second = sandbox.deploy(&Wanted { timestamp: 8, ..wanted.clone() }).await.unwrap();
+    assert_eq!(sandbox.status().await.as_array().unwrap().len(), 2);
+    sandbox.restart();
+    let listed = sandbox.listed().await;
+    assert_eq!((listed[0].update_time, listed[0].status, listed.len()), (7, JobStatus::Running, 1));
+    assert_eq!(pid_of(&listed[0]).await, pid);
+    assert_eq!(sandbox.processes().len(), 1);
+    let error = sandbox.target().check_job_condition(&second, 8, &|| (), true).await.unwrap_err();
+    assert_eq!(error.to_string(), "job adder v0.0.1 is not on infrastructure target process");
+
+    // Between the start of the new one's service and the end of the old one's: the new one serves.
+    let third = sandbox.deploy(&Wanted { timestamp: 9, ..wanted }).await.unwrap();
+    until("it answers", async || {
+        let port = port_of(third.internal_name.as_deref().unwrap());
+        crate::http::get(port, "/live", Duration::from_secs(3)).await.is_ok()
+    })
+    .await;
+    sandbox.plugin = None;
+    let path = sandbox.state().join("targets/process/jobs/adder/0.0.1/2/instance.json");
+    let record = fs::read_to_string(&path).unwrap();
+    fs::write(&path, record.replace("\"candidate\"", "\"current\"")).unwrap();
+    sandbox.restart();
+    let listed = sandbox.listed().await;
+    assert_eq!((listed[0].update_time, listed.len()), (9, 1));
+    until("the old one is gone", async || sandbox.processes().len() == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_whose_making_was_broken_off_is_removed() {
+    let sandbox = Sandbox::new();
+    let folder = sandbox.state().join("targets/process/jobs/adder/0.0.1/1");
+    fs::create_dir_all(folder.join("logs")).unwrap();
+    assert_eq!(sandbox.listed().await, []);
+    assert!(!folder.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_taken_by_a_stranger_is_changed() {
+    let sandbox = Sandbox::new();
+    let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };
+    let job = sandbox.bring_up(&wanted).await.unwrap();
+    let former = port_of(job.internal_name.as_deref().unwrap());
+    let process = ProcessIdentity::of(pid_of(&job).await).unwrap();
+    process.signal(Signal::STOP).unwrap();
+    process.signal(Signal::KILL).unwrap();
+    until("it is dead", async || !process.is_alive()).await;
+    // Whoever is faster: either the replica keeps its port, or it moves.
+    let stranger = std::net::TcpListener::bind(("0.0.0.0", former));
+    let job = until_running_again(&sandbox, 1).await;
+    let moved = port_of(job.internal_name.as_deref().unwrap()) != former;
+    assert_eq!(moved, stranger.is_ok());
+}

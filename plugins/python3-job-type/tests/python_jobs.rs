@@ -1,0 +1,269 @@
+//! Real jobs: environments from the package index, processes of the real job runner.
+//!
+//! All tests share one cache below the target folder, which outlives a run: the environment of the runner is made once.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use python3_job_type::Python3JobType;
+use racetrack_core::job_bundle::PORT_PLACEHOLDER;
+use racetrack_core::{EnvVars, FromContext, JobBundle, JobManifest, MakeBundle, Plugin, PluginContext};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const JOB_TYPE: &str = "python3:1.0.0";
+
+/// How often a job that starts is asked whether it is ready.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+fn cache() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// A bundle that is being made, or has been.
+struct Build {
+    bundle: TempDir,
+    manifest: JobManifest,
+    env: EnvVars,
+    secrets: EnvVars,
+    config: &'static str,
+    log: Mutex<Vec<String>>,
+}
+
+impl Build {
+    fn of_sample(name: &str) -> Self {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples").join(name);
+        let build = Self::new(&fs::read_to_string(sample.join("job.yaml")).expect("a sample has a manifest"));
+        for entry in fs::read_dir(sample).expect("a sample is a folder") {
+            let entry = entry.expect("readable");
+            fs::copy(entry.path(), build.job().join(entry.file_name()))
+                .expect("samples in Python have no folders");
+        }
+        build
+    }
+
+    fn of_files(extra: &str, files: &[(&str, &str)]) -> Self {
+        let build = Self::new(&format!(
+            "name: job\nowner_email: a@example.com\njobtype: python3:latest\n\
+             git: {{remote: 'https://example.com'}}\njobtype_extra: {{{extra}}}\n"
+        ));
+        for (path, text) in files {
+            fs::write(build.job().join(path), text).expect("can be written");
+        }
+        build
+    }
+
+    fn new(manifest: &str) -> Self {
+        let bundle = tempfile::tempdir().expect("a folder");
+        fs::create_dir(bundle.path().join("job")).expect("can be made");
+        let manifest = JobManifest::parse(manifest).expect("a valid manifest");
+        Self {
+            bundle,
+            manifest,
+            env: EnvVars::new(),
+            secrets: EnvVars::new(),
+            config: "{}",
+            log: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn job(&self) -> PathBuf {
+        self.bundle.path().join("job")
+    }
+
+    async fn make(&self) -> Result<JobBundle, String> {
+        let context =
+            PluginContext::builder("python3-job-type", "1.0.0").resource("docs.md", b"").config(self.config);
+        let plugin = Python3JobType::from_context(context.build()).expect("can be constructed");
+        let job_types = plugin.job_types().await.expect("has job types");
+        let recipe = job_types[JOB_TYPE].recipe().expect("has a recipe");
+        let log = |line: &str| self.log.lock().unwrap().push(line.to_owned());
+        let request = MakeBundle::new(&self.manifest, JOB_TYPE, self.bundle.path(), cache(), &log)
+            .with_variables(&self.env, &self.secrets);
+        recipe.make_bundle(request).await.map_err(|error| racetrack_core::error::chain(&*error))
+    }
+
+    fn logged(&self, text: &str) -> usize {
+        self.log.lock().unwrap().iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// A process of the bundle, once it is ready.
+    fn start(&self, bundle: &JobBundle, env: &[(&str, &str)]) -> Process {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .expect("a free port")
+            .local_addr()
+            .expect("bound")
+            .port();
+        let arguments =
+            bundle.command[1..].iter().map(|argument| argument.replace(PORT_PLACEHOLDER, &port.to_string()));
+        let mut command = Command::new(&bundle.command[0]);
+        command.args(arguments).current_dir(self.job()).envs(&bundle.env).envs(env.iter().copied());
+        command
+            .env("JOB_NAME", "job")
+            .env("JOB_VERSION", "0.0.1")
+            .env("JOB_DEPLOYMENT_TIMESTAMP", "1700000000");
+        let command =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        let process = Process { child: command.spawn().expect("can be started"), port };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while process.request("GET", "/ready", None).map(|(status, _)| status) != Some(200) {
+            assert!(Instant::now() < deadline, "not ready: {:?}", process.request("GET", "/live", None));
+            std::thread::sleep(POLL_INTERVAL);
+        }
+        process
+    }
+}
+
+struct Process {
+    child: Child,
+    port: u16,
+}
+
+impl Process {
+    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.request("POST", path, Some(body)).expect("the job answers")
+    }
+
+    /// The answer, unless the job is not listening yet.
+    fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
+        let mut stream = match TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) {
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return None,
+            stream => stream.expect("can be reached"),
+        };
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: job\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .expect("can be sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("is text");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("has a head");
+        let status = head.split(' ').nth(1).expect("has a status").parse().expect("a number");
+        Some((status, serde_json::from_str(body).unwrap_or(Value::String(body.to_owned()))))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill().expect("was running");
+        self.child.wait().expect("can be awaited");
+    }
+}
+
+#[tokio::test]
+async fn the_adder_adds() {
+    let build = Build::of_sample("python-adder");
+    let bundle = build.make().await.expect("can be built");
+    let process = build.start(&bundle, &[]);
+    assert_eq!(process.post("/api/v1/perform", &json!({"numbers": [40, 2]})), (200, json!(42)));
+    let (status, live) = process.request("GET", "/pub/job/job/latest/live", None).expect("answers");
+    assert_eq!((status, &live["deployment_timestamp"]), (200, &json!("1700000000")));
+    let (_, health) = process.request("GET", "/health", None).expect("answers");
+    assert_eq!(health["job_type_version"], json!("1.0.0"));
+    let (status, error) = process.post("/api/v1/perform", &json!({"number": 1}));
+    assert_eq!((status, &error["type"]), (400, &json!("ValueError")));
+    assert!(!build.job().join("__pycache__").exists(), "a bundle is immutable");
+}
+
+#[tokio::test]
+async fn requirements_are_installed_once_and_found_by_the_job() {
+    let (first, second) = (Build::of_sample("python-requirements"), Build::of_sample("python-requirements"));
+    // A requirement of its own for each run of the test, so that the packages are not in the cache already.
+    let requirements = format!("roman==4.2 # {:?}\n", first.bundle.path());
+    for build in [&first, &second] {
+        fs::write(build.job().join("requirements.txt"), &requirements).expect("can be written");
+    }
+    let (bundle, same) = tokio::join!(first.make(), second.make());
+    let (bundle, same) = (bundle.expect("can be built"), same.expect("can be built"));
+    assert_eq!(bundle, same);
+    let installed = |text: &str| first.logged(text) + second.logged(text);
+    assert_eq!(installed("installing the packages of `requirements.txt`"), 1);
+    assert_eq!(installed("Successfully installed roman-4.2"), 1);
+
+    let process = first.start(&bundle, &[]);
+    assert_eq!(process.post("/api/v1/perform", &json!({"number": 42})), (200, json!("XLII")));
+
+    let packages = Path::new(&bundle.env["VENV_PACKAGES_PATH"]);
+    fs::remove_file(packages.join(".racetrack-complete")).expect("an entry has a marker");
+    assert_eq!(second.make().await, Ok(same));
+    assert_eq!(second.logged("removing what an interrupted build left in the cache"), 1);
+    fs::remove_dir_all(packages).expect("is there");
+}
+
+#[tokio::test]
+async fn a_job_gets_its_secrets() {
+    let build = Build::of_sample("python-secrets");
+    let bundle = build.make().await.expect("can be built");
+    let process = build.start(&bundle, &[("SIGNING_KEY", "change-me")]);
+    let signature = "77bc6d5daa34219e51ed3e4be744c2867365b3d6def704e6c9f7c1c517bac42a";
+    assert_eq!(process.post("/api/v1/perform", &json!({"message": "hello"})), (200, json!(signature)));
+}
+
+#[tokio::test]
+async fn a_job_has_endpoints_of_its_own_and_the_older_name_of_the_section_works() {
+    let build = Build::of_sample("python-public-endpoint");
+    let text = fs::read_to_string(build.job().join("job.yaml")).expect("has a manifest");
+    let older = text.replace("jobtype_extra:", "python:\n  home_page: /api/v1/parameters");
+    let build = Build { manifest: JobManifest::parse(&older).expect("valid"), ..build };
+    let bundle = build.make().await.expect("can be built");
+    let process = build.start(&bundle, &[]);
+    assert_eq!(process.post("/api/v1/greet", &json!({"name": "Ada"})), (200, json!("Hello, Ada!")));
+    let (status, _) = process.request("GET", "/", None).expect("answers");
+    assert_eq!(status, 307);
+    let manifest = fs::read_to_string(build.bundle.path().join("job-manifest.json")).expect("is written");
+    assert!(manifest.contains("\"home_page\": \"/api/v1/parameters\""), "{manifest}");
+}
+
+#[tokio::test]
+async fn a_second_build_runs_no_tool_and_is_quick() {
+    let build = Build::of_sample("python-adder");
+    build.make().await.expect("can be built");
+    build.log.lock().unwrap().clear();
+    let bundle = build.make().await.expect("can be built");
+    assert_eq!(*build.log.lock().unwrap(), ["racetrack-job-runner 1.18.0 is in the cache"]);
+    assert_eq!(bundle.env.get("VENV_PACKAGES_PATH"), None);
+}
+
+#[tokio::test]
+async fn what_pip_says_is_told_without_secrets() {
+    let files = [
+        ("a.py", ""),
+        ("r.txt", "--no-index\n--find-links http://127.0.0.1:9/${TOKEN}/${NAME}\nno-such-package==1.0\n"),
+    ];
+    let mut build = Build::of_files("entrypoint_path: a.py, requirements_path: r.txt", &files);
+    build.env = EnvVars::from(
+        [("NAME", "simple"), ("PIP_RETRIES", "0")].map(|(key, value)| (key.to_owned(), value.to_owned())),
+    );
+    build.secrets = EnvVars::from([("TOKEN".to_owned(), "hunter2".to_owned())]);
+    let message = build.make().await.expect_err("there is no such package");
+    assert!(
+        message.starts_with("cannot install `r.txt`: correct the requirements; for a private index, set"),
+        "{message}"
+    );
+    assert!(message.contains("No matching distribution found for no-such-package==1.0"), "{message}");
+    assert!(build.logged("http://127.0.0.1:9/***/simple") > 0, "{:?}", build.log);
+    assert!(!message.contains("hunter2") && build.logged("hunter2") == 0, "{message}");
+}
+
+#[tokio::test]
+async fn what_the_job_lacks_is_told_before_anything_is_installed() {
+    let message = async |extra: &str| Build::of_files(extra, &[("a.py", "")]).make().await.expect_err(extra);
+    assert!(message("").await.contains("`jobtype_extra.entrypoint_path` is missing"));
+    let missing = message("entrypoint_path: b.py").await;
+    assert!(missing.starts_with("the job has no file `b.py`"), "{missing}");
+    let missing = message("entrypoint_path: a.py, requirements_path: r.txt").await;
+    assert!(missing.starts_with("the job has no file `r.txt`"), "{missing}");
+    let mut build = Build::of_files("entrypoint_path: a.py", &[("a.py", "")]);
+    build.config = "python: no-such-python";
+    let message = build.make().await.expect_err("no such interpreter");
+    assert!(message.starts_with("cannot start `no-such-python`: install Python"), "{message}");
+}

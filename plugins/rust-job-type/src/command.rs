@@ -1,0 +1,203 @@
+//! Runs a tool: its output goes to the build log line by line, and it dies with the build.
+
+use std::collections::VecDeque;
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::sync::Mutex;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::redaction::Redaction;
+
+/// The longest line that is kept, in bytes.
+const LINE_BYTES: usize = 8 * 1024;
+
+/// How many lines of a failed tool its error repeats.
+const LAST_LINES: usize = 40;
+
+/// Why a tool did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// It could not be started.
+    #[error("cannot start `{program}`")]
+    Start { program: String, source: io::Error },
+    /// Its output or its end could not be awaited.
+    #[error("lost sight of `{program}`")]
+    Watch { program: String, source: io::Error },
+    /// It failed.
+    #[error("`{program}` failed ({status}); its last lines:\n{last_lines}")]
+    Failed { program: String, status: ExitStatus, last_lines: String },
+}
+
+/// Runs a command to its end.
+pub(crate) async fn run(
+    command: &mut Command,
+    redaction: &Redaction,
+    log: &(dyn Fn(&str) + Send + Sync),
+) -> Result<(), CommandError> {
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    let started = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn();
+    let mut child = started.map_err(|source| CommandError::Start { program: program.clone(), source })?;
+    let mut group = ProcessGroup::of(&child);
+    let last_lines = Mutex::new(VecDeque::new());
+    let on_line = |line: &str| {
+        let line = redaction.apply(line);
+        log(&line);
+        let mut last_lines = last_lines.lock().expect("taking a line does not panic");
+        if last_lines.len() == LAST_LINES {
+            last_lines.pop_front();
+        }
+        last_lines.push_back(line);
+    };
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let ended = tokio::try_join!(read_lines(stdout, &on_line), read_lines(stderr, &on_line));
+    let ended = match ended {
+        Ok(_) => child.wait().await,
+        Err(error) => Err(error),
+    };
+    let status = ended.map_err(|source| CommandError::Watch { program: program.clone(), source })?;
+    group.ended();
+    if status.success() {
+        return Ok(());
+    }
+    let last_lines = last_lines.into_inner().expect("taking a line does not panic");
+    let last_lines = Vec::from(last_lines).join("\n");
+    Err(CommandError::Failed { program, status, last_lines })
+}
+
+/// Kills the process group of a child, unless the child has ended by itself: a tool starts tools of its own, and a
+/// build that is given up must leave none behind.
+struct ProcessGroup(Option<Pid>);
+
+impl ProcessGroup {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)))
+    }
+
+    fn ended(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // The only failure is that the group is gone already.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+async fn read_lines(
+    output: Option<impl AsyncRead + Unpin>,
+    on_line: &(impl Fn(&str) + Sync),
+) -> io::Result<()> {
+    let Some(output) = output else { return Ok(()) };
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    while read_line(&mut output, &mut line).await? {
+        on_line(String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+    Ok(())
+}
+
+/// Reads one line, of which the part beyond [`LINE_BYTES`] is dropped; false at the end.
+async fn read_line(output: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> io::Result<bool> {
+    let mut any = false;
+    loop {
+        let available = output.fill_buf().await?;
+        if available.is_empty() {
+            return Ok(any);
+        }
+        any = true;
+        let end = available.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(available.len(), |end| end + 1);
+        let room = LINE_BYTES.saturating_sub(line.len());
+        line.extend_from_slice(&available[..taken.min(room)]);
+        output.consume(taken);
+        if end.is_some() {
+            return Ok(true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use racetrack_core::EnvVars;
+
+    use super::*;
+
+    async fn shell(script: &str) -> (Result<(), String>, Vec<String>) {
+        let lines = Mutex::new(Vec::new());
+        let log = |line: &str| lines.lock().unwrap().push(line.to_owned());
+        let secrets = EnvVars::from([("TOKEN".to_owned(), "hunter2".to_owned())]);
+        let mut command = Command::new("sh");
+        let result = run(command.args(["-c", script]), &Redaction::new(&secrets), &log).await;
+        (result.map_err(|error| error.to_string()), lines.into_inner().unwrap())
+    }
+
+    #[tokio::test]
+    async fn lines_are_logged_without_secrets_and_cut() {
+        let (result, lines) = shell("echo hunter2; printf 'x%.0s' $(seq 20000); echo; printf end").await;
+        assert_eq!(result, Ok(()));
+        assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), [3, LINE_BYTES, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_failure_repeats_the_last_lines() {
+        let (result, _) = shell("{ seq 60; echo hunter2; } >&2; exit 3").await;
+        let message = result.expect_err("exits with 3");
+        assert!(message.starts_with("`sh` failed (exit status: 3)"), "{message}");
+        assert!(message.contains("***") && !message.contains("hunter2"), "{message}");
+        assert_eq!(message.lines().count(), 1 + LAST_LINES, "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_tool_that_is_not_there_is_named() {
+        let mut command = Command::new("no-such-tool");
+        let result = run(&mut command, &Redaction::new(&EnvVars::new()), &|_| {}).await;
+        assert_eq!(result.expect_err("cannot start").to_string(), "cannot start `no-such-tool`");
+    }
+
+    #[tokio::test]
+    async fn a_build_that_is_given_up_takes_its_processes_along() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pids = folder.path().join("pid");
+        let script = format!("sleep 600 & echo $! > {0}.new; mv {0}.new {0}; wait", pids.display());
+        let given_up = tokio::select! {
+            result = shell(&script) => panic!("{result:?}"),
+            pid = grandchild(&pids) => pid,
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while rustix::process::test_kill_process(given_up).is_ok() && !is_zombie(given_up) {
+            assert!(Instant::now() < deadline, "{given_up:?} is still there");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn grandchild(file: &std::path::Path) -> Pid {
+        loop {
+            if let Ok(text) = std::fs::read_to_string(file) {
+                return Pid::from_raw(text.trim().parse().expect("a number")).expect("a process id");
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Killed, but not yet waited for by the process that inherited it.
+    fn is_zombie(pid: Pid) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        stat.is_ok_and(|stat| stat.contains(") Z "))
+    }
+}
