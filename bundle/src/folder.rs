@@ -23,7 +23,17 @@ pub(crate) fn read(root: &Path, shown: &ShownAs) -> Result<Vec<SourceFile>, Diag
 
 fn read_ignore_rules(root: &Path, shown: &ShownAs) -> Result<IgnoreRules, Diagnostics> {
     let shown_file = shown.file(ignore_rules::FILE_NAME);
-    let text = match fs_err::read(root.join(ignore_rules::FILE_NAME)) {
+    let path = root.join(ignore_rules::FILE_NAME);
+    let is_refused = |found: std::fs::Metadata| {
+        !(found.is_dir() || found.is_file()) || found.len() > limits::MANIFEST_BYTES as u64
+    };
+    if fs_err::symlink_metadata(&path).is_ok_and(is_refused) {
+        let message = format!("the file is no regular file of at most {} bytes", limits::MANIFEST_BYTES);
+        return Err(Diagnostic::new(codes::SOURCE_UNREADABLE, Location::file(&shown_file), message)
+            .with_help("write the rules into a plain file")
+            .into());
+    }
+    let text = match fs_err::read(path) {
         Ok(content) => Some(decode_utf8(&content, &shown_file)?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(unreadable(&shown_file, &error).into()),

@@ -2,7 +2,10 @@
 
 use std::error::Error;
 
-/// The texts of an error and of all its sources, in one line.
+/// The longest chain that is followed; a longer one is a circle.
+const MAX_LENGTH: usize = 32;
+
+/// The texts of an error and of all its sources, in one line. After 32 errors it ends with `…`.
 ///
 /// ```
 /// #[derive(Debug, thiserror::Error)]
@@ -15,10 +18,14 @@ use std::error::Error;
 pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
-    while let Some(error) = source {
+    for _ in 1..MAX_LENGTH {
+        let Some(error) = source else { return line };
         line.push_str(": ");
         line.push_str(&error.to_string());
         source = error.source();
+    }
+    if source.is_some() {
+        line.push_str(": …");
     }
     line
 }

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use crate::error::chain;
 use crate::hook::Hook;
 use crate::{PluginError, PluginName, Version};
 
@@ -47,10 +48,10 @@ pub enum HookFailureCause {
     },
 }
 
-/// The error a hook returned. Its text is the text of the whole chain of that error, so that nothing gets lost where
-/// only one line is shown; it has no source of its own, so that nothing is shown twice.
+/// The text of the error a hook returned: that of its whole chain, so that nothing gets lost where only one line is
+/// shown. It is taken while the plugin is still guarded, because `Display` and `source` are the plugin's code too.
 #[derive(Debug)]
-pub struct ErrorText(PluginError);
+pub struct ErrorText(String);
 
 /// A duration as people write it.
 struct Limit(Duration);
@@ -66,7 +67,7 @@ impl HookFailureCause {
 
 impl From<PluginError> for HookFailureCause {
     fn from(error: PluginError) -> Self {
-        Self::Error(ErrorText(error))
+        Self::Error(ErrorText(chain(&*error)))
     }
 }
 
@@ -108,7 +109,7 @@ impl Error for HookFailure {
 
 impl fmt::Display for ErrorText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::error::chain(&*self.0))
+        f.write_str(&self.0)
     }
 }
 

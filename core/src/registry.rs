@@ -232,9 +232,11 @@ fn construct(
     let config = configs.get(row.name).cloned().unwrap_or(Value::Null);
     let context = PluginContext::new(manifest.clone(), row.resources, config);
     let failed = |source| StartError::Construct { name: row.name, version: row.version, source };
-    let plugin = catch_unwind(AssertUnwindSafe(|| (registration.construct)(context)))
-        .map_err(|payload| failed(HookFailureCause::from_panic(&*payload)))?
-        .map_err(|error| failed(HookFailureCause::from(error)))?;
+    // The text of an error is the plugin's code as well, so it is made inside.
+    let constructed =
+        catch_unwind(AssertUnwindSafe(|| (registration.construct)(context).map_err(HookFailureCause::from)));
+    let plugin =
+        constructed.map_err(|payload| failed(HookFailureCause::from_panic(&*payload)))?.map_err(failed)?;
     Ok(PluginEntry {
         manifest,
         position: row.position,

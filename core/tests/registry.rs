@@ -44,6 +44,17 @@ impl Timer for ImpatientTimer {
     }
 }
 
+#[derive(Debug)]
+struct Unspeakable;
+
+impl std::fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("no words");
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
 struct PanicsWhenDropped;
 
 impl Drop for PanicsWhenDropped {
@@ -66,6 +77,7 @@ impl Plugin for Named {
                 std::future::pending::<()>().await;
             }
             "errs" => return Err("out of paper".into()),
+            "errs-rudely" => return Err(Unspeakable.into()),
             "waits" => SecondPoll(false).await,
             _ => {}
         }
@@ -223,13 +235,15 @@ fn a_configuration_for_an_unknown_plugin_is_refused() {
 
 #[test]
 fn one_plugin_that_fails_stops_no_other() {
-    let registry = started(&["first", "panics", "errs", "hangs", "hangs-rudely", "waits", "last"]);
+    let registry =
+        started(&["first", "panics", "errs", "errs-rudely", "hangs", "hangs-rudely", "waits", "last"]);
     assert_eq!(
         env_vars(&registry),
         [
             "first",
             "hook `job_runtime_env_vars` of plugin `panics` 1.0.0 failed: it panicked: boom in panics",
             "hook `job_runtime_env_vars` of plugin `errs` 1.0.0 failed: out of paper",
+            "hook `job_runtime_env_vars` of plugin `errs-rudely` 1.0.0 failed: it panicked: no words",
             "hook `job_runtime_env_vars` of plugin `hangs` 1.0.0 failed: it did not finish within 30 s",
             "hook `job_runtime_env_vars` of plugin `hangs-rudely` 1.0.0 failed: it panicked: not like this",
             "waits",

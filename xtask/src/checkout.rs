@@ -19,8 +19,8 @@ pub(crate) struct Checkout {
     pub(crate) cargo: OsString,
     /// Where cargo keeps registry sources.
     pub(crate) cargo_home: PathBuf,
-    /// The home folder of the user, if there is one.
-    pub(crate) home: Option<PathBuf>,
+    /// The home folders of the user and of cargo, as they were given and canonical.
+    pub(crate) homes: Vec<PathBuf>,
 }
 
 impl Checkout {
@@ -32,11 +32,13 @@ impl Checkout {
             .or_else(|| home.as_ref().map(|home| home.join(".cargo")))
             .context("neither CARGO_HOME nor HOME is set")?;
         fs::create_dir_all(&cargo_home)?;
+        let given: Vec<_> = home.into_iter().chain([cargo_home.clone()]).collect();
+        let canonical: Vec<_> = given.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
         Ok(Self {
             root: fs::canonicalize(root())?,
             cargo: env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
             cargo_home: fs::canonicalize(cargo_home)?,
-            home: home.and_then(|home| home.canonicalize().ok()),
+            homes: given.into_iter().chain(canonical).collect(),
         })
     }
 

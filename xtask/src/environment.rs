@@ -1,6 +1,6 @@
 //! The environment of every cargo call that builds a component. Pure: the same for all components of a checkout,
-//! because cargo rebuilds what was built with other flags; and it decides the bytes, so nothing of the caller's
-//! settings gets through.
+//! because cargo rebuilds what was built with other flags; and it decides the bytes, so the caller's flags do not get
+//! through. Which compilers there are stays the caller's business.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -29,17 +29,18 @@ pub(crate) struct Environment {
 const SOURCE_DATE_EPOCH: &str = "315532800";
 
 /// Variables that change how cargo builds, or that `cargo run` set for us and not for it.
-const REMOVED: [&str; 8] = [
+const REMOVED: [&str; 9] = [
     "CARGO_BUILD_INCREMENTAL",
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_BUILD_TARGET",
     "CARGO_BUILD_TARGET_DIR",
     "CARGO_UNSTABLE_TRIM_PATHS",
+    "RUSTC_BOOTSTRAP",
     "RUSTFLAGS",
     "CARGO_BIN_NAME",
     "CARGO_CRATE_NAME",
 ];
-const REMOVED_PREFIXES: [&str; 3] = ["CARGO_PROFILE_", "CARGO_PKG_", "CARGO_MANIFEST_"];
+const REMOVED_PREFIXES: [&str; 5] = ["CARGO_PROFILE_", "CARGO_PKG_", "CARGO_MANIFEST_", "CFLAGS", "CXXFLAGS"];
 
 /// The paths that are renamed; a path inside another one comes after it, because the last match counts.
 pub(crate) fn remaps(checkout: &Checkout) -> Vec<Remap> {
@@ -60,16 +61,17 @@ pub(crate) fn environment(
 ) -> Environment {
     let remaps = remaps(checkout);
     let inherited: Vec<_> = inherited.into_iter().collect();
-    let inherited_value = |name: &str| inherited.iter().find(|(key, _)| key == name).map(|(_, value)| value);
-    let c_flags = |name: &str| join(inherited_value(name).map(OsString::as_os_str), &c_flags(&remaps));
+    let c_flags = c_flags(&remaps);
     let mut set = vec![
         ("CARGO_ENCODED_RUSTFLAGS".to_owned(), rust_flags(&remaps)),
         ("CARGO_BUILD_BUILD_DIR".to_owned(), checkout.build_dir().into()),
         ("CARGO_TARGET_DIR".to_owned(), target_dir.into()),
+        // Canonical, like the path that is renamed: cargo takes it as it is given.
+        ("CARGO_HOME".to_owned(), checkout.cargo_home.clone().into()),
         ("CARGO_INCREMENTAL".to_owned(), "0".into()),
         ("SOURCE_DATE_EPOCH".to_owned(), SOURCE_DATE_EPOCH.into()),
-        ("CFLAGS".to_owned(), c_flags("CFLAGS")),
-        ("CXXFLAGS".to_owned(), c_flags("CXXFLAGS")),
+        ("CFLAGS".to_owned(), c_flags.clone()),
+        ("CXXFLAGS".to_owned(), c_flags),
     ];
     if remaps.iter().any(|remap| needs_quotes(remap.from.as_os_str())) {
         set.push(("CC_SHELL_ESCAPED_FLAGS".to_owned(), "1".into()));
@@ -120,16 +122,6 @@ fn c_flags(remaps: &[Remap]) -> OsString {
     flags
 }
 
-fn join(first: Option<&OsStr>, second: &OsStr) -> OsString {
-    let mut joined = OsString::new();
-    if let Some(first) = first.filter(|first| !first.is_empty()) {
-        joined.push(first);
-        joined.push(" ");
-    }
-    joined.push(second);
-    joined
-}
-
 fn needs_quotes(path: &OsStr) -> bool {
     path.to_string_lossy().contains(|c: char| c.is_whitespace() || "\"\\$`&;|<>()*?#~".contains(c))
 }
@@ -139,7 +131,12 @@ mod tests {
     use super::*;
 
     fn checkout(root: &str, cargo_home: &str) -> Checkout {
-        Checkout { root: root.into(), cargo: "cargo".into(), cargo_home: cargo_home.into(), home: None }
+        Checkout {
+            root: root.into(),
+            cargo: "cargo".into(),
+            cargo_home: cargo_home.into(),
+            homes: Vec::new(),
+        }
     }
 
     fn value(environment: &Environment, name: &str) -> String {
@@ -160,9 +157,13 @@ mod tests {
         let inherited = ["RUSTFLAGS", "CARGO_PROFILE_RELEASE_LTO", "PATH", "CARGO_PKG_NAME", "CFLAGS"];
         let inherited = inherited.map(|name| (name.into(), "x".into()));
         let environment = environment(&checkout("/a", "/h"), Path::new("/t"), inherited);
-        assert_eq!(environment.removed, ["CARGO_PKG_NAME", "CARGO_PROFILE_RELEASE_LTO", "RUSTFLAGS"]);
+        assert_eq!(
+            environment.removed,
+            ["CARGO_PKG_NAME", "CARGO_PROFILE_RELEASE_LTO", "CFLAGS", "RUSTFLAGS"]
+        );
         assert_eq!(value(&environment, "CARGO_INCREMENTAL"), "0");
-        assert!(value(&environment, "CFLAGS").starts_with("x -ffile-prefix-map=/"));
+        assert_eq!(value(&environment, "CARGO_HOME"), "/h");
+        assert!(value(&environment, "CFLAGS").starts_with("-ffile-prefix-map=/"));
         assert!(value(&environment, "CXXFLAGS").starts_with("-ffile-prefix-map=/"));
     }
 

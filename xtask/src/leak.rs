@@ -1,6 +1,6 @@
 //! Paths of the building machine in a finished binary.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use memchr::memmem;
 
@@ -24,7 +24,7 @@ pub(crate) struct Leak {
 pub(crate) fn needles(checkout: &Checkout) -> Vec<Vec<u8>> {
     let remaps = remaps(checkout);
     let mut folders: Vec<&Path> = remaps.iter().map(|remap| remap.from.as_path()).collect();
-    folders.extend(checkout.home.as_deref());
+    folders.extend(checkout.homes.iter().map(PathBuf::as_path));
     // A folder that is called like what paths are renamed to cannot be told from a renamed path.
     folders.retain(|folder| !remaps.iter().any(|remap| Path::new(remap.to).starts_with(folder)));
     folders.into_iter().map(|folder| [folder.as_os_str().as_encoded_bytes(), b"/"].concat()).collect()
@@ -54,7 +54,7 @@ mod tests {
             root: root.into(),
             cargo: "cargo".into(),
             cargo_home: "/h/.cargo".into(),
-            home: Some("/h".into()),
+            homes: vec!["/h".into()],
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use racetrack_bundle::{Diagnostics, Origin, PluginSource};
+use racetrack_bundle::{Diagnostics, PluginSource};
 use racetrack_core::{Category, PluginManifest};
 
 use crate::codes;
@@ -44,8 +44,6 @@ pub(crate) struct PlannedPlugin {
     pub(crate) manifest: PluginManifest,
     /// The place of its table among all `[[plugin]]` tables, counted from 0.
     pub(crate) position: usize,
-    /// The folder or bundle, canonical.
-    pub(crate) origin: Origin,
     /// The source as the declaration writes it.
     pub(crate) source: String,
     /// The line that declares it, such as `racetrack.toml:12`.
@@ -143,7 +141,6 @@ fn plan_one(
     let resources = plugin.source.files.iter().filter_map(|file| file.path.strip_prefix("resources/"));
     PlannedPlugin {
         position: plugin.declaration.position,
-        origin: plugin.declaration.origin.clone(),
         source: plugin.declaration.source.clone(),
         declared_at: declaration.line_of(&plugin.declaration),
         digest: plugin.source.digest.clone(),
@@ -227,6 +224,7 @@ fn identifier(manifest: &PluginManifest) -> String {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use racetrack_bundle::Origin;
 
     use super::*;
     use crate::declaration::{Document, Profiles};

@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use racetrack_bundle::Origin;
 
 use crate::checkout::Checkout;
 use crate::declaration::Declaration;
 use crate::generate::{CheckoutManifest, Frame, GeneratedFile, GeneratedLink, GeneratedWorkspace, generate};
 use crate::members::{needed_members, outermost};
-use crate::plan::{PlannedComponent, PlannedPlugin};
+use crate::plan::PlannedComponent;
 
 /// The folder of the generated workspace of a component.
 pub(crate) fn folder(declaration: &Declaration, component: &str) -> PathBuf {
@@ -37,15 +36,8 @@ pub(crate) fn assemble(
         crates.map(|member| GeneratedLink { path: member.to_owned(), target: checkout.root.join(member) });
     let plugins = component.plugins.iter().map(|plugin| GeneratedLink {
         path: format!("plugins/{}", plugin.folder),
-        target: plugin_folder(plugin, checkout),
+        // Folders are built from a copy in the store as well: exactly the files that were checked and digested.
+        target: checkout.store().join(&plugin.folder),
     });
     Ok(GeneratedWorkspace { links: crates.chain(plugins).collect(), files })
-}
-
-/// Where the crate of a plugin is: its own folder, or where its bundle is unpacked.
-fn plugin_folder(plugin: &PlannedPlugin, checkout: &Checkout) -> PathBuf {
-    match &plugin.origin {
-        Origin::Folder(folder) => folder.clone(),
-        Origin::Zip(_) => checkout.store().join(&plugin.folder),
-    }
 }

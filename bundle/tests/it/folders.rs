@@ -112,6 +112,17 @@ mod unix {
     }
 
     #[test]
+    fn an_ignore_file_that_is_a_link() {
+        let folder = PluginFolder::new();
+        fs_err::os::unix::fs::symlink("/dev/zero", folder.path().join(".racetrackignore")).expect("linked");
+        assert_snapshot!(folder.refused(), @r"
+        error[source-unreadable]: the file is no regular file of at most 65536 bytes
+        --> plugin/.racetrackignore
+         = help: write the rules into a plain file
+        ");
+    }
+
+    #[test]
     fn an_ignore_file_that_cannot_be_read() {
         let folder = PluginFolder::new();
         fs_err::create_dir(folder.path().join(".racetrackignore")).expect("created");

@@ -105,7 +105,6 @@ async fn serve<C: Component>(
     registrations: impl IntoIterator<Item = &'static Registration>,
     config: Config<C::Settings>,
 ) -> Result<HookRuntime, Failure> {
-    let signals = server::signals()?;
     let Config { service: config, component } = config;
     let metrics = Metrics::install();
     let hooks = HookRuntime::start(plan, registrations, &config)?;
@@ -123,6 +122,8 @@ async fn serve<C: Component>(
     let service = Service { identity, hooks: hooks.clone(), readiness: Readiness::default(), metrics };
     let readiness = service.readiness.clone();
     let router = C::open(service, component).await.map_err(Failure::Component)?;
+    // Until here a signal ends the process at once, as it does by default: nothing has been done that could be lost.
+    let signals = server::signals()?;
     server::serve(listener, router, &readiness, signals, config.shutdown_grace_period).await?;
     Ok(hooks)
 }

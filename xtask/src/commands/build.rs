@@ -108,15 +108,15 @@ fn exclusive(declaration: &Declaration, shell: &Shell) -> Result<std::fs::File> 
     Ok(file)
 }
 
+/// Puts every plugin into the store. What is there already is compared, and made anew if somebody has changed it.
 fn unpack(loaded: &Loaded, checkout: &Checkout, shell: &Shell) -> Result<()> {
     let store = checkout.store();
     let is_new = |source: &racetrack_bundle::PluginSource| {
         matches!(source.origin, Origin::Zip(_)) && !store.join(source.store_name()).exists()
     };
-    let new: Vec<_> = loaded.plugins.iter().filter(|plugin| is_new(&plugin.source)).collect();
-    let progress = shell.progress("Unpacking", new.len());
-    for plugin in new {
-        if progress.is_hidden() {
+    let progress = shell.progress("Unpacking", loaded.plugins.len());
+    for plugin in &loaded.plugins {
+        if progress.is_hidden() && is_new(&plugin.source) {
             shell.status("Unpacking", &plugin.declaration.source);
         }
         progress.set_message(plugin.declaration.source.clone());
@@ -172,15 +172,16 @@ fn build_one(
     let binary = cargo::compile(name, &folder, &target_dir, options, checkout, shell)
         .map_err(|error| explain(error, component, &folder, checkout))?;
     shell.status("Checking", format_args!("component `{name}`"));
-    if lock::copy_out(&committed, &folder)? {
-        shell.status("Locking", checkout.display(&committed));
-    }
     if options.target.as_ref().is_none_or(|target| target == HOST_TRIPLE) {
         self_report::compare(&self_report::ask(&binary)?, component)?;
     } else {
         shell.warn(format_args!("`{name}` is for another machine, so it was not asked for its plugins"));
     }
-    install(&binary, out_dir, checkout)
+    let installed = install(&binary, out_dir, checkout)?;
+    if lock::copy_out(&committed, &folder)? {
+        shell.status("Locking", checkout.display(&committed));
+    }
+    Ok(installed)
 }
 
 /// Says which plugin a failure comes from; cargo has said the rest.

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::build;
 use crate::checkout::Checkout;
@@ -43,7 +43,7 @@ pub(crate) fn run(
 ) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
     let distribution = build::run(declaration, &args.build, checkout, shell)?;
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot listen for Ctrl-C")?;
     }
     let chosen: BTreeMap<_, _> =
@@ -59,8 +59,10 @@ pub(crate) fn run(
         running.push(start(name, binary, address, shell)?);
     }
     for component in &mut running {
-        if !wait_until_ready(component, &stop)? {
-            return stop_all(running, shell);
+        match wait_until_ready(component, &stop) {
+            Ok(true) => {}
+            Ok(false) => return stop_all(running, shell),
+            Err(error) => return stop_all(running, shell).and(Err(error)),
         }
         shell.status("Serving", format_args!("`{}` at http://{}", component.name, component.address));
     }

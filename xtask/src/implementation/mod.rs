@@ -112,13 +112,13 @@ fn visit(
     each: &mut impl FnMut(&PluginImpl, bool),
 ) {
     for item in Items(tokens.into_iter()) {
+        if item.attributes.iter().any(is_cfg_test) {
+            continue;
+        }
         if let Some(found) = item.as_plugin() {
             each(&found, in_root);
         }
         let Some((name, content)) = item.as_module() else { continue };
-        if item.attributes.iter().any(is_cfg_test) {
-            continue;
-        }
         match content {
             Some(content) => {
                 let folder = join(&module.folder, &name);
