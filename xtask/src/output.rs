@@ -43,7 +43,11 @@ pub(crate) fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -
     let name = path.file_name().context("a file has a name")?.to_string_lossy();
     fs::create_dir_all(parent)?;
     let temporary = parent.join(format!(".{name}.{}", std::process::id()));
-    make(&temporary)?;
+    if let Err(error) = make(&temporary) {
+        // Whether there is something to remove depends on how far it got.
+        let _ = fs::remove_file(&temporary);
+        return Err(error.into());
+    }
     Ok(fs::rename(&temporary, path)?)
 }
 

@@ -172,6 +172,7 @@ fn build_one(
     let binary = cargo::compile(name, &folder, &target_dir, options, checkout, shell)
         .map_err(|error| explain(error, component, &folder, checkout))?;
     shell.status("Checking", format_args!("component `{name}`"));
+    lock::check(&folder)?;
     if options.target.as_ref().is_none_or(|target| target == HOST_TRIPLE) {
         self_report::compare(&self_report::ask(&binary)?, component)?;
     } else {
@@ -210,21 +211,28 @@ fn explain(
 }
 
 /// Puts a binary into the output folder, unless it is there already. Only binaries without paths of this machine get
-/// there, so what is there already needs no second search.
+/// there, so what is there already needs no second search; it is known by its size and its time, which is that of the
+/// original.
 fn install(binary: &Path, out_dir: &Path, checkout: &Checkout) -> Result<PathBuf> {
-    let content = fs::read(binary)?;
     let place = out_dir.join(binary.file_name().context("a binary has a name")?);
-    if fs::metadata(&place).is_ok_and(|found| found.is_file() && found.len() == content.len() as u64)
-        && fs::read(&place)? == content
-    {
+    let original = fs::metadata(binary)?;
+    let time = original.modified().context("cannot tell when the binary was made")?;
+    let is_original = |found: std::fs::Metadata| {
+        found.is_file() && found.len() == original.len() && found.modified().is_ok_and(|found| found == time)
+    };
+    if fs::metadata(&place).is_ok_and(is_original) {
         return Ok(place);
     }
+    let content = fs::read(binary)?;
     if let Some(leak) = leak::find(&content, &leak::needles(checkout)) {
         return Err(leak.into());
     }
     if place.is_dir() {
         bail!("there is a folder where the binary {} belongs", place.display());
     }
-    output::replace(&place, |temporary| std::fs::copy(binary, temporary).map(drop))?;
+    output::replace(&place, |temporary| {
+        std::fs::copy(binary, temporary)?;
+        std::fs::File::options().write(true).open(temporary)?.set_modified(time)
+    })?;
     Ok(place)
 }
