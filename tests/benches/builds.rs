@@ -84,7 +84,8 @@ impl Bench {
     fn cargo(&self) {
         let mut command = Command::new(env!("CARGO"));
         command.args(["build", "--offline"]).current_dir(&self.plain);
-        command.env("CARGO_TARGET_DIR", self.plain.join("target"));
+        // One for all sizes, so that the crates they share are compiled once.
+        command.env("CARGO_TARGET_DIR", checkout().join("target/system-tests/bench-builds-hand-written"));
         let _ = Finished::run(&mut command).succeeded();
     }
 }
