@@ -15,8 +15,10 @@ fn the_first_party_plugins_fit_together() {
     sandbox.declare(&names.iter().map(table).collect::<String>());
     let _ = sandbox.xtask(&["build", "--profile", "dev"]).succeeded();
 
-    sandbox.write("empty.yaml", "{}\n");
-    let lifecycle = RunningComponent::start(&sandbox.binary("lifecycle"), &sandbox.path("empty.yaml"));
+    let state = sandbox.path("state");
+    let config = format!("plugins: {{process-infrastructure: {{state-folder: '{}'}}}}\n", state.display());
+    sandbox.write("lifecycle.yaml", &config);
+    let lifecycle = RunningComponent::start(&sandbox.binary("lifecycle"), &sandbox.path("lifecycle.yaml"));
     let keys = |value: &Value| value.as_object().map(|map| map.keys().cloned().collect::<Vec<_>>());
     let (_, targets) = lifecycle.get("/api/v1/plugin/infrastructure_targets");
     assert_eq!(keys(&targets).as_deref(), Some(&["process".to_owned()][..]));
