@@ -28,6 +28,8 @@ impl RunningComponent {
         command
             .args(["serve", "--http-address", "127.0.0.1:0", "--log-format", "json", "--config"])
             .arg(config);
+        // What a component keeps by default is relative to its working folder.
+        command.current_dir(config.parent().expect("a file is in a folder"));
         let child = command.stderr(Stdio::piped()).spawn().expect("the component can be started");
         let mut running = Self { address: SocketAddr::from(([0; 4], 0)), child };
         let log = BufReader::new(running.child.stderr.take().expect("standard error is piped"));
