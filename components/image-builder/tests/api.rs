@@ -64,6 +64,7 @@ async fn app() -> (Router, tempfile::TempDir) {
         },
         hooks: HookRuntime::start(&PLAN, [&REGISTRATION], &config).expect("as planned"),
         readiness: Readiness::default(),
+        http_address: ([127, 0, 0, 1], 0).into(),
         metrics: Metrics::install(),
     };
     let folder = tempfile::tempdir().expect("can be made");

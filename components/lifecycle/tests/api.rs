@@ -130,6 +130,7 @@ fn service(rows: Vec<PlannedPlugin>) -> Service {
         },
         hooks: HookRuntime::start(plan, registrations, &config).expect("as planned"),
         readiness: Readiness::default(),
+        http_address: ([127, 0, 0, 1], 0).into(),
         metrics: Metrics::install(),
     }
 }

@@ -56,6 +56,8 @@ pub struct Service {
     pub readiness: Readiness,
     /// What has been counted.
     pub metrics: Metrics,
+    /// Where it listens; with the port that the system chose, if it was to choose.
+    pub http_address: SocketAddr,
 }
 
 /// Who a component is, as its health endpoints and metrics tell.

@@ -1,18 +1,24 @@
 //! Whether the component lives, and whether it is ready for requests.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::Service;
 
 /// Whether requests are welcome: from the end of the start to the signal to stop.
-#[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+#[derive(Clone, Debug)]
+pub struct Readiness(watch::Sender<Stage>);
+
+/// Where a component is between its start and its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Starting,
+    Serving,
+    Stopping,
+}
 
 /// What `GET /live` answers.
 #[derive(Debug, Serialize)]
@@ -31,11 +37,29 @@ pub struct Ready {
 impl Readiness {
     /// Whether requests are welcome.
     pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        *self.0.borrow() == Stage::Serving
     }
 
-    pub(crate) fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
+    /// Waits until the component is about to stop. For what would go on for ever, such as open WebSockets: the server
+    /// waits for them while it stops.
+    pub async fn stopping(&self) {
+        let mut stage = self.0.subscribe();
+        // The sender is this very value, so it is there while this waits.
+        let _ = stage.wait_for(|stage| *stage == Stage::Stopping).await;
+    }
+
+    pub(crate) fn serve(&self) {
+        self.0.send_replace(Stage::Serving);
+    }
+
+    pub(crate) fn stop(&self) {
+        self.0.send_replace(Stage::Stopping);
+    }
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(watch::Sender::new(Stage::Starting))
     }
 }
 

@@ -119,7 +119,9 @@ async fn serve<C: Component>(
     tokio::spawn(metrics.clone().keep_up());
 
     let listener = server::bind(config.http_address).await?;
-    let service = Service { identity, hooks: hooks.clone(), readiness: Readiness::default(), metrics };
+    let http_address = server::address_of(&listener)?;
+    let readiness = Readiness::default();
+    let service = Service { identity, hooks: hooks.clone(), readiness, metrics, http_address };
     let readiness = service.readiness.clone();
     let router = C::open(service, component).await.map_err(Failure::Component)?;
     // Until here a signal ends the process at once, as it does by default: nothing has been done that could be lost.

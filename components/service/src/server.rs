@@ -37,6 +37,11 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError
     listener.map_err(|source| ServerError::Bind { address, source })
 }
 
+/// Where a listener listens.
+pub(crate) fn address_of(listener: &TcpListener) -> Result<SocketAddr, ServerError> {
+    listener.local_addr().map_err(ServerError::Serve)
+}
+
 /// Serves until a signal, then finishes what is under way, for `grace` at most. A second signal ends that at once.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -45,7 +50,7 @@ pub(crate) async fn serve(
     mut signals: mpsc::Receiver<Signal>,
     grace: Duration,
 ) -> Result<(), ServerError> {
-    let address = listener.local_addr().map_err(ServerError::Serve)?;
+    let address = address_of(&listener)?;
     let (stop, stopping) = oneshot::channel::<()>();
     let listener = listener.tap_io(|connection| {
         if let Err(error) = connection.set_nodelay(true) {
@@ -57,13 +62,13 @@ pub(crate) async fn serve(
         let _ = stopping.await;
     });
     let mut server = std::pin::pin!(server.into_future());
-    readiness.set(true);
+    readiness.serve();
     tracing::info!(%address, "listening on http://{address}");
     tokio::select! {
         result = &mut server => return result.map_err(ServerError::Serve),
         Some(signal) = signals.recv() => tracing::info!(signal, "stopping on {signal}; a second signal ends at once"),
     }
-    readiness.set(false);
+    readiness.stop();
     drop(stop);
     tokio::select! {
         result = &mut server => {

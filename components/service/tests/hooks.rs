@@ -12,6 +12,7 @@ use racetrack_core::registration::Registration;
 use racetrack_core::registry::Outcome;
 use racetrack_core::{EnvVars, Hook, HookResult, Plugin, async_trait};
 use racetrack_service::HookRuntime;
+use racetrack_service::hooks::TargetCall;
 use racetrack_service::config::{self, ServiceConfig};
 use racetrack_service::settings::NoSettings;
 
@@ -179,4 +180,27 @@ async fn the_event_reaches_every_plugin() {
     let answers: Vec<_> =
         outcomes.await.into_iter().map(|outcome| outcome.result.expect("answers")).collect();
     assert_eq!(answers, ["the event", "the event"]);
+}
+
+#[tokio::test]
+async fn parts_of_targets_are_guarded_like_hooks() {
+    let _release = ReleaseAtEnd("blocks-target");
+    let hooks = started(&["good"]);
+    let call = TargetCall { target: "docker", plugin: 0, method: "delete_job", limit: Some(LIMIT) };
+    let ask = |name: &str| {
+        let plugin = Named(name.to_owned());
+        hooks.call_target(call, move || Box::pin(async move { plugin.job_runtime_env_vars().await }))
+    };
+    for good in ["good", "waits", "spawns"] {
+        assert_eq!(ask(good).await.expect("answers")["PLUGIN"], good);
+    }
+    for (bad, cause) in [
+        ("errs", "out of paper"),
+        ("panics", "it panicked: boom in panics"),
+        ("hangs", "it did not finish within 500 ms"),
+        ("blocks-target", "it blocked its thread for more than 500 ms, and was given up"),
+    ] {
+        let failed = "`delete_job` of infrastructure target `docker` (plugin `good` 1.0.0) failed";
+        assert_eq!(ask(bad).await.expect_err(bad).one_line(), format!("{failed}: {cause}"));
+    }
 }

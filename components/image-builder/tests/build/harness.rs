@@ -167,6 +167,7 @@ impl ImageBuilderUnderTest {
             },
             hooks: HookRuntime::start(&PLAN, [&REGISTRATION], &config).expect("as planned"),
             readiness: Readiness::default(),
+            http_address: ([127, 0, 0, 1], 0).into(),
             metrics: Metrics::install(),
         };
         let app = App::open(service, settings.with_defaults()).await.expect("opens");

@@ -8,6 +8,7 @@
 //! the server's runtime, which no plugin can block.
 
 mod round;
+mod target_call;
 
 use std::io;
 use std::sync::{Arc, mpsc};
@@ -24,6 +25,7 @@ use racetrack_core::{Hook, HookResult, Plugin, PluginError, Registry};
 use tokio::runtime::{Handle, Runtime};
 
 use self::round::{Answer, BlockedThreads, Round, RoundContext, Step};
+pub use self::target_call::{TargetCall, TargetFailure};
 use crate::config::ServiceConfig;
 use crate::metrics;
 use crate::observability::OneLine;
@@ -194,10 +196,9 @@ impl HookRuntime {
         }
     }
 
-    /// How long a round may stand still: somewhat longer than the time limit, which ends the hooks that only wait.
+    /// How long a round may stand still.
     fn patience(&self) -> Duration {
-        let limit = self.registry().time_limit().duration;
-        limit + (limit / 10).clamp(Duration::from_millis(20), Duration::from_secs(1))
+        target_call::patience(self.registry().time_limit().duration)
     }
 
     fn given_up<T>(&self, plugin: usize, failure: HookFailure) -> Outcome<T> {

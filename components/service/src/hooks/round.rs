@@ -33,7 +33,7 @@ pub(super) struct BlockedThreads(Arc<AtomicUsize>);
 pub(super) struct Round<T> {
     answers: UnboundedReceiver<Answer<T>>,
     place: Place,
-    thread: Arc<RoundThread>,
+    thread: Arc<PluginThread>,
     is_given_up: bool,
 }
 
@@ -61,14 +61,14 @@ enum Place {
     One(Arc<AtomicBool>),
 }
 
-/// The thread of a round: counted as blocked from the time when the round is given up until the thread ends.
-struct RoundThread {
+/// A thread for code of plugins: counted as blocked from the time when it is given up until it ends.
+pub(super) struct PluginThread {
     has_ended_or_is_given_up: AtomicBool,
     blocked: BlockedThreads,
 }
 
 /// Tells that the thread ends, also when it panics.
-struct EndOfThread(Arc<RoundThread>);
+struct EndOfThread(Arc<PluginThread>);
 
 impl<T: Send + 'static> Round<T> {
     /// Calls a hook on the plugins that implement it, from the one at index `first` of the hook's list on.
@@ -140,17 +140,9 @@ impl<T: Send + 'static> Round<T> {
         body: impl FnOnce(&RoundContext, &UnboundedSender<Answer<T>>) + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, answers) = unbounded_channel();
-        let round_thread = Arc::new(RoundThread {
-            has_ended_or_is_given_up: AtomicBool::new(false),
-            blocked: context.blocked.clone(),
-        });
-        let end = EndOfThread(Arc::clone(&round_thread));
-        let span = Span::current();
-        thread::Builder::new().name("hook".to_owned()).spawn(move || {
-            let _end = end;
-            span.in_scope(|| body(&context, &sender));
-        })?;
-        Ok(Self { answers, place, thread: round_thread, is_given_up: false })
+        let blocked = context.blocked.clone();
+        let thread = PluginThread::spawn(blocked, move || body(&context, &sender))?;
+        Ok(Self { answers, place, thread, is_given_up: false })
     }
 }
 
@@ -178,8 +170,21 @@ impl Place {
     }
 }
 
-impl RoundThread {
-    fn give_up(&self) {
+impl PluginThread {
+    /// Starts a thread that runs `body`, within the caller's span.
+    pub(super) fn spawn(blocked: BlockedThreads, body: impl FnOnce() + Send + 'static) -> io::Result<Arc<Self>> {
+        let has_ended_or_is_given_up = AtomicBool::new(false);
+        let plugin_thread = Arc::new(Self { has_ended_or_is_given_up, blocked });
+        let end = EndOfThread(Arc::clone(&plugin_thread));
+        let span = Span::current();
+        thread::Builder::new().name("hook".to_owned()).spawn(move || {
+            let _end = end;
+            span.in_scope(body);
+        })?;
+        Ok(plugin_thread)
+    }
+
+    pub(super) fn give_up(&self) {
         self.blocked.add();
         if self.has_ended_or_is_given_up.swap(true, Ordering::AcqRel) {
             self.blocked.remove();
