@@ -28,6 +28,7 @@ use std::process::ExitCode;
 
 use axum::Router;
 use racetrack_core::plan::ComponentPlan;
+use racetrack_service::config::Config;
 use racetrack_service::{Component, Service};
 
 pub use app::App;
@@ -50,6 +51,10 @@ impl Component for ImageBuilder {
         "Turns the source of jobs into images, by the job types that its plugins provide.";
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const HTTP_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7201);
+
+    fn check(config: &Config<ImageBuilderSettings>) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(settings::check(config)?)
+    }
 
     async fn open(
         service: Service,

@@ -9,16 +9,17 @@ use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use racetrack_service::setting_value::AuthToken;
 use serde_json::{Value, json};
 
 use crate::request::DeploymentId;
-use crate::settings::{AuthToken, LifecycleUrl};
+use crate::settings::LifecycleUrl;
 
 /// How long lifecycle may take to answer. A build does not wait for it much longer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The header of the token.
-const AUTH_HEADER: &str = "x-racetrack-auth";
+pub(crate) const AUTH_HEADER: &str = "x-racetrack-auth";
 
 /// What a build is doing. The text also stands before every error of that phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

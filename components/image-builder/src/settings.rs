@@ -1,6 +1,6 @@
 //! The settings that image-builder has besides those of every component, and what comes of them.
 
-use std::fmt;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use clap::Args;
-use racetrack_core::Quantity;
+use racetrack_service::config::Config;
+use racetrack_service::setting_value::{AuthToken, Size};
 use racetrack_service::settings::{Settings, Span};
 use serde::Deserialize;
 
@@ -25,9 +26,15 @@ pub struct ImageBuilderSettings {
     #[arg(long, env, value_name = "URL")]
     pub lifecycle_url: Option<LifecycleUrl>,
 
-    /// The token that lifecycle is shown with them [default: none]
+    /// The secret that lifecycle and image-builder show each other, the same in both: without it a request is refused
+    /// [default: none]
     #[arg(long, env, value_name = "TOKEN")]
-    pub lifecycle_auth_token: Option<AuthToken>,
+    pub component_auth_token: Option<AuthToken>,
+
+    /// Whether to listen where other machines can reach it without a `component-auth-token`, so that anybody there can
+    /// build: true or false [default: false]
+    #[arg(long, env, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub allow_unauthenticated_remote_access: Option<bool>,
 
     /// How the source of jobs may be fetched, of https, http, ssh and file, with commas between [default: https,http]
     #[arg(long, env, value_name = "PROTOCOLS")]
@@ -92,7 +99,7 @@ pub struct ImageBuilderSettings {
 #[expect(missing_docs, reason = "the fields are documented in `ImageBuilderSettings`")]
 pub struct BuildConfig {
     pub lifecycle_url: LifecycleUrl,
-    pub lifecycle_auth_token: Option<AuthToken>,
+    pub component_auth_token: Option<AuthToken>,
     pub allowed_git_protocols: GitProtocols,
     pub git_time_limit: Duration,
     pub verify_manifest_consistency: bool,
@@ -122,16 +129,6 @@ pub struct UnpackLimits {
 #[serde(try_from = "String")]
 pub struct LifecycleUrl(String);
 
-/// A token; its `Debug` form does not show it.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct AuthToken(String);
-
-/// A number of bytes, as people write it: `256Mi`. Never zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Quantity")]
-pub struct Size(pub u64);
-
 /// A text that is no [`LifecycleUrl`].
 #[derive(Debug, thiserror::Error)]
 #[error("`{text}` is no address of lifecycle; write one such as http://127.0.0.1:7202, or nothing")]
@@ -140,24 +137,26 @@ pub struct InvalidLifecycleUrl {
     pub text: String,
 }
 
-/// A text that is no [`AuthToken`]. The text is not repeated.
+/// Image-builder would be open to everybody.
 #[derive(Debug, thiserror::Error)]
-#[error("a token has visible ASCII characters only")]
-pub struct InvalidAuthToken;
-
-/// A text that is no [`Size`].
-#[derive(Debug, thiserror::Error)]
-#[error("`{text}` is no number of bytes; write one such as 1000000 or 256Mi, at least 1")]
-pub struct InvalidSize {
-    /// The text found.
-    pub text: String,
+#[error(
+    "refusing to listen on {address}: other machines could reach it and have anything built; set component-auth-token \
+     here and in lifecycle, listen on 127.0.0.1, or set allow-unauthenticated-remote-access when something else guards \
+     it"
+)]
+pub struct OpenToEverybody {
+    /// Where it was to listen.
+    pub address: SocketAddr,
 }
 
 impl Settings for ImageBuilderSettings {
     fn or(self, other: Self) -> Self {
         Self {
             lifecycle_url: self.lifecycle_url.or(other.lifecycle_url),
-            lifecycle_auth_token: self.lifecycle_auth_token.or(other.lifecycle_auth_token),
+            component_auth_token: self.component_auth_token.or(other.component_auth_token),
+            allow_unauthenticated_remote_access: self
+                .allow_unauthenticated_remote_access
+                .or(other.allow_unauthenticated_remote_access),
             allowed_git_protocols: self.allowed_git_protocols.or(other.allowed_git_protocols),
             git_time_limit: self.git_time_limit.or(other.git_time_limit),
             verify_manifest_consistency: self
@@ -189,7 +188,7 @@ impl ImageBuilderSettings {
         let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
         BuildConfig {
             lifecycle_url: self.lifecycle_url.unwrap_or_default(),
-            lifecycle_auth_token: self.lifecycle_auth_token,
+            component_auth_token: self.component_auth_token,
             allowed_git_protocols: self.allowed_git_protocols.unwrap_or_default(),
             git_time_limit: span(self.git_time_limit, 10 * 60),
             verify_manifest_consistency: self.verify_manifest_consistency.unwrap_or(true),
@@ -210,17 +209,23 @@ impl ImageBuilderSettings {
     }
 }
 
+/// Refuses an address that other machines can reach, unless callers have to show a token, or that is wanted.
+pub(crate) fn check(config: &Config<ImageBuilderSettings>) -> Result<(), OpenToEverybody> {
+    let address = config.service.http_address;
+    let ImageBuilderSettings { component_auth_token, allow_unauthenticated_remote_access, .. } =
+        &config.component;
+    let is_guarded = component_auth_token.is_some() || allow_unauthenticated_remote_access.unwrap_or(false);
+    if is_guarded || address.ip().to_canonical().is_loopback() {
+        Ok(())
+    } else {
+        Err(OpenToEverybody { address })
+    }
+}
+
 impl LifecycleUrl {
     /// The address, if there is one.
     pub fn get(&self) -> Option<&str> {
         Some(self.0.as_str()).filter(|url| !url.is_empty())
-    }
-}
-
-impl AuthToken {
-    /// The token itself.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
     }
 }
 
@@ -244,59 +249,11 @@ impl FromStr for LifecycleUrl {
     }
 }
 
-impl FromStr for AuthToken {
-    type Err = InvalidAuthToken;
+impl TryFrom<String> for LifecycleUrl {
+    type Error = InvalidLifecycleUrl;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
-        if is_visible { Ok(Self(text.to_owned())) } else { Err(InvalidAuthToken) }
-    }
-}
-
-impl FromStr for Size {
-    type Err = InvalidSize;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let quantity: Result<Quantity, _> = text.parse();
-        quantity.map_err(|_| InvalidSize { text: text.to_owned() })?.try_into()
-    }
-}
-
-impl TryFrom<Quantity> for Size {
-    type Error = InvalidSize;
-
-    fn try_from(quantity: Quantity) -> Result<Self, Self::Error> {
-        /// The largest number up to which a floating-point number, as a quantity is, has every integer.
-        const LARGEST: f64 = 9_007_199_254_740_992.0;
-        if !(1.0..=LARGEST).contains(&quantity.value()) {
-            return Err(InvalidSize { text: quantity.to_string() });
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "the value is positive and below 2⁵³; a fraction of a byte does not count"
-        )]
-        Ok(Self(quantity.value() as u64))
-    }
-}
-
-macro_rules! try_from_string {
-    ($($name:ident: $error:ident),*) => {$(
-        impl TryFrom<String> for $name {
-            type Error = $error;
-
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                text.parse()
-            }
-        }
-    )*};
-}
-
-try_from_string!(LifecycleUrl: InvalidLifecycleUrl, AuthToken: InvalidAuthToken);
-
-impl fmt::Debug for AuthToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AuthToken(…)")
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 
@@ -318,16 +275,8 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_quantities_of_at_least_a_byte() {
-        assert_eq!("1.5Ki".parse::<Size>().expect("valid"), Size(1536));
-        for text in ["0", "100m", "-1", "1KB", "", "9E"] {
-            assert!(text.parse::<Size>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
     fn every_option_may_stand_in_the_file() {
-        let text = "lifecycle-url: ''\nlifecycle-auth-token: abc\nallowed-git-protocols: [https, ssh]\n\
+        let text = "lifecycle-url: ''\ncomponent-auth-token: abc\nallow-unauthenticated-remote-access: true\nallowed-git-protocols: [https, ssh]\n\
                     git-time-limit: 1min\nverify-manifest-consistency: false\nworkspaces-folder: a\n\
                     bundles-folder: b\nbundle-cache-folder: c\nbuild-logs-folder: d\nmax-build-log-size: 1000\n\
                     max-request-size: 1Gi\nmax-unpacked-size: 2Gi\nmax-unpacked-entries: 7\n\
@@ -341,14 +290,5 @@ mod tests {
         for option in command.get_arguments().filter_map(clap::Arg::get_long) {
             assert!(text.contains(&format!("{option}: ")), "{option} is not tried");
         }
-    }
-
-    #[test]
-    fn a_token_is_not_shown() {
-        let token: AuthToken = "hunter2".parse().expect("valid");
-        let settings = ImageBuilderSettings { lifecycle_auth_token: Some(token), ..Default::default() };
-        assert!(!format!("{settings:?}").contains("hunter2"));
-        let error = "hunter2\n".parse::<AuthToken>().expect_err("has a line break");
-        assert!(!error.to_string().contains("hunter2"));
     }
 }

@@ -4,7 +4,8 @@
 //! constructs the plugins and holds them to the plan, listens, serves, and stops cleanly on a signal.
 //!
 //! # Where to look
-//! - Settings: [`settings`] are what people may set; [`config`] is what comes of them.
+//! - Settings: [`settings`] are what people may set, [`setting_value`] what their values are; [`config`] is what comes of
+//!   them.
 //! - Hooks: [`HookRuntime`] calls the plugins on threads of their own, so that none of them can stop the server.
 //! - HTTP: [`http`] is around every route, [`ApiError`] is the one shape of errors, [`extract`] takes requests apart,
 //!   [`health`], [`metrics`] and [`plugin_endpoints`] are the endpoints that components have in common.
@@ -25,6 +26,7 @@ pub mod plugin_endpoints;
 mod plugin_listing;
 mod run;
 mod server;
+pub mod setting_value;
 pub mod settings;
 mod terminal;
 

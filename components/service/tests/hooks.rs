@@ -12,8 +12,8 @@ use racetrack_core::registration::Registration;
 use racetrack_core::registry::Outcome;
 use racetrack_core::{EnvVars, Hook, HookResult, Plugin, async_trait};
 use racetrack_service::HookRuntime;
-use racetrack_service::hooks::TargetCall;
 use racetrack_service::config::{self, ServiceConfig};
+use racetrack_service::hooks::TargetCall;
 use racetrack_service::settings::NoSettings;
 
 /// Long enough that a busy machine does not make a good plugin late.

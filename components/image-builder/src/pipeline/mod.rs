@@ -117,7 +117,7 @@ impl BuildPipeline {
         let engine = Box::new(BundleEngine::open(&config)?);
         fs_err::create_dir_all(&config.build_logs_folder).map_err(PipelineError::Logs)?;
         let places = Semaphore::new(config.max_concurrent_builds.get().min(Semaphore::MAX_PERMITS));
-        let lifecycle = LifecycleClient::new(&config.lifecycle_url, config.lifecycle_auth_token.as_ref());
+        let lifecycle = LifecycleClient::new(&config.lifecycle_url, config.component_auth_token.as_ref());
         build_metrics::describe();
         Ok(Self(Arc::new(Shared { config, hooks, job_types, engine, workspaces, places, lifecycle })))
     }

@@ -231,7 +231,7 @@ async fn lifecycle_is_told_of_phases_and_warnings() {
     let repository = Repository::new();
     let builder = ImageBuilderUnderTest::with(|settings| {
         settings.lifecycle_url = Some(lifecycle.address.parse().expect("valid"));
-        settings.lifecycle_auth_token = Some("t0ken".parse().expect("valid"));
+        settings.component_auth_token = Some("t0ken".parse().expect("valid"));
     })
     .await;
     let mut body = repository.request();

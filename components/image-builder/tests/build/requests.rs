@@ -43,6 +43,22 @@ async fn wrong_requests_are_refused_before_anything_is_made() {
 }
 
 #[tokio::test]
+async fn builds_are_for_who_shows_the_token() {
+    let token = |token: &str| {
+        let token = token.parse().expect("valid");
+        ImageBuilderUnderTest::with(|settings| settings.component_auth_token = Some(token))
+    };
+    let wrong = json!({"color": "red"});
+    for (token, status) in [(token("t0ken").await, 400), (token("0ther").await, 401)] {
+        for path in ["/api/v1/build", "/api/v1/build/sse"] {
+            let response = token.router.clone().oneshot(post(path, &wrong)).await.expect("answers");
+            assert_eq!(response.status().as_u16(), status, "{path}");
+        }
+        assert_eq!(get(&token, "/health").await.0, 200);
+    }
+}
+
+#[tokio::test]
 async fn addresses_that_git_must_not_see_are_refused() {
     let builder = ImageBuilderUnderTest::start().await;
     for (key, value) in [

@@ -172,7 +172,10 @@ impl Place {
 
 impl PluginThread {
     /// Starts a thread that runs `body`, within the caller's span.
-    pub(super) fn spawn(blocked: BlockedThreads, body: impl FnOnce() + Send + 'static) -> io::Result<Arc<Self>> {
+    pub(super) fn spawn(
+        blocked: BlockedThreads,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Arc<Self>> {
         let has_ended_or_is_given_up = AtomicBool::new(false);
         let plugin_thread = Arc::new(Self { has_ended_or_is_given_up, blocked });
         let end = EndOfThread(Arc::clone(&plugin_thread));

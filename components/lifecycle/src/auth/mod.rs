@@ -1,0 +1,23 @@
+//! Who calls, and what they may do.
+//!
+//! A request shows a token: a [JSON Web Token](json_web_token) signed with the [key](auth_key) of this lifecycle. The
+//! token names a subject; the store knows whether it is still good and what the subject may do. [`Authenticator`] makes a
+//! [`Caller`] of it. [`Access`] is what each route asks of its caller, said where the route is listed.
+
+mod access;
+mod auth_key;
+mod authenticator;
+mod caller;
+mod first_administrator;
+mod json_web_token;
+mod password;
+
+pub use access::Access;
+pub(crate) use access::{JobPath, authorize};
+pub use auth_key::{AuthKey, AuthKeyError};
+pub(crate) use authenticator::Authenticator;
+pub use caller::Caller;
+pub(crate) use first_administrator::FirstAdministratorError;
+pub(crate) use first_administrator::ensure as ensure_first_administrator;
+pub use json_web_token::{Claims, InvalidToken};
+pub(crate) use password::{PasswordError, Passwords};
