@@ -70,6 +70,15 @@ impl AccessTable {
     pub fn is_public(&self, job_name: &str, job_version: &str, path: &str) -> bool {
         self.public_endpoints(job_name, job_version).iter().any(|endpoint| endpoint.opens(path))
     }
+
+    /// Takes over when tokens were last used.
+    pub(crate) fn note_uses(&mut self, times_by_id: &HashMap<String, i64>) {
+        for token in self.tokens.0.values_mut() {
+            if let Some(time) = times_by_id.get(&token.id) {
+                token.last_use_time = Some(*time);
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Tokens {

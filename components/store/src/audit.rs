@@ -119,7 +119,7 @@ impl Store {
             query.execute(&mut *transaction).await
         };
         inserted.await.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, &[]).await
+        self.commit(transaction, ATTEMPT, []).await
     }
 
     /// The latest events that meet the filter, newest first.

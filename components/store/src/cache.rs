@@ -1,24 +1,42 @@
 //! Tables kept in memory until they change.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use tokio::sync::{Mutex, watch};
 
-/// A table in memory. Its version counts the changes; what was read before the last change is not served.
+/// A table in memory, which is there for as long as it has every change. Its version counts the changes.
 #[derive(Debug)]
 pub(crate) struct Cache<T> {
+    /// Goes up only under the lock of `table`, so that the two are never seen out of step.
     version: watch::Sender<u64>,
-    loaded: RwLock<Option<(u64, Arc<T>)>>,
+    table: RwLock<Option<Arc<T>>>,
     loading: Mutex<()>,
 }
 
 impl<T> Cache<T> {
     pub(crate) fn new() -> Self {
-        Self { version: watch::Sender::new(0), loaded: RwLock::new(None), loading: Mutex::new(()) }
+        Self { version: watch::Sender::new(0), table: RwLock::new(None), loading: Mutex::new(()) }
     }
 
-    /// Says that the table changed.
+    /// Says that the table changed: the next caller reads it again.
     pub(crate) fn invalidate(&self) {
+        let mut table = self.write();
+        *table = None;
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Makes a change in memory that the database has; a table that is not in memory is read with it.
+    ///
+    /// The table that `change` meets may have the change already: it was read after the change was made in the
+    /// database, and before this call. What callers hold stays as it is.
+    pub(crate) fn patch(&self, change: impl FnOnce(&mut T))
+    where
+        T: Clone,
+    {
+        let mut table = self.write();
+        if let Some(table) = table.as_mut() {
+            change(Arc::make_mut(table));
+        }
         self.version.send_modify(|version| *version += 1);
     }
 
@@ -36,17 +54,22 @@ impl<T> Cache<T> {
         if let Some(table) = self.current() {
             return Ok(table);
         }
-        // Taken before reading: a change that comes while the table is read makes the next caller read it again.
         let version = *self.version.borrow();
-        let table = Arc::new(load.await?);
-        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Some((version, Arc::clone(&table)));
-        Ok(table)
+        let loaded = Arc::new(load.await?);
+        let mut table = self.write();
+        // What was read may lack a change that came meanwhile. This caller came before it; the next reads again.
+        if *self.version.borrow() == version {
+            *table = Some(Arc::clone(&loaded));
+        }
+        Ok(loaded)
     }
 
     fn current(&self) -> Option<Arc<T>> {
-        let version = *self.version.borrow();
-        let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
-        loaded.as_ref().filter(|(of, _)| *of == version).map(|(_, table)| Arc::clone(table))
+        self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Option<Arc<T>>> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,6 +98,28 @@ mod tests {
         let cache = Cache::new();
         let read = cache.get(async {
             cache.invalidate();
+            Ok::<_, Infallible>(1)
+        });
+        let Ok(_) = read.await;
+        assert_eq!(get(&cache, 2).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_patch_is_made_in_memory_and_leaves_what_callers_hold() {
+        let cache = Cache::new();
+        let versions = cache.versions();
+        cache.patch(|_| unreachable!("there is no table yet"));
+        let Ok(held) = cache.get(async { Ok::<_, Infallible>(1) }).await;
+        cache.patch(|value| *value += 1);
+        assert_eq!((*held, get(&cache, 9).await), (1, 2));
+        assert_eq!(*versions.borrow(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_patch_while_reading_is_not_missed() {
+        let cache = Cache::new();
+        let read = cache.get(async {
+            cache.patch(|value| *value += 1);
             Ok::<_, Infallible>(1)
         });
         let Ok(_) = read.await;

@@ -5,11 +5,12 @@ use std::{fs, io};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyPool, ConnectOptions, Connection, Executor, SqlSafeStr, Transaction};
+use sqlx::{AnyPool, ConnectOptions, Connection, Executor, SqlSafeStr};
 use url::Url;
 
 use crate::database_url::{Address, DatabaseUrl};
 use crate::error::StoreError;
+use crate::writer::Writer;
 
 /// The migrations, oldest first: version, name, statements. A line here is never changed once it was released.
 const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("../migrations/0001_initial.sql"))];
@@ -30,9 +31,8 @@ const CONNECTION_TIME_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct Database {
     /// For reading alone.
     pub(crate) reader: AnyPool,
-    /// One connection, so that writes wait for each other in the order they come.
-    writer: AnyPool,
-    begin: &'static str,
+    /// For writing.
+    pub(crate) writer: Writer,
 }
 
 impl Database {
@@ -53,20 +53,15 @@ impl Database {
             let statements = statements.into_sql_str();
             Migration::new(version, name.into(), MigrationType::Simple, statements, false)
         });
-        let migrated = Migrator::with_migrations(migrations.collect()).run(&database.writer).await;
+        let migrated = Migrator::with_migrations(migrations.collect()).run(database.writer.pool()).await;
         migrated.map_err(|source| StoreError::Migrate { database: url.to_string(), source })?;
         Ok(database)
-    }
-
-    /// Starts a transaction that no other write comes between.
-    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        self.writer.begin_with(self.begin).await
     }
 
     /// Waits for what is under way, and closes every connection.
     pub(crate) async fn close(&self) {
         self.reader.close().await;
-        self.writer.close().await;
+        self.writer.pool().close().await;
     }
 
     /// One connection for everything: another would be another database. It is never given up.
@@ -74,7 +69,7 @@ impl Database {
         let options = AnyConnectOptions::from_url(&"sqlite::memory:".parse().map_err(configuration)?)?;
         let pool = sqlite_pool().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool = pool.connect_with(options).await?;
-        Ok(Self { reader: pool.clone(), writer: pool, begin: "BEGIN IMMEDIATE" })
+        Ok(Self { reader: pool.clone(), writer: Writer::new(pool, "BEGIN IMMEDIATE") })
     }
 
     async fn open_file(url: &Url) -> Result<Self, sqlx::Error> {
@@ -82,7 +77,7 @@ impl Database {
         try_once(&options, SQLITE_SETTINGS).await?;
         let writer = sqlite_pool().max_connections(1).connect_with(options.clone()).await?;
         let reader = sqlite_pool().max_connections(READERS).connect_lazy_with(options);
-        Ok(Self { reader, writer, begin: "BEGIN IMMEDIATE" })
+        Ok(Self { reader, writer: Writer::new(writer, "BEGIN IMMEDIATE") })
     }
 
     async fn open_postgres(url: &Url) -> Result<Self, sqlx::Error> {
@@ -91,7 +86,7 @@ impl Database {
         let pool = || AnyPoolOptions::new().acquire_timeout(CONNECTION_TIME_LIMIT);
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         let reader = pool().max_connections(READERS).connect_lazy_with(options);
-        Ok(Self { reader, writer, begin: "BEGIN" })
+        Ok(Self { reader, writer: Writer::new(writer, "BEGIN") })
     }
 }
 

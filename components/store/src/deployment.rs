@@ -113,7 +113,7 @@ impl Store {
             }
             Err(error) => return Err(attempt(ATTEMPT)(error)),
         }
-        self.commit(transaction, ATTEMPT, &[]).await?;
+        self.commit(transaction, ATTEMPT, []).await?;
         self.deployment(&id).await
     }
 
@@ -173,7 +173,7 @@ impl Store {
                      ON CONFLICT (deployment_id) DO UPDATE SET logs = excluded.logs";
         let saved = sqlx::query(query).bind(text(id)).bind(text(logs)).execute(&mut *transaction).await;
         saved.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, &[]).await
+        self.commit(transaction, ATTEMPT, []).await
     }
 
     /// The build logs of one deployment, if it came to a build.
@@ -237,7 +237,7 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let mut transaction = self.begin(what).await?;
         let count = query.execute(&mut *transaction).await.map_err(attempt(what))?.rows_affected();
-        self.commit(transaction, what, &[]).await?;
+        self.commit(transaction, what, []).await?;
         Ok(count)
     }
 

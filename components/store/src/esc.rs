@@ -6,8 +6,9 @@ use sqlx::{Error, FromRow, Row};
 use uuid::Uuid;
 
 use crate::error::{Conflict, NotFound, StoreError, attempt, is_taken};
+use crate::memory::Change;
 use crate::row::text;
-use crate::store::{Cached, Store};
+use crate::store::Store;
 use crate::subject::{self, Subject};
 
 /// An external service consumer: a program that calls jobs.
@@ -36,7 +37,7 @@ impl Store {
             inserted => inserted.map_err(attempt(ATTEMPT))?,
         };
         subject::ensure(&mut transaction, &Subject::esc(&id)).await?;
-        self.commit(transaction, ATTEMPT, &[]).await?;
+        self.commit(transaction, ATTEMPT, []).await?;
         self.esc(&id).await
     }
 
@@ -63,7 +64,7 @@ impl Store {
         if deleted.await.map_err(attempt(ATTEMPT))?.rows_affected() == 0 {
             return Err(NotFound::Esc { id: id.to_owned() }.into());
         }
-        self.commit(transaction, ATTEMPT, &[Cached::Access]).await
+        self.commit(transaction, ATTEMPT, [Change::Access]).await
     }
 }
 

@@ -8,8 +8,9 @@ use sqlx::{FromRow, Row};
 
 use crate::error::{StoreError, attempt};
 use crate::job_row;
+use crate::memory::Change;
 use crate::row::{optional_text, text};
-use crate::store::{Cached, Store};
+use crate::store::Store;
 
 /// A job with what lifecycle alone knows of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,12 +63,10 @@ impl Store {
         let mut transaction = self.begin(ATTEMPT).await?;
         let saved = async {
             crate::job_family::ensure(&mut transaction, &job.name).await?;
-            job_row::upsert(&mut transaction, job, image_names).await?;
-            job_row::find(&mut transaction, &job.name, &job.version).await
+            job_row::upsert(&mut transaction, job, image_names).await
         };
-        let saved = saved.await.and_then(|record| record.ok_or(sqlx::Error::RowNotFound));
-        let saved = saved.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, &[Cached::Jobs]).await?;
+        let saved = saved.await.map_err(attempt(ATTEMPT))?;
+        self.commit(transaction, ATTEMPT, [Change::JobsSaved(vec![saved.clone()])]).await?;
         Ok(saved)
     }
 
@@ -92,8 +91,9 @@ impl Store {
         if changed == record {
             return Ok(false);
         }
-        job_row::update(&mut transaction, &record.id, &changed).await.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, &[Cached::Jobs]).await?;
+        let updated = job_row::update(&mut transaction, &record.id, &changed).await;
+        let updated = updated.map_err(attempt(ATTEMPT))?;
+        self.commit(transaction, ATTEMPT, [Change::JobsSaved(vec![updated])]).await?;
         Ok(true)
     }
 
@@ -105,21 +105,29 @@ impl Store {
         mut change: impl FnMut(&mut JobRecord) + Send,
     ) -> Result<usize, StoreError> {
         const ATTEMPT: &str = "update the jobs";
-        let mut transaction = self.begin(ATTEMPT).await?;
-        let records = job_row::all(&mut *transaction).await.map_err(attempt(ATTEMPT))?;
-        let mut count = 0;
-        for record in records {
-            let mut changed = record.clone();
-            change(&mut changed);
-            if changed != record {
-                job_row::update(&mut transaction, &record.id, &changed).await.map_err(attempt(ATTEMPT))?;
-                count += 1;
+        let turn = self.turn(ATTEMPT).await?;
+        let table = self.jobs().await?;
+        let mut changed = Vec::new();
+        for row in table.as_slice() {
+            let mut record = JobRecord::clone(row);
+            change(&mut record);
+            if record != **row {
+                changed.push((&row.id, record));
             }
         }
-        if count > 0 {
-            self.commit(transaction, ATTEMPT, &[Cached::Jobs]).await?;
+        if changed.is_empty() {
+            return Ok(0);
         }
-        Ok(count)
+        let mut transaction = self.begin_in(turn, ATTEMPT).await?;
+        let mut updated = Vec::with_capacity(changed.len());
+        for (id, record) in &changed {
+            let outcome = job_row::update(&mut transaction, id, record).await;
+            // If somebody else deleted the row, later calls would fail like this one until the jobs are read again.
+            let outcome = outcome.inspect_err(|_| self.reread_jobs());
+            updated.push(outcome.map_err(attempt(ATTEMPT))?);
+        }
+        self.commit(transaction, ATTEMPT, [Change::JobsSaved(updated)]).await?;
+        Ok(changed.len())
     }
 
     /// Deletes a job with its permissions and public endpoints, and remembers that its version was taken.
@@ -173,7 +181,9 @@ impl Store {
             let remembered = remembered.bind(optional_text(deleted_by)).bind(delete_time);
             remembered.execute(&mut *transaction).await.map_err(attempt(ATTEMPT))?;
         }
-        self.commit(transaction, ATTEMPT, &[Cached::Jobs, Cached::Access]).await
+        let removed = Change::JobRemoved { name: text(name), version: text(version) };
+        // Its permissions and public endpoints went with it.
+        self.commit(transaction, ATTEMPT, [removed, Change::Access]).await
     }
 }
 

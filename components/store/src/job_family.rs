@@ -40,7 +40,7 @@ impl Store {
         const ATTEMPT: &str = "save a job family";
         let mut transaction = self.begin(ATTEMPT).await?;
         ensure(&mut transaction, name).await.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, &[]).await?;
+        self.commit(transaction, ATTEMPT, []).await?;
         self.job_family(name).await
     }
 }

@@ -20,14 +20,16 @@ const UPSERT: &str = "\
         image_tag = excluded.image_tag, deployed_by = excluded.deployed_by, \
         last_call_time = excluded.last_call_time, infrastructure_target = excluded.infrastructure_target, \
         replica_internal_names = excluded.replica_internal_names, job_type_version = excluded.job_type_version, \
-        infrastructure_stats = excluded.infrastructure_stats, image_names = excluded.image_names, is_stale = 0";
+        infrastructure_stats = excluded.infrastructure_stats, image_names = excluded.image_names, is_stale = 0 \
+    RETURNING *";
 
 const UPDATE: &str = "\
     UPDATE jobs SET status = $2, create_time = $3, update_time = $4, manifest_yaml = $5, internal_name = $6, \
         pub_url = $7, error = $8, notice = $9, image_tag = $10, deployed_by = $11, last_call_time = $12, \
         infrastructure_target = $13, replica_internal_names = $14, job_type_version = $15, \
         infrastructure_stats = $16, image_names = $17, is_stale = $18 \
-    WHERE id = $1";
+    WHERE id = $1 \
+    RETURNING *";
 
 type Query = sqlx::query::Query<'static, Any, sqlx::any::AnyArguments>;
 
@@ -58,25 +60,27 @@ pub(crate) async fn id(
     Ok(found.map_err(attempt("look for a job"))?.ok_or_else(missing)?)
 }
 
-/// Inserts a job, or overwrites the one of its version.
+/// Inserts a job, or overwrites the one of its version, and gives what is kept.
 pub(crate) async fn upsert(
     connection: &mut AnyConnection,
     job: &Job,
     image_names: &[String],
-) -> Result<(), Error> {
+) -> Result<JobRecord, Error> {
     let key =
         sqlx::query(UPSERT).bind(Uuid::new_v4().to_string()).bind(text(&job.name)).bind(text(&job.version));
-    bind_fields(key, job, image_names)?.execute(connection).await.map(drop)
+    let row = bind_fields(key, job, image_names)?.fetch_one(connection).await?;
+    JobRecord::from_row(&row)
 }
 
-/// Overwrites everything of a job but its name, version and id.
+/// Overwrites everything of a job but its name, version and id, and gives what is kept.
 pub(crate) async fn update(
     connection: &mut AnyConnection,
     id: &str,
     record: &JobRecord,
-) -> Result<(), Error> {
+) -> Result<JobRecord, Error> {
     let query = bind_fields(sqlx::query(UPDATE).bind(id.to_owned()), &record.job, &record.image_names)?;
-    query.bind(i64::from(record.is_stale)).execute(connection).await.map(drop)
+    let row = query.bind(i64::from(record.is_stale)).fetch_one(connection).await?;
+    JobRecord::from_row(&row)
 }
 
 /// Binds what [`UPSERT`] and [`UPDATE`] have in common, which both list in this order.

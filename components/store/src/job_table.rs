@@ -11,6 +11,9 @@ use crate::job_row;
 use crate::store::Store;
 
 /// Every job, sorted by name and then by version.
+///
+/// From one table to the next, a job that no write touched stays the same [`Arc`]: what is made of it can be kept for
+/// as long as that [`Arc`] is held.
 #[derive(Clone, Debug, Default)]
 pub struct JobTable {
     rows: Vec<Arc<JobRecord>>,
@@ -70,18 +73,43 @@ impl JobTable {
             NotFound::JobVersion { name, version: version.to_owned() }
         }
     }
+
+    /// Puts a job in its place, in place of the one of its version.
+    pub(crate) fn put(&mut self, record: Arc<JobRecord>) {
+        match self.position(&record.job.name, &record.job.version) {
+            Ok(at) => self.rows[at] = record,
+            Err(at) => self.rows.insert(at, record),
+        }
+    }
+
+    /// Takes out the job of exactly this version, if it is there.
+    pub(crate) fn remove(&mut self, name: &str, version: &str) {
+        if let Ok(at) = self.position(name, version) {
+            self.rows.remove(at);
+        }
+    }
+
+    /// Where the job of this version is, or else where it belongs.
+    fn position(&self, name: &str, version: &str) -> Result<usize, usize> {
+        let key = sort_key(name, version);
+        self.rows.binary_search_by(|row| sort_key(&row.job.name, &row.job.version).cmp(&key))
+    }
 }
 
 impl FromIterator<JobRecord> for JobTable {
     fn from_iter<I: IntoIterator<Item = JobRecord>>(records: I) -> Self {
-        let mut rows: Vec<(Option<Version>, JobRecord)> =
-            records.into_iter().map(|record| (record.job.version.parse().ok(), record)).collect();
-        rows.sort_unstable_by(|(a_version, a), (b_version, b)| {
-            let by_version = || a_version.cmp(b_version).then_with(|| a.job.version.cmp(&b.job.version));
-            a.job.name.cmp(&b.job.name).then_with(by_version)
+        let mut rows: Vec<Arc<JobRecord>> = records.into_iter().map(Arc::new).collect();
+        rows.sort_by_cached_key(|row| {
+            let (name, version, text) = sort_key(&row.job.name, &row.job.version);
+            (name.to_owned(), version, text.to_owned())
         });
-        Self { rows: rows.into_iter().map(|(_, record)| Arc::new(record)).collect() }
+        Self { rows }
     }
+}
+
+/// What the rows are sorted by. A version that is not of the usual form comes before the others.
+fn sort_key<'a>(name: &'a str, version: &'a str) -> (&'a str, Option<Version>, &'a str) {
+    (name, version.parse().ok(), version)
 }
 
 /// Whether an alias may mean this job.
@@ -149,5 +177,24 @@ mod tests {
         let table = table(&[("b", "1.0.0", up), ("a", "1.10.0", up), ("a", "1.9.0", up), ("a", "odd", up)]);
         let order: Vec<&str> = table.as_slice().iter().map(|row| row.id.as_str()).collect();
         assert_eq!(order, ["a odd", "a 1.9.0", "a 1.10.0", "b 1.0.0"]);
+    }
+
+    #[test]
+    fn a_row_goes_where_sorting_would_put_it() {
+        let up = JobStatus::Running;
+        let rows =
+            [("b", "1.0.0", up), ("a", "1.10.0", up), ("a", "1.9.0", up), ("a", "odd", up), ("c", "2", up)];
+        let mut grown = JobTable::default();
+        for (index, row) in rows.iter().enumerate() {
+            for record in table(&[*row]).rows {
+                grown.put(record);
+            }
+            assert_eq!(grown.as_slice(), table(&rows[..=index]).as_slice());
+        }
+        for (index, (name, version, _)) in rows.iter().enumerate() {
+            grown.remove(name, "9.9.9");
+            grown.remove(name, version);
+            assert_eq!(grown.as_slice(), table(&rows[index + 1..]).as_slice());
+        }
     }
 }

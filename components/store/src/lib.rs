@@ -10,10 +10,11 @@
 //!
 //! Both databases run the same statements from the same migrations, and the same tests.
 //!
-//! **Invariants.** One process writes: jobs, access and settings are answered from memory, and read again only after
-//! this store changed them. All writes go through one connection, one transaction each, so that reading a row and
-//! writing it back is never interleaved with another write. What is secret (password hashes, the seeds of tokens) has
-//! no `Debug` form.
+//! **Invariants.** One process writes: jobs, access and settings are answered from memory, and nobody but this store
+//! changes them. All writes go through one connection, one transaction each and one at a time, so that reading a row
+//! and writing it back is never interleaved with another write. A write is over when the tables in memory have it:
+//! changes of jobs and uses of tokens are made in them; after any other change, and after a commit whose outcome is
+//! unknown, they are read again. What is secret (password hashes, the seeds of tokens) has no `Debug` form.
 #![warn(missing_docs)]
 
 mod access;
@@ -30,6 +31,7 @@ mod job;
 mod job_family;
 mod job_row;
 mod job_table;
+mod memory;
 mod permission;
 mod public_endpoint;
 mod row;
@@ -39,6 +41,7 @@ mod store;
 mod subject;
 mod token;
 mod user;
+mod writer;
 
 pub use access::AccessTable;
 pub use audit::{AuditEvent, AuditEventType, AuditFilter, NewAuditEvent};

@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use crate::error::{NotFound, StoreError, attempt, refers_to_nothing};
 use crate::job_row;
+use crate::memory::Change;
 use crate::public_endpoint::normalized;
 use crate::row::{named_column, optional_text, text};
 use crate::scope::Scope;
-use crate::store::{Cached, Store};
+use crate::store::Store;
 use crate::subject::{self, Subject};
 
 /// A version of a job.
@@ -130,7 +131,7 @@ impl Store {
         for permission in permissions {
             insert(&mut transaction, &subject_id, permission).await?;
         }
-        self.commit(transaction, ATTEMPT, &[Cached::Access]).await
+        self.commit(transaction, ATTEMPT, [Change::Access]).await
     }
 
     /// Takes a permission from a subject; says whether it had it.
@@ -150,7 +151,7 @@ impl Store {
             .bind(text(permission.endpoint.as_deref().unwrap_or_default()))
             .execute(&mut *transaction);
         let count = deleted.await.map_err(attempt(ATTEMPT))?.rows_affected();
-        self.commit(transaction, ATTEMPT, &[Cached::Access]).await?;
+        self.commit(transaction, ATTEMPT, [Change::Access]).await?;
         Ok(count > 0)
     }
 }

@@ -6,8 +6,9 @@ use sqlx::{FromRow, Row};
 
 use crate::error::{NotFound, StoreError, attempt};
 use crate::job_row;
+use crate::memory::Change;
 use crate::row::{flag_column, text};
-use crate::store::{Cached, Store};
+use crate::store::Store;
 
 /// A path that a job's owner wants open to anybody, and whether it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,7 +70,7 @@ impl Store {
                 sqlx::query(INSERT).bind(job_id.clone()).bind(text(endpoint)).execute(&mut *transaction);
             inserted.await.map_err(attempt(ATTEMPT))?;
         }
-        self.commit(transaction, ATTEMPT, &[Cached::Access]).await
+        self.commit(transaction, ATTEMPT, [Change::Access]).await
     }
 
     /// Opens or closes a path that a job's owner wants open.
@@ -92,7 +93,7 @@ impl Store {
             let (name, version, endpoint) = (name.to_owned(), version.to_owned(), endpoint.to_owned());
             return Err(NotFound::PublicEndpoint { name, version, endpoint }.into());
         }
-        self.commit(transaction, ATTEMPT, &[Cached::Access]).await
+        self.commit(transaction, ATTEMPT, [Change::Access]).await
     }
 }
 

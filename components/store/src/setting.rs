@@ -6,8 +6,9 @@ use serde_json::Value;
 use sqlx::Row;
 
 use crate::error::{StoreError, attempt};
+use crate::memory::Change;
 use crate::row::{json, json_column, text};
-use crate::store::{Cached, Store};
+use crate::store::Store;
 
 const MAINTENANCE_MODE: &str = "maintenance_mode";
 
@@ -42,7 +43,7 @@ impl Store {
             query.execute(&mut *transaction).await
         };
         saved.await.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, &[Cached::Settings]).await
+        self.commit(transaction, ATTEMPT, [Change::Settings]).await
     }
 
     /// Whether deployments and calls are refused for the time being.

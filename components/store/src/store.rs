@@ -3,17 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use sqlx::{Any, Transaction};
 use tokio::sync::watch;
 
 use crate::access::AccessTable;
-use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::database::Database;
 use crate::database_url::DatabaseUrl;
 use crate::error::{StoreError, attempt};
 use crate::job_table::JobTable;
+use crate::memory::{Change, Memory};
 use crate::setting::Settings;
+use crate::writer::{Turn, Write};
 
 /// Everything lifecycle remembers. Clones share one database.
 ///
@@ -35,17 +35,7 @@ struct Inner {
     url: DatabaseUrl,
     database: Database,
     clock: Clock,
-    jobs: Cache<JobTable>,
-    access: Cache<AccessTable>,
-    settings: Cache<Settings>,
-}
-
-/// The tables in memory, which a write names when it changes what they are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cached {
-    Jobs,
-    Access,
-    Settings,
+    memory: Memory,
 }
 
 impl Store {
@@ -58,9 +48,7 @@ impl Store {
             url: url.clone(),
             database: Database::open(url).await?,
             clock: Clock::default(),
-            jobs: Cache::new(),
-            access: Cache::new(),
-            settings: Cache::new(),
+            memory: Memory::new(),
         })))
     }
 
@@ -80,23 +68,23 @@ impl Store {
         self.0.database.close().await;
     }
 
-    /// Counts the changes of jobs; a receiver can wait for the next one.
+    /// Counts the writes that change jobs; a receiver can wait for the next one.
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.0.jobs.versions()
+        self.0.memory.jobs.versions()
     }
 
     /// Every job, as of the last change.
     pub async fn jobs(&self) -> Result<Arc<JobTable>, StoreError> {
-        self.0.jobs.get(JobTable::load(self)).await
+        self.0.memory.jobs.get(JobTable::load(self)).await
     }
 
     /// Who may do what, as of the last change.
     pub async fn access(&self) -> Result<Arc<AccessTable>, StoreError> {
-        self.0.access.get(AccessTable::load(self)).await
+        self.0.memory.access.get(AccessTable::load(self)).await
     }
 
     pub(crate) async fn settings(&self) -> Result<Arc<Settings>, StoreError> {
-        self.0.settings.get(Settings::load(self)).await
+        self.0.memory.settings.get(Settings::load(self)).await
     }
 
     pub(crate) fn reader(&self) -> &sqlx::AnyPool {
@@ -107,44 +95,78 @@ impl Store {
         &self.0.clock
     }
 
-    pub(crate) async fn begin(&self, what: &'static str) -> Result<Transaction<'static, Any>, StoreError> {
-        self.0.database.begin().await.map_err(attempt(what))
+    /// The next turn to write.
+    pub(crate) async fn turn(&self, what: &'static str) -> Result<Turn, StoreError> {
+        self.0.database.writer.turn().await.map_err(attempt(what))
     }
 
-    /// Commits, and then drops the tables in memory that the transaction changed.
+    /// Starts a transaction, when it is its turn.
+    pub(crate) async fn begin(&self, what: &'static str) -> Result<Write, StoreError> {
+        self.begin_in(self.turn(what).await?, what).await
+    }
+
+    /// Starts a transaction in a turn to write.
+    pub(crate) async fn begin_in(&self, turn: Turn, what: &'static str) -> Result<Write, StoreError> {
+        self.0.database.writer.begin(turn).await.map_err(attempt(what))
+    }
+
+    /// Commits, and has the tables in memory take over what was changed.
     ///
     /// In a task of its own: were the caller dropped meanwhile, the database could have the change and the tables in
     /// memory never hear of it.
-    pub(crate) async fn commit(
+    pub(crate) async fn commit<const N: usize>(
         &self,
-        transaction: Transaction<'static, Any>,
+        write: Write,
         what: &'static str,
-        changed: &'static [Cached],
+        changes: [Change; N],
     ) -> Result<(), StoreError> {
         let store = self.clone();
-        let committing = tokio::spawn(async move {
-            let outcome = transaction.commit().await;
-            // After a failure too: whether the database has the change is unknown then.
-            store.invalidate(changed);
-            outcome
-        });
+        let committing = tokio::spawn(write.commit(move |outcome| match outcome {
+            Ok(()) => changes.into_iter().for_each(|change| store.0.memory.apply(change)),
+            Err(_) => changes.iter().for_each(|change| store.0.memory.reread(change)),
+        }));
         let outcome = committing.await.unwrap_or(Err(sqlx::Error::WorkerCrashed));
         outcome.map_err(attempt(what))
     }
 
-    fn invalidate(&self, changed: &[Cached]) {
-        for table in changed {
-            match table {
-                Cached::Jobs => self.0.jobs.invalidate(),
-                Cached::Access => self.0.access.invalidate(),
-                Cached::Settings => self.0.settings.invalidate(),
-            }
-        }
+    /// Has the jobs read again, for the database was found to be another than memory says.
+    pub(crate) fn reread_jobs(&self) {
+        self.0.memory.jobs.invalidate();
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Store").field(self.url()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use racetrack_core::{Job, JobStatus};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn after_a_failed_commit_the_jobs_are_read_again() {
+        let store = Store::open(&DatabaseUrl::memory()).await.unwrap();
+        let saved = store.save_job(&Job::new("adder", "1.0.0", JobStatus::Running, 0), &[]).await.unwrap();
+        let before = store.jobs().await.unwrap();
+
+        let mut write = store.begin("fail").await.unwrap();
+        // SQLite looks for the missing family when it commits, and not before.
+        let statements = ["PRAGMA defer_foreign_keys = ON", "UPDATE jobs SET name = 'of no family'"];
+        for statement in statements {
+            sqlx::query(statement).execute(&mut *write).await.unwrap();
+        }
+        let mut renamed = saved.clone();
+        renamed.job.name = "of no family".to_owned();
+        let error = store.commit(write, "fail", [Change::JobsSaved(vec![renamed])]).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot fail in the database");
+
+        let after = store.jobs().await.unwrap();
+        assert_eq!(after.as_slice(), [Arc::new(saved)]);
+        assert!(!Arc::ptr_eq(&before.as_slice()[0], &after.as_slice()[0]), "it was read again");
+        assert_eq!(*store.changes().borrow(), 2);
     }
 }

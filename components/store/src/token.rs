@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use crate::clock::seconds;
 use crate::error::{NotFound, StoreError, attempt};
+use crate::memory::Change;
 use crate::row::{flag_column, name_of, text};
-use crate::store::{Cached, Store};
+use crate::store::Store;
 use crate::subject::{self, Subject, SubjectKind};
 
 /// A token as the store knows it. Times are seconds since 1970. Its `Debug` form leaves the seed out.
@@ -115,7 +116,7 @@ impl Store {
             Ok(ids.len())
         };
         let count = replaced.await.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, &[Cached::Access]).await?;
+        self.commit(transaction, ATTEMPT, [Change::Access]).await?;
         Ok(count)
     }
 
@@ -156,11 +157,11 @@ impl Store {
         if deleted.await.map_err(attempt(ATTEMPT))?.rows_affected() == 0 {
             return Err(NotFound::Token { id: id.to_owned() }.into());
         }
-        self.commit(transaction, ATTEMPT, &[Cached::Access]).await
+        self.commit(transaction, ATTEMPT, [Change::Access]).await
     }
 
-    /// Keeps when tokens were last used: ids and times. For a caller that gathers them over a while, as every call
-    /// makes the next [`Store::access`] read the tables again.
+    /// Keeps when tokens were last used: ids and times. For a caller that gathers them over a while, as every call is
+    /// a write, and copies the table in memory when somebody holds it. Nothing is read again for it.
     pub async fn note_token_uses(&self, uses: &HashMap<String, i64>) -> Result<(), StoreError> {
         const ATTEMPT: &str = "note the use of tokens";
         let mut transaction = self.begin(ATTEMPT).await?;
@@ -169,7 +170,7 @@ impl Store {
             let updated = sqlx::query(query).bind(text(id)).bind(*time).execute(&mut *transaction).await;
             updated.map_err(attempt(ATTEMPT))?;
         }
-        self.commit(transaction, ATTEMPT, &[Cached::Access]).await
+        self.commit(transaction, ATTEMPT, [Change::TokensUsed(uses.clone())]).await
     }
 
     async fn add_token(
@@ -189,7 +190,7 @@ impl Store {
             insert(&mut transaction, &subject_id, create_time, expiry_time).await
         };
         let id = made.await.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, &[Cached::Access]).await?;
+        self.commit(transaction, ATTEMPT, [Change::Access]).await?;
         let access = self.access().await?;
         let token = access.tokens().find(|token| token.id == id);
         // Somebody may have revoked it meanwhile.

@@ -8,9 +8,10 @@ use sqlx::{Any, Error, FromRow, Row};
 
 use crate::clock::seconds;
 use crate::error::{Conflict, NotFound, StoreError, attempt, is_taken};
+use crate::memory::Change;
 use crate::permission::{self, Permission};
 use crate::row::{flag_column, text};
-use crate::store::{Cached, Store};
+use crate::store::Store;
 use crate::subject::{self, Subject};
 use crate::token;
 
@@ -99,7 +100,7 @@ impl Store {
         let create_time = seconds(self.clock().tick());
         let token = token::insert(&mut transaction, &subject_id, create_time, None).await;
         token.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, &[Cached::Access]).await
+        self.commit(transaction, ATTEMPT, [Change::Access]).await
     }
 
     /// The user of this name.
@@ -160,7 +161,7 @@ impl Store {
         if query.execute(&mut *transaction).await.map_err(attempt(what))?.rows_affected() == 0 {
             return Err(NotFound::User { username: username.to_owned() }.into());
         }
-        self.commit(transaction, what, &[Cached::Access]).await
+        self.commit(transaction, what, [Change::Access]).await
     }
 }
 

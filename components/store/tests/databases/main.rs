@@ -7,6 +7,7 @@ mod jobs;
 mod memory_tables;
 mod postgres;
 mod postgres_server;
+mod random_writes;
 mod reopening;
 mod settings_and_audit;
 mod sqlite;
@@ -50,10 +51,14 @@ macro_rules! with_cases {
     };
 }
 
-/// Calls a macro with every case that opens its store, which is empty and outlives a connection, again.
+/// Calls a macro with every case that opens its store, which is empty and outlives a connection, again or twice.
 macro_rules! with_reopening_cases {
     ($apply:ident) => {
         $apply! {
+            memory_tables::a_job_deleted_by_somebody_else_is_noticed,
+            memory_tables::uses_of_tokens_make_nothing_be_read_again,
+            memory_tables::writers_at_once_lose_nothing,
+            random_writes::memory_has_what_the_database_has,
             reopening::a_store_that_was_never_closed_opens_again,
             reopening::claims_of_two_stores_have_one_winner,
             reopening::opening_again_keeps_everything,

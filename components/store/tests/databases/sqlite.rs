@@ -76,6 +76,14 @@ async fn only_the_owner_reads_the_files() {
     }
 }
 
+/// On one thread, a write is in memory before another can begin.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_on_many_threads_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = DatabaseUrl::file(&folder.path().join("racetrack.db"));
+    crate::memory_tables::writers_at_once_lose_nothing(Store::open(&url).await.unwrap()).await;
+}
+
 const WRITER: &str = "RACETRACK_STORE_TEST_WRITER";
 
 /// Runs itself as another process that claims versions and says so, and kills that in the middle.
