@@ -1,35 +1,117 @@
-//! What the endpoints answer from: the plugins, and what they said they offer when lifecycle started.
+//! What the endpoints answer from: the plugins and what they offer, the store, and who calls.
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::FromRef;
+use racetrack_core::JobType;
 use racetrack_core::catalogue::{Catalogue, CatalogueError};
-use racetrack_core::{Hook, InfrastructureTarget, JobType};
-use racetrack_service::{Service, plugin_endpoints};
+use racetrack_service::Service;
+use racetrack_store::{Store, StoreError};
 
-/// The state of a running lifecycle.
+use crate::auth::{
+    AuthKey, AuthKeyError, Authenticator, FirstAdministratorError, Passwords, ensure_first_administrator,
+};
+use crate::deployment::{ImageBuilder, recovery};
+use crate::infrastructure::Target;
+use crate::jobs::RenderedJobs;
+use crate::monitor;
+use crate::offers::{Offers, TargetChoiceError};
+use crate::settings::LifecycleConfig;
+
+/// The state of a running lifecycle. Clones share it.
 #[derive(Clone, Debug)]
-pub struct App {
+pub struct App(Arc<State>);
+
+/// What an [`App`] shares.
+#[derive(Debug)]
+pub struct State {
     /// What it has in common with other components.
     pub service: Service,
-    /// How jobs are made.
-    pub job_types: Arc<Catalogue<JobType>>,
-    /// Where jobs run.
-    pub infrastructure_targets: Arc<Catalogue<InfrastructureTarget>>,
+    pub(crate) config: LifecycleConfig,
+    /// Everything that outlives this process.
+    pub store: Store,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) passwords: Passwords,
+    pub(crate) image_builder: ImageBuilder,
+    pub(crate) rendered_jobs: RenderedJobs,
+    offers: RwLock<Arc<Offers>>,
+}
+
+/// Why lifecycle cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A plugin fails, or two offer the same.
+    #[error(transparent)]
+    Offers(#[from] CatalogueError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no key for tokens.
+    #[error(transparent)]
+    AuthKey(#[from] AuthKeyError),
+    /// There is nobody who could log in.
+    #[error(transparent)]
+    FirstAdministrator(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl App {
-    /// Asks every plugin for its job types and infrastructure targets.
+    /// Opens the store, asks every plugin what it offers, makes the first administrator if there is none, takes up what an
+    /// earlier lifecycle was torn from, and begins to watch the jobs.
     ///
     /// # Errors
-    /// [`CatalogueError`] when a plugin fails, or two offer the same.
-    pub async fn open(service: Service) -> Result<Self, CatalogueError> {
-        let hooks = &service.hooks;
-        let job_types = plugin_endpoints::collect_job_types(hooks).await?;
-        let hook = Hook::InfrastructureTargets;
-        let targets = hooks.call_every(hook, Arc::new(()), |plugin, ()| plugin.infrastructure_targets());
-        let targets = Catalogue::collect(hooks.registry(), hook, targets.await)?;
-        Ok(Self { service, job_types: Arc::new(job_types), infrastructure_targets: Arc::new(targets) })
+    /// [`AppError`]
+    pub async fn open(service: Service, config: LifecycleConfig) -> Result<Self, AppError> {
+        let offers = Offers::collect(&service.hooks).await?;
+        let store = Store::open(&config.database_url).await?;
+        let key = match &config.auth_key {
+            Some(key) => key.clone(),
+            None => AuthKey::load_or_create(&config.state_folder.join("auth.key"))?,
+        };
+        let passwords = Passwords::new();
+        if config.auth_required {
+            let password =
+                config.admin_password.as_ref().map(racetrack_service::setting_value::AuthToken::expose);
+            ensure_first_administrator(&store, &passwords, password).await?;
+        }
+        let component_token = config.component_auth_token.clone();
+        let app = Self(Arc::new(State {
+            authenticator: Authenticator::new(key, config.auth_required, component_token.clone()),
+            passwords,
+            image_builder: ImageBuilder::new(config.image_builder_url.clone(), component_token),
+            rendered_jobs: RenderedJobs::default(),
+            offers: RwLock::new(Arc::new(offers)),
+            service,
+            config,
+            store,
+        }));
+        recovery::recover(&app).await?;
+        monitor::start(&app);
+        Ok(app)
+    }
+
+    /// What the plugins offer now.
+    pub(crate) fn offers(&self) -> Arc<Offers> {
+        Arc::clone(&self.offers.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The infrastructure target of this name.
+    pub(crate) fn target(&self, name: &str) -> Result<Target, TargetChoiceError> {
+        Target::find(&self.service.hooks, &self.offers(), name)
+    }
+}
+
+impl Deref for App {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl From<FirstAdministratorError> for AppError {
+    fn from(error: FirstAdministratorError) -> Self {
+        Self::FirstAdministrator(error.into())
     }
 }
 
@@ -41,6 +123,6 @@ impl FromRef<App> for Service {
 
 impl FromRef<App> for Arc<Catalogue<JobType>> {
     fn from_ref(app: &App) -> Self {
-        Self::clone(&app.job_types)
+        Self::clone(&app.offers().job_types)
     }
 }

@@ -1,14 +1,24 @@
-//! The lifecycle component: it answers the API, deploys jobs to infrastructure targets and watches them.
+//! The lifecycle component: it answers the API, deploys jobs to infrastructure targets, watches them, and hands calls to
+//! them.
 //!
-//! What it serves today is health, metrics and the plugin API. **Nobody is asked who they are**: callers are not
-//! authenticated yet, so lifecycle refuses to listen on an address that other machines can reach, unless the setting
-//! `allow-unauthenticated-remote-access` says that something else guards it.
-//!
-//! [`router()`] has every route on one page, [`app`] what the endpoints answer from.
+//! # Where to look
+//! - [`router()`] has every route on one page, with what each asks of its caller; [`auth`] is how that is checked.
+//! - [`app`] is what the endpoints answer from.
+//! - `deployment` is the way of a job from a request to a process that answers, `monitor` what is done at intervals.
 
+mod api_error;
 pub mod app;
+mod audit;
+pub mod auth;
+mod deployment;
 mod endpoints;
+mod extract;
+mod infrastructure;
+mod jobs;
+mod monitor;
+mod offers;
 pub mod router;
+pub mod routes;
 pub mod settings;
 
 use std::error::Error;
@@ -45,7 +55,11 @@ impl Component for Lifecycle {
         Ok(settings::check(config)?)
     }
 
-    async fn open(service: Service, _: LifecycleSettings) -> Result<Router, Box<dyn Error + Send + Sync>> {
-        Ok(router(App::open(service).await?))
+    async fn open(
+        service: Service,
+        settings: LifecycleSettings,
+    ) -> Result<Router, Box<dyn Error + Send + Sync>> {
+        let config = settings.with_defaults(service.http_address);
+        Ok(router(App::open(service, config).await?))
     }
 }

@@ -1,30 +1,78 @@
 //! Every route of lifecycle. All of them are also served below `/lifecycle`.
 
 use axum::Router;
-use axum::routing::{delete, get, post};
-use racetrack_service::{health, http, metrics, plugin_endpoints};
+use axum::extract::DefaultBodyLimit;
+use axum::routing::get;
+use racetrack_service::{health, http, metrics};
+use racetrack_store::Scope;
+use utoipa_axum::routes;
 
 use crate::App;
-use crate::endpoints::{self, plugin};
+use crate::auth::Access;
+use crate::endpoints::document::{self, Document};
+use crate::endpoints::{deployment, health as own_health, info, job, job_logs, jobs, maintenance, plugin};
+use crate::routes::{Route, Routes};
 
 /// The routes, answered from `app`.
 pub fn router(app: App) -> Router {
-    let api = Router::new()
-        .route("/plugin", get(plugin_endpoints::list))
-        .route("/plugin/infrastructure_targets", get(plugin::infrastructure_targets))
-        .route("/plugin/job_type/versions", get(plugin_endpoints::job_type_versions))
-        .route("/plugin/tree", get(plugin::tree))
-        .route("/plugin/upload", post(plugin::refuse_change))
-        .route("/plugin/upload/{filename}", post(plugin::refuse_change))
-        .route("/plugin/all", delete(plugin::refuse_change))
-        .route("/plugin/{name}/docs", get(plugin::docs))
-        .route("/plugin/{name}/run", post(plugin::run))
-        .route("/plugin/{name}/{version}", delete(plugin::refuse_change));
+    let (api, document, _) = api(&app).finish();
+    let document = Document::new(&document);
     let root = Router::new()
-        .route("/health", get(endpoints::health::health))
+        .route("/docs", get(document::page))
+        .route("/health", get(own_health::health))
         .route("/live", get(health::live))
         .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(move || document.clone().get()))
         .route("/ready", get(health::ready))
         .nest("/api/v1", api);
-    http::complete(root.clone().nest("/lifecycle", root).with_state(app))
+    let limit = DefaultBodyLimit::max(app.config.max_request_size);
+    http::complete(root.clone().nest("/lifecycle", root).layer(limit).with_state(app))
+}
+
+/// Every route of the API, with what it asks of its caller.
+pub fn route_list(app: &App) -> Vec<Route> {
+    api(app).finish().2
+}
+
+fn api(app: &App) -> Routes {
+    use Access::{Anywhere, Authenticated, Everywhere, Internal, Job, Open, Staff};
+    use Scope::{CallAdminApi, DeleteJob, DeployJob, ReadJob};
+
+    Routes::new(app, "Racetrack", app.service.identity.version)
+        .add(Open, routes!(info::info))
+        .add(Open, routes!(maintenance::get))
+        .add(Everywhere(CallAdminApi), routes!(maintenance::put))
+        .add_changing(Authenticated, routes!(deployment::deploy))
+        .add(Authenticated, routes!(deployment::list))
+        .add(Authenticated, routes!(deployment::get))
+        .add(Internal, routes!(deployment::put_phase))
+        .add(Internal, routes!(deployment::put_warnings))
+        .add(Authenticated, routes!(deployment::build))
+        .add(Anywhere(ReadJob), routes!(jobs::list))
+        .add(Anywhere(ReadJob), routes!(jobs::families))
+        .add(Anywhere(ReadJob), routes!(jobs::graph))
+        .add(Anywhere(ReadJob), routes!(jobs::portfolio))
+        .add_changing(Everywhere(CallAdminApi), routes!(jobs::reconcile))
+        .add(Job(ReadJob), routes!(job::get))
+        .add_changing(Job(DeleteJob), routes!(job::delete))
+        .add_changing(Job(DeployJob), routes!(job::redeploy))
+        .add_changing(Job(DeployJob), routes!(job::reprovision))
+        .add_changing(Job(DeployJob), routes!(job::move_job))
+        .add_changing(Job(DeployJob), routes!(job::put_manifest))
+        .add(Job(ReadJob), routes!(job::public_endpoints))
+        .add(Job(ReadJob), routes!(job_logs::of_job))
+        .add(Job(ReadJob), routes!(job_logs::of_job_plain))
+        .add(Job(ReadJob), routes!(job_logs::of_build))
+        .add(Job(ReadJob), routes!(job_logs::of_build_plain))
+        .add(Open, routes!(plugin::list))
+        .add(Open, routes!(plugin::job_type_versions))
+        .add(Open, routes!(plugin::infrastructure_targets))
+        .add(Open, routes!(plugin::tree))
+        .add(Open, routes!(plugin::docs))
+        .add(Open, routes!(plugin::download))
+        .add(Staff, routes!(plugin::run))
+        .add(Staff, routes!(plugin::upload))
+        .add(Staff, routes!(plugin::upload_file))
+        .add(Staff, routes!(plugin::delete_all))
+        .add(Staff, routes!(plugin::delete))
 }

@@ -1,51 +1,277 @@
-//! The settings that lifecycle has besides those of every component.
+//! The settings that lifecycle has besides those of every component, and what comes of them.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use racetrack_service::config::Config;
-use racetrack_service::settings::Settings;
-use serde::Deserialize;
+use racetrack_service::setting_value::{AuthToken, HttpUrl, Size};
+use racetrack_service::settings::{Settings, Span};
+use racetrack_store::DatabaseUrl;
+use serde::{Deserialize, Deserializer};
+
+use crate::auth::AuthKey;
 
 /// Lifecycle's own settings.
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 #[command(next_help_heading = "Configuration")]
 pub struct LifecycleSettings {
-    /// Whether to listen where other machines can reach it, although callers are not authenticated: true or false
-    /// [default: false]
-    #[arg(long, env, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub allow_unauthenticated_remote_access: Option<bool>,
+    /// The folder where lifecycle keeps what it must not lose: its database, unless that is elsewhere, the key of tokens,
+    /// and the configurations of plugins that were changed while it ran [default: .lifecycle]
+    #[arg(long, env, value_name = "FOLDER")]
+    pub state_folder: Option<PathBuf>,
+
+    /// Where everything else is kept: sqlite:PATH, or postgres://USER:PASSWORD@HOST/NAME
+    /// [default: lifecycle.sqlite in the state folder]
+    #[arg(long, env, value_name = "URL")]
+    #[serde(deserialize_with = "parsed")]
+    pub database_url: Option<DatabaseUrl>,
+
+    /// Whether callers are asked who they are; without that, everybody may do everything, and lifecycle listens on
+    /// addresses of this machine only: true or false [default: true]
+    #[arg(long, env, value_name = "BOOL")]
+    pub auth_required: Option<bool>,
+
+    /// The key that tokens are signed with, 32 bytes at least [default: made at the first start, in the state folder]
+    #[arg(long, env, value_name = "KEY", value_parser = clap::value_parser!(AuthKey))]
+    pub auth_key: Option<AuthKey>,
+
+    /// The password of the first administrator, `admin`, who is made when there is no user yet
+    /// [default: a random one, shown once on standard error]
+    #[arg(long, env, value_name = "PASSWORD")]
+    pub admin_password: Option<AuthToken>,
+
+    /// How long the token of a login is good, such as 12h or 30days [default: for ever]
+    #[arg(long, env, value_name = "DURATION")]
+    pub user_token_lifetime: Option<Span>,
+
+    /// The secret that lifecycle and image-builder show each other, the same in both [default: none]
+    #[arg(long, env, value_name = "TOKEN")]
+    pub component_auth_token: Option<AuthToken>,
+
+    /// Where image-builder is [default: `http://127.0.0.1:7201`]
+    #[arg(long, env, value_name = "URL")]
+    pub image_builder_url: Option<HttpUrl>,
+
+    /// Where users reach the jobs [default: /pub at the address it listens on]
+    #[arg(long, env, value_name = "URL")]
+    pub external_pub_url: Option<HttpUrl>,
+
+    /// Where jobs reach each other [default: external-pub-url]
+    #[arg(long, env, value_name = "URL")]
+    pub internal_pub_url: Option<HttpUrl>,
+
+    /// Where users reach lifecycle [default: /lifecycle at the address it listens on]
+    #[arg(long, env, value_name = "URL")]
+    pub external_lifecycle_url: Option<HttpUrl>,
+
+    /// Where jobs go whose manifest names no infrastructure target [default: the only target there is]
+    #[arg(long, env, value_name = "NAME")]
+    pub infrastructure_target: Option<String>,
+
+    /// Whether a deployed version may be deployed again without being forced: true or false [default: false]
+    #[arg(long, env, value_name = "BOOL")]
+    pub allow_job_overwrite: Option<bool>,
+
+    /// The largest deployment that is taken, with the source of the job in it [default: 256Mi]
+    #[arg(long, env, value_name = "BYTES")]
+    pub max_request_size: Option<Size>,
+
+    /// The longest time until a job must answer that was deployed; infrastructure targets have shorter ones of their own
+    /// [default: 30min]
+    #[arg(long, env, value_name = "DURATION")]
+    pub job_start_time_limit: Option<Span>,
+
+    /// How often infrastructure targets are asked how their jobs do [default: 10s]
+    #[arg(long, env, value_name = "DURATION")]
+    pub monitor_interval: Option<Span>,
+
+    /// Whether jobs that their target has lost are started again: true or false [default: false]
+    #[arg(long, env, value_name = "BOOL")]
+    pub reconcile_lost_jobs: Option<bool>,
+
+    /// How often that is tried [default: 10min]
+    #[arg(long, env, value_name = "DURATION")]
+    pub reconciliation_interval: Option<Span>,
 }
 
-/// Lifecycle would be open to everybody.
+/// [`LifecycleSettings`] with their defaults filled in; what each one means is said there.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields are documented in `LifecycleSettings`")]
+pub struct LifecycleConfig {
+    pub state_folder: PathBuf,
+    pub database_url: DatabaseUrl,
+    pub auth_required: bool,
+    pub auth_key: Option<AuthKey>,
+    pub admin_password: Option<AuthToken>,
+    pub user_token_lifetime: Option<Duration>,
+    pub component_auth_token: Option<AuthToken>,
+    pub image_builder_url: HttpUrl,
+    pub external_pub_url: HttpUrl,
+    pub internal_pub_url: HttpUrl,
+    pub external_lifecycle_url: HttpUrl,
+    pub infrastructure_target: Option<String>,
+    pub allow_job_overwrite: bool,
+    pub max_request_size: usize,
+    pub job_start_time_limit: Duration,
+    pub monitor_interval: Duration,
+    pub reconciliation_interval: Option<Duration>,
+}
+
+/// Why lifecycle must not be started like this.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "refusing to listen on {address}: other machines could reach it, and callers are not authenticated; listen on \
-     127.0.0.1, or set allow-unauthenticated-remote-access when something else guards it"
-)]
-pub struct OpenToEverybody {
-    /// Where it was to listen.
-    pub address: SocketAddr,
+pub enum RefusedSettings {
+    /// Lifecycle would be open to everybody.
+    #[error(
+        "refusing to listen on {address}: other machines could reach it, and nobody is asked who they are; listen on \
+         127.0.0.1, or leave auth-required on"
+    )]
+    OpenToEverybody {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
+    /// Components talk without encryption, as within a machine or a cluster.
+    #[error(
+        "image-builder-url {url} does not begin with http://, which is how lifecycle reaches image-builder"
+    )]
+    ImageBuilderUrl {
+        /// The address.
+        url: HttpUrl,
+    },
 }
 
 impl Settings for LifecycleSettings {
     fn or(self, other: Self) -> Self {
         Self {
-            allow_unauthenticated_remote_access: self
-                .allow_unauthenticated_remote_access
-                .or(other.allow_unauthenticated_remote_access),
+            state_folder: self.state_folder.or(other.state_folder),
+            database_url: self.database_url.or(other.database_url),
+            auth_required: self.auth_required.or(other.auth_required),
+            auth_key: self.auth_key.or(other.auth_key),
+            admin_password: self.admin_password.or(other.admin_password),
+            user_token_lifetime: self.user_token_lifetime.or(other.user_token_lifetime),
+            component_auth_token: self.component_auth_token.or(other.component_auth_token),
+            image_builder_url: self.image_builder_url.or(other.image_builder_url),
+            external_pub_url: self.external_pub_url.or(other.external_pub_url),
+            internal_pub_url: self.internal_pub_url.or(other.internal_pub_url),
+            external_lifecycle_url: self.external_lifecycle_url.or(other.external_lifecycle_url),
+            infrastructure_target: self.infrastructure_target.or(other.infrastructure_target),
+            allow_job_overwrite: self.allow_job_overwrite.or(other.allow_job_overwrite),
+            max_request_size: self.max_request_size.or(other.max_request_size),
+            job_start_time_limit: self.job_start_time_limit.or(other.job_start_time_limit),
+            monitor_interval: self.monitor_interval.or(other.monitor_interval),
+            reconcile_lost_jobs: self.reconcile_lost_jobs.or(other.reconcile_lost_jobs),
+            reconciliation_interval: self.reconciliation_interval.or(other.reconciliation_interval),
         }
     }
 }
 
-/// Refuses an address that other machines can reach, unless that is wanted.
-pub(crate) fn check(config: &Config<LifecycleSettings>) -> Result<(), OpenToEverybody> {
+impl LifecycleSettings {
+    /// The settings with their defaults filled in, for a lifecycle that listens on `address`.
+    pub fn with_defaults(self, address: SocketAddr) -> LifecycleConfig {
+        const MINUTE: u64 = 60;
+        let span = |given: Option<Span>, seconds| given.map_or(Duration::from_secs(seconds), |span| span.0);
+        let own = |path: &str| -> HttpUrl {
+            let url = format!("http://{}{path}", reachable(address));
+            url.parse().expect("an address and a path make a URL")
+        };
+        let state_folder = self.state_folder.unwrap_or_else(|| PathBuf::from(".lifecycle"));
+        let database = || DatabaseUrl::file(&state_folder.join("lifecycle.sqlite"));
+        let external_pub_url = self.external_pub_url.unwrap_or_else(|| own("/pub"));
+        let reconciliation_interval = span(self.reconciliation_interval, 10 * MINUTE);
+        LifecycleConfig {
+            database_url: self.database_url.unwrap_or_else(database),
+            auth_required: self.auth_required.unwrap_or(true),
+            auth_key: self.auth_key,
+            admin_password: self.admin_password,
+            user_token_lifetime: self.user_token_lifetime.map(|span| span.0),
+            component_auth_token: self.component_auth_token,
+            image_builder_url: self.image_builder_url.unwrap_or_else(default_image_builder_url),
+            internal_pub_url: self.internal_pub_url.unwrap_or_else(|| external_pub_url.clone()),
+            external_pub_url,
+            external_lifecycle_url: self.external_lifecycle_url.unwrap_or_else(|| own("/lifecycle")),
+            infrastructure_target: self.infrastructure_target,
+            allow_job_overwrite: self.allow_job_overwrite.unwrap_or(false),
+            max_request_size: self
+                .max_request_size
+                .map_or(256 << 20, |size| usize::try_from(size.0).unwrap_or(usize::MAX)),
+            job_start_time_limit: span(self.job_start_time_limit, 30 * MINUTE),
+            monitor_interval: span(self.monitor_interval, 10),
+            reconciliation_interval: self
+                .reconcile_lost_jobs
+                .unwrap_or(false)
+                .then_some(reconciliation_interval),
+            state_folder,
+        }
+    }
+}
+
+/// Refuses what fits the types of the settings and must not be started.
+pub(crate) fn check(config: &Config<LifecycleSettings>) -> Result<(), RefusedSettings> {
     let address = config.service.http_address;
-    let is_wanted = config.component.allow_unauthenticated_remote_access.unwrap_or(false);
-    if address.ip().to_canonical().is_loopback() || is_wanted {
-        Ok(())
-    } else {
-        Err(OpenToEverybody { address })
+    let settings = &config.component;
+    if !settings.auth_required.unwrap_or(true) && !address.ip().to_canonical().is_loopback() {
+        return Err(RefusedSettings::OpenToEverybody { address });
+    }
+    match &settings.image_builder_url {
+        Some(url) if !url.is_plain() => Err(RefusedSettings::ImageBuilderUrl { url: url.clone() }),
+        _ => Ok(()),
+    }
+}
+
+/// The address under which this machine reaches what listens on `address`.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+fn default_image_builder_url() -> HttpUrl {
+    "http://127.0.0.1:7201".parse().expect("is an address")
+}
+
+fn parsed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DatabaseUrl>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_may_stand_in_the_file() {
+        let text = "state-folder: a\ndatabase-url: 'sqlite:a.sqlite'\nauth-required: false\n\
+                    auth-key: 0123456789abcdef0123456789abcdef\nadmin-password: hunter2hunter2\n\
+                    user-token-lifetime: 12h\ncomponent-auth-token: t0ken\n\
+                    image-builder-url: http://builder:7201/\nexternal-pub-url: https://example.com/pub\n\
+                    internal-pub-url: http://pub/pub\nexternal-lifecycle-url: https://example.com/lifecycle\n\
+                    infrastructure-target: process\nallow-job-overwrite: true\nmax-request-size: 1Gi\n\
+                    job-start-time-limit: 1h\nmonitor-interval: 1s\nreconcile-lost-jobs: true\n\
+                    reconciliation-interval: 2min\n";
+        let settings: LifecycleSettings = serde_yaml::from_str(text).expect("fits");
+        let config = settings.or(LifecycleSettings::default()).with_defaults(([127, 0, 0, 1], 7202).into());
+        assert_eq!(config.reconciliation_interval, Some(Duration::from_secs(120)));
+        assert_eq!(config.image_builder_url.as_str(), "http://builder:7201");
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let command = LifecycleSettings::augment_args(clap::Command::new("lifecycle"));
+        command.clone().debug_assert();
+        for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+            assert!(text.contains(&format!("{option}: ")), "{option} is not tried");
+        }
+    }
+
+    #[test]
+    fn public_addresses_are_those_it_listens_on() {
+        let config =
+            |address: &str| LifecycleSettings::default().with_defaults(address.parse().expect("valid"));
+        assert_eq!(config("127.0.0.1:80").external_pub_url.as_str(), "http://127.0.0.1:80/pub");
+        assert_eq!(config("0.0.0.0:7202").internal_pub_url.as_str(), "http://127.0.0.1:7202/pub");
+        assert_eq!(config("[::]:7202").external_lifecycle_url.as_str(), "http://[::1]:7202/lifecycle");
     }
 }

@@ -13,12 +13,14 @@ use racetrack_core::{
     Hook, HookResult, ImageDefinition, InfrastructureTarget, InfrastructureTargets, JobType, JobTypes,
     Plugin, PluginContext, RunAction, async_trait,
 };
+use racetrack_lifecycle::app::AppError;
 use racetrack_lifecycle::settings::LifecycleSettings;
 use racetrack_lifecycle::{App, Lifecycle, router};
 use racetrack_service::config::{self, Config};
 use racetrack_service::health::Readiness;
 use racetrack_service::metrics::Metrics;
 use racetrack_service::{Component, HookRuntime, Identity, Service};
+use racetrack_store::DatabaseUrl;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -139,9 +141,20 @@ fn config() -> Config<LifecycleSettings> {
     config::load(None, Default::default(), Lifecycle::HTTP_ADDRESS).expect("defaults")
 }
 
+/// A lifecycle that asks nobody who they are, and forgets everything when it ends.
+async fn opened(rows: Vec<PlannedPlugin>) -> Result<App, AppError> {
+    let settings = LifecycleSettings {
+        database_url: Some(DatabaseUrl::memory()),
+        auth_key: Some("0123456789abcdef0123456789abcdef".parse().expect("long enough")),
+        auth_required: Some(false),
+        ..LifecycleSettings::default()
+    };
+    App::open(service(rows), settings.with_defaults(Lifecycle::HTTP_ADDRESS)).await
+}
+
 async fn app() -> Router {
     let rows = vec![ROW, row("python3", "2.10.0", 0), row("python3", "2.9.0", 1), row("idle", "1.0.0", 2)];
-    router(App::open(service(rows)).await.expect("nothing clashes"))
+    router(opened(rows).await.expect("nothing clashes"))
 }
 
 async fn call(app: &Router, method: Method, path: &str, body: &str) -> (u16, Value) {
@@ -178,7 +191,7 @@ async fn health_tells_who_this_is() {
     let app = app().await;
     assert_eq!(get(&app, "/live").await, (200, json!({ "service": "lifecycle", "live": true })));
     let health = json!({
-        "service": "lifecycle", "live": true, "git_version": "dev", "docker_tag": "", "auth_required": false,
+        "service": "lifecycle", "live": true, "database_connected": true, "git_version": "dev", "docker_tag": "", "auth_required": false,
     });
     assert_eq!(get(&app, "/health").await, (200, health));
     // The server makes it ready.
@@ -313,7 +326,7 @@ async fn calls_and_failures_are_counted() {
 
 #[tokio::test]
 async fn plugins_that_clash_or_fail_keep_lifecycle_from_starting() {
-    let clash = App::open(service(vec![ROW, row("clashing", "1.0.0", 0)])).await;
+    let clash = opened(vec![ROW, row("clashing", "1.0.0", 0)]).await;
     let text = clash.expect_err("a clash").to_string();
     assert!(
         text.starts_with(
@@ -321,32 +334,33 @@ async fn plugins_that_clash_or_fail_keep_lifecycle_from_starting() {
         ),
         "{text}"
     );
-    let failure = App::open(service(vec![row("broken", "1.0.0", 0)])).await.expect_err("fails");
+    let failure = opened(vec![row("broken", "1.0.0", 0)]).await.expect_err("fails");
     assert_eq!(failure.to_string(), "hook `job_types` of plugin `broken` 1.0.0 failed");
     assert_eq!(failure.source().map(ToString::to_string).as_deref(), Some("no Dockerfile"));
 }
 
 #[test]
-fn lifecycle_is_open_to_other_machines_only_when_asked() {
-    let check = |address: &str, allowed: Option<bool>| {
+fn lifecycle_that_asks_nobody_is_for_its_own_machine() {
+    let check = |address: &str, auth_required: Option<bool>| {
         let mut config = config();
         config.service.http_address = address.parse().expect("an address");
-        config.component.allow_unauthenticated_remote_access = allowed;
+        config.component.auth_required = auth_required;
         Lifecycle::check(&config).map_err(|error| error.to_string())
     };
-    for (address, allowed) in [
-        ("127.0.0.1:7202", None),
+    for (address, auth_required) in [
+        ("127.0.0.1:7202", Some(false)),
         ("127.8.9.1:0", Some(false)),
-        ("[::1]:7202", None),
-        ("[::ffff:127.0.0.1]:7202", None),
-        ("0.0.0.0:7202", Some(true)),
+        ("[::1]:7202", Some(false)),
+        ("[::ffff:127.0.0.1]:7202", Some(false)),
+        ("0.0.0.0:7202", None),
+        ("192.0.2.1:80", Some(true)),
     ] {
-        assert_eq!(check(address, allowed), Ok(()), "{address}");
+        assert_eq!(check(address, auth_required), Ok(()), "{address}");
     }
-    for (address, allowed) in [("0.0.0.0:7202", None), ("[::]:7202", Some(false)), ("192.0.2.1:80", None)] {
-        let text = check(address, allowed).expect_err(address);
+    for address in ["0.0.0.0:7202", "[::]:7202", "192.0.2.1:80"] {
+        let text = check(address, Some(false)).expect_err(address);
         assert!(text.starts_with(&format!("refusing to listen on {address}: ")), "{text}");
-        assert!(text.contains("allow-unauthenticated-remote-access"), "{text}");
+        assert!(text.contains("auth-required"), "{text}");
     }
     assert_eq!(Lifecycle::HTTP_ADDRESS, SocketAddr::from((Ipv4Addr::LOCALHOST, 7202)));
 }

@@ -64,7 +64,8 @@ impl ApiError {
         error
     }
 
-    pub(crate) fn new(status: StatusCode, class: &'static str, message: impl Into<String>) -> Self {
+    /// An answer with this status, class and text. All three are shown to the caller.
+    pub fn new(status: StatusCode, class: &'static str, message: impl Into<String>) -> Self {
         Self { status, class, message: message.into(), source: None }
     }
 }

@@ -230,7 +230,10 @@ impl ImageBuilderUnderTest {
 
 /// A request as lifecycle sends it, also to builders that ask for no token.
 pub(crate) fn post(path: &str, body: &Value) -> Request<Body> {
-    Request::post(path).header("x-racetrack-auth", "t0ken").body(Body::from(body.to_string())).expect("a request")
+    Request::post(path)
+        .header("x-racetrack-auth", "t0ken")
+        .body(Body::from(body.to_string()))
+        .expect("a request")
 }
 
 pub(crate) fn bytes(number: &str) -> Size {

@@ -88,7 +88,10 @@ impl Claims {
 impl std::fmt::Debug for Claims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { subject, subject_type, .. } = self;
-        f.debug_struct("Claims").field("subject", subject).field("subject_type", subject_type).finish_non_exhaustive()
+        f.debug_struct("Claims")
+            .field("subject", subject)
+            .field("subject_type", subject_type)
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,9 +13,9 @@ mod json_web_token;
 mod password;
 
 pub use access::Access;
-pub(crate) use access::{JobPath, authorize};
+pub(crate) use access::{Guard, JobPath, authorize};
 pub use auth_key::{AuthKey, AuthKeyError};
-pub(crate) use authenticator::Authenticator;
+pub(crate) use authenticator::{Authenticator, seconds_since_1970};
 pub use caller::Caller;
 pub(crate) use first_administrator::FirstAdministratorError;
 pub(crate) use first_administrator::ensure as ensure_first_administrator;

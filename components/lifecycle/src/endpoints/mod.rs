@@ -1,4 +1,13 @@
 //! The handlers, one module per resource.
 
+#![allow(unused_qualifications, reason = "what utoipa's macros generate is qualified")]
+
+pub(crate) mod deployment;
+pub(crate) mod document;
 pub(crate) mod health;
+pub(crate) mod info;
+pub(crate) mod job;
+pub(crate) mod job_logs;
+pub(crate) mod jobs;
+pub(crate) mod maintenance;
 pub(crate) mod plugin;

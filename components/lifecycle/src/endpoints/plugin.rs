@@ -9,60 +9,83 @@ use axum::extract::State;
 use futures_util::StreamExt;
 use racetrack_core::catalogue::Catalogue;
 use racetrack_core::registry::PluginEntry;
-use racetrack_core::{Hook, PluginManifest, Registry, RunAction, Version};
+use racetrack_core::{Hook, Job, PluginManifest, Registry, RunAction, Version};
 use racetrack_service::extract::{JsonObject, Path, Query};
 use racetrack_service::{ApiError, HookRuntime, plugin_endpoints};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::App;
+use crate::api_error::store_error;
 
 /// The longest body that is read only to be ignored.
 const MAX_IGNORED_BYTES: usize = 256 << 20;
 
-/// What `GET /plugin/tree` answers: the plugins, and below those that offer something what it is.
-#[derive(Debug, Serialize)]
+/// The plugins, and below those that offer something what it is.
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Tree {
+    #[schema(value_type = Vec<Object>)]
     plugins: Vec<PluginManifest>,
     job_type_plugins_data: Vec<JobTypePlugin>,
     infrastructure_plugins_data: Vec<InfrastructurePlugin>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct JobTypePlugin {
     name: String,
     version: String,
     job_types: Vec<Offer>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct InfrastructurePlugin {
     name: String,
     version: String,
     infrastructures: Vec<Offer>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Offer {
     name: String,
     active_jobs: usize,
 }
 
-/// `GET /plugin/infrastructure_targets`: each target's name, and the manifest of the plugin that provides it.
+/// Lists the plugins, in hook order
+#[utoipa::path(get, path = "/plugin", tag = "plugins", responses((status = 200, body = Vec<Object>)))]
+pub(crate) async fn list(State(app): State<App>) -> Json<Vec<PluginManifest>> {
+    Json(plugin_endpoints::manifests(&app.service.hooks))
+}
+
+/// Lists the job types by full name
+#[utoipa::path(get, path = "/plugin/job_type/versions", tag = "plugins", responses((status = 200, body = Vec<String>)))]
+pub(crate) async fn job_type_versions(State(app): State<App>) -> Json<Vec<String>> {
+    Json(app.offers().job_types.iter().map(|(name, _)| name.to_owned()).collect())
+}
+
+/// Lists the infrastructure targets, each with the manifest of the plugin that provides it
+#[utoipa::path(get, path = "/plugin/infrastructure_targets", tag = "plugins", responses((status = 200, body = Object)))]
 pub(crate) async fn infrastructure_targets(State(app): State<App>) -> Json<BTreeMap<String, PluginManifest>> {
     let entries = app.service.hooks.registry().entries();
-    let targets = app.infrastructure_targets.iter();
+    let offers = app.offers();
+    let targets = offers.targets.iter();
     let targets = targets.map(|(name, offer)| (name.to_owned(), entries[offer.plugin].manifest.clone()));
     Json(targets.collect())
 }
 
-/// `GET /plugin/tree`: what each plugin offers, sorted by the plugin's name and version. No jobs are deployed yet, so
-/// none is active.
-pub(crate) async fn tree(State(app): State<App>) -> Json<Tree> {
+/// Shows what each plugin offers, and how many jobs use it
+#[utoipa::path(get, path = "/plugin/tree", tag = "plugins", responses((status = 200, body = Tree)))]
+pub(crate) async fn tree(State(app): State<App>) -> Result<Json<Tree>, ApiError> {
     let hooks = &app.service.hooks;
-    let job_types = by_plugin(&app.job_types, hooks.registry()).into_iter();
-    let targets = by_plugin(&app.infrastructure_targets, hooks.registry()).into_iter();
-    Json(Tree {
+    let offers = app.offers();
+    let jobs = app.store.jobs().await.map_err(store_error)?;
+    let count =
+        |is_of: &dyn Fn(&Job) -> bool| jobs.as_slice().iter().filter(|record| is_of(&record.job)).count();
+    let of_type = |name: &str| count(&|job| job.job_type_version.as_deref() == Some(name));
+    let on_target = |name: &str| count(&|job| job.infrastructure_target.as_deref() == Some(name));
+    let job_types = by_plugin(&offers.job_types, hooks.registry(), of_type).into_iter();
+    let targets = by_plugin(&offers.targets, hooks.registry(), on_target).into_iter();
+    Ok(Json(Tree {
         plugins: plugin_endpoints::manifests(hooks),
         job_type_plugins_data: job_types
             .map(|((name, version), job_types)| JobTypePlugin {
@@ -78,10 +101,12 @@ pub(crate) async fn tree(State(app): State<App>) -> Json<Tree> {
                 infrastructures,
             })
             .collect(),
-    })
+    }))
 }
 
-/// `GET /plugin/{name}/docs`: the documentation of a plugin in Markdown, or null.
+/// Shows the documentation of a plugin in Markdown, or null
+#[utoipa::path(get, path = "/plugin/{name}/docs", tag = "plugins", params(("name" = String, Path)),
+    responses((status = 200, body = Option<String>)))]
 pub(crate) async fn docs(
     State(app): State<App>,
     Path(name): Path<String>,
@@ -92,8 +117,11 @@ pub(crate) async fn docs(
     Ok(Json(docs.await?))
 }
 
-/// `POST /plugin/{name}/run`: runs the action of a plugin with the parameters of the query string and of the JSON
-/// body. Where both have one parameter, the body wins.
+/// Runs the action of a plugin
+///
+/// Its parameters are those of the query string and of the JSON body. Where both have one, the body wins.
+#[utoipa::path(post, path = "/plugin/{name}/run", tag = "plugins", params(("name" = String, Path)),
+    request_body = Object, responses((status = 200, body = Object)))]
 pub(crate) async fn run(
     State(app): State<App>,
     Path(name): Path<String>,
@@ -110,8 +138,43 @@ pub(crate) async fn run(
     Ok(Json(answer.await?))
 }
 
-/// `POST /plugin/upload` and `DELETE /plugin/{name}/{version}`: answers how plugins are changed instead.
-pub(crate) async fn refuse_change(body: Body) -> ApiError {
+/// Answers how a plugin is added instead
+#[utoipa::path(post, path = "/plugin/upload", tag = "plugins", responses((status = 409, description = "always")))]
+pub(crate) async fn upload(body: Body) -> ApiError {
+    refuse_change(body).await
+}
+
+/// Answers how a plugin is added instead
+#[utoipa::path(post, path = "/plugin/upload/{filename}", tag = "plugins", params(("filename" = String, Path)),
+    responses((status = 409, description = "always")))]
+pub(crate) async fn upload_file(body: Body) -> ApiError {
+    refuse_change(body).await
+}
+
+/// Answers how a plugin is removed instead
+#[utoipa::path(delete, path = "/plugin/{name}/{version}", tag = "plugins",
+    params(("name" = String, Path), ("version" = String, Path)), responses((status = 409, description = "always")))]
+pub(crate) async fn delete(body: Body) -> ApiError {
+    refuse_change(body).await
+}
+
+/// Answers how plugins are removed instead
+#[utoipa::path(delete, path = "/plugin/all", tag = "plugins", responses((status = 409, description = "always")))]
+pub(crate) async fn delete_all(body: Body) -> ApiError {
+    refuse_change(body).await
+}
+
+/// Answers why there is no bundle of a plugin here
+#[utoipa::path(get, path = "/plugin/{name}/{version}/download", tag = "plugins",
+    params(("name" = String, Path), ("version" = String, Path)), responses((status = 404, description = "always")))]
+pub(crate) async fn download(Path((name, version)): Path<(String, String)>) -> ApiError {
+    ApiError::not_found(format!(
+        "plugin {name} {version} is no file here: plugins are part of this server; their sources are where racetrack.toml \
+         says"
+    ))
+}
+
+async fn refuse_change(body: Body) -> ApiError {
     // A client that is still sending would see a broken connection instead of the answer.
     let mut rest = body.into_data_stream();
     let mut ignored = 0;
@@ -133,14 +196,18 @@ fn find<'a>(hooks: &'a HookRuntime, name: &str) -> Result<&'a PluginEntry, ApiEr
     entry.ok_or_else(|| ApiError::not_found(format!("plugin named \"{name}\" was not found")))
 }
 
-fn by_plugin<T>(catalogue: &Catalogue<T>, registry: &Registry) -> BTreeMap<(String, Version), Vec<Offer>> {
+fn by_plugin<T>(
+    catalogue: &Catalogue<T>,
+    registry: &Registry,
+    active_jobs: impl Fn(&str) -> usize,
+) -> BTreeMap<(String, Version), Vec<Offer>> {
     let mut offers: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (name, offer) in catalogue.iter() {
         let PluginManifest { name: plugin, version, .. } = &registry.entries()[offer.plugin].manifest;
         offers
             .entry((plugin.to_string(), version.clone()))
             .or_default()
-            .push(Offer { name: name.to_owned(), active_jobs: 0 });
+            .push(Offer { name: name.to_owned(), active_jobs: active_jobs(name) });
     }
     offers
 }

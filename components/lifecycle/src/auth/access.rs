@@ -1,0 +1,132 @@
+//! What a route asks of its caller, and the one place where that is checked.
+
+use std::sync::Arc;
+
+use axum::extract::{RawPathParams, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use racetrack_service::ApiError;
+use racetrack_store::{AccessRequest, JobRecord, Scope};
+
+use super::Caller;
+use crate::App;
+use crate::api_error::store_error;
+
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Open,
+    /// A token that is good.
+    Authenticated,
+    /// The token of a user.
+    User,
+    /// The token of an administrator.
+    Staff,
+    /// The token of a part of Racetrack.
+    Internal,
+    /// The scope, for some job at least: the answer shows only what the caller may see.
+    Anywhere(Scope),
+    /// The scope for everything.
+    Everywhere(Scope),
+    /// The scope for the job that `{name}` and `{version}` of the path mean; the version may be an alias.
+    Job(Scope),
+    /// The handler decides.
+    Handler,
+}
+
+/// The job that the path of a request means. Routes of [`Access::Job`] have it among the request's extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct JobPath(pub(crate) Arc<JobRecord>);
+
+/// A route's access, and whether the route is closed during maintenance.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    pub(crate) app: App,
+    pub(crate) access: Access,
+    pub(crate) is_closed_in_maintenance: bool,
+}
+
+/// Lets a request through to its handler, with its [`Caller`], if the caller may do this.
+pub(crate) async fn authorize(
+    State(guard): State<Guard>,
+    parameters: RawPathParams,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let Guard { app, access, is_closed_in_maintenance } = guard;
+    if access != Access::Open {
+        let caller = caller(&app, access, &parameters, &mut request).await?;
+        request.extensions_mut().insert(caller);
+    }
+    if is_closed_in_maintenance && app.store.is_in_maintenance().await.map_err(store_error)? {
+        return Err(crate::api_error::in_maintenance());
+    }
+    Ok(next.run(request).await)
+}
+
+async fn caller(
+    app: &App,
+    access: Access,
+    parameters: &RawPathParams,
+    request: &mut Request,
+) -> Result<Caller, ApiError> {
+    let table = app.store.access().await.map_err(store_error)?;
+    let caller = app.authenticator.authenticate(request.headers(), &table)?;
+    match access {
+        Access::Open | Access::Authenticated | Access::Handler => {}
+        Access::User => {
+            user(&caller)?;
+        }
+        Access::Staff => {
+            staff(app, &caller).await?;
+        }
+        Access::Internal if caller.is_internal() => {}
+        Access::Internal => return Err(refused("this is for parts of Racetrack")),
+        Access::Anywhere(scope) if caller.may_anywhere(scope) => {}
+        Access::Everywhere(scope) if caller.may(&AccessRequest::everywhere(scope)) => {}
+        Access::Anywhere(scope) | Access::Everywhere(scope) => return Err(missing_scope(&caller, scope, "")),
+        Access::Job(scope) => {
+            let record = job(app, parameters).await?;
+            let (name, version) = (&record.job.name, &record.job.version);
+            if !caller.may(&AccessRequest::job(scope, name, version)) {
+                return Err(missing_scope(&caller, scope, &format!(" for job {name} {version}")));
+            }
+            request.extensions_mut().insert(JobPath(record));
+        }
+    }
+    Ok(caller)
+}
+
+/// The name of the user who calls; of nobody in particular when nobody is asked.
+fn user(caller: &Caller) -> Result<Option<&str>, ApiError> {
+    if caller.is_anybody() || caller.username().is_some() {
+        return Ok(caller.username());
+    }
+    Err(refused("this is for users"))
+}
+
+async fn staff(app: &App, caller: &Caller) -> Result<(), ApiError> {
+    let Some(username) = user(caller)? else { return Ok(()) };
+    let user = app.store.user(username).await.map_err(store_error)?;
+    if user.is_staff { Ok(()) } else { Err(refused("this is for administrators")) }
+}
+
+/// The job that the path means.
+async fn job(app: &App, parameters: &RawPathParams) -> Result<Arc<JobRecord>, ApiError> {
+    let parameter = |wanted: &str| {
+        let value = parameters.iter().find_map(|(name, value)| (name == wanted).then_some(value));
+        value.ok_or_else(|| ApiError::internal(format!("a route about a job has no `{wanted}`")))
+    };
+    let record = app.store.resolve_job(parameter("name")?, parameter("version")?).await;
+    record.map_err(store_error)
+}
+
+fn missing_scope(caller: &Caller, scope: Scope, what: &str) -> ApiError {
+    let caller = caller.description();
+    refused(&format!("{caller} has no permission with scope {scope}{what}"))
+}
+
+fn refused(reason: &str) -> ApiError {
+    ApiError::unauthorized(format!("Unauthorized: {reason}"))
+}

@@ -1,0 +1,192 @@
+//! Makes a caller of what a request shows.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use axum::http::{HeaderMap, HeaderName, header};
+use racetrack_core::error::chain;
+use racetrack_service::ApiError;
+use racetrack_service::setting_value::AuthToken;
+use racetrack_store::{AccessTable, Store, Subject, SubjectKind, TokenRefusal};
+
+use super::{AuthKey, Caller, Claims};
+
+/// The headers that tokens are shown in: today's, and two older ones.
+pub(crate) const AUTH_HEADERS: [HeaderName; 3] = [
+    HeaderName::from_static("x-racetrack-auth"),
+    HeaderName::from_static("x-racetrack-user-auth"),
+    HeaderName::from_static("x-racetrack-esc-auth"),
+];
+
+/// How often it is kept when tokens were last used.
+const KEEPING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Knows whose tokens are good.
+#[derive(Debug)]
+pub(crate) struct Authenticator {
+    key: AuthKey,
+    is_required: bool,
+    component_token: Option<AuthToken>,
+    /// When tokens were used since that was last kept: ids and times in seconds since 1970.
+    uses: Mutex<HashMap<String, i64>>,
+}
+
+impl Authenticator {
+    pub(crate) fn new(key: AuthKey, is_required: bool, component_token: Option<AuthToken>) -> Self {
+        Self { key, is_required, component_token, uses: Mutex::default() }
+    }
+
+    /// Whether callers are asked who they are at all.
+    pub(crate) const fn is_required(&self) -> bool {
+        self.is_required
+    }
+
+    /// Whoever sent a request with these headers. When nobody is asked, who shows a good token still is who it says, but
+    /// may do everything.
+    ///
+    /// # Errors
+    /// 401 with the reason, when there is no token or it is not good.
+    pub(crate) fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        access: &Arc<AccessTable>,
+    ) -> Result<Caller, ApiError> {
+        if !self.is_required {
+            return Ok(Caller::anybody());
+        }
+        let Some(token) = shown_token(headers) else {
+            let message = "Unauthenticated: no token is shown in the header X-Racetrack-Auth";
+            return Err(ApiError::unauthorized(message));
+        };
+        self.caller_of(&token, access)
+    }
+
+    /// Whoever shows this token.
+    ///
+    /// # Errors
+    /// 401 with the reason, when it is not good.
+    pub(crate) fn caller_of(&self, token: &str, access: &Arc<AccessTable>) -> Result<Caller, ApiError> {
+        if self.component_token.as_ref().is_some_and(|own| own.is(token.as_bytes())) {
+            return Ok(Caller::internal("image-builder", &[]));
+        }
+        let refused =
+            |reason: &str| ApiError::unauthorized(format!("Unauthenticated: invalid token: {reason}"));
+        let claims = Claims::verify(token, &self.key).map_err(|error| refused(&error.to_string()))?;
+        if claims.subject_type == SubjectKind::Internal {
+            return Ok(Caller::internal(&claims.subject, claims.scopes.as_deref().unwrap_or_default()));
+        }
+        let now = seconds_since_1970();
+        let token = access.authenticate(&claims.seed, now).map_err(|refusal| refused(reason(refusal)))?;
+        if (token.subject.kind, &token.subject.name) != (claims.subject_type, &claims.subject) {
+            return Err(refused("it was made for somebody else"));
+        }
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner).insert(token.id.clone(), now);
+        Ok(Caller::known(token.subject.clone(), Arc::clone(access)))
+    }
+
+    /// The token of a subject, as it is shown.
+    pub(crate) fn sign(&self, subject: &Subject, seed: &str) -> String {
+        let claims = Claims {
+            seed: seed.to_owned(),
+            subject: subject.name.clone(),
+            subject_type: subject.kind,
+            scopes: None,
+        };
+        claims.sign(&self.key)
+    }
+
+    /// Keeps, now and then, when tokens were last used.
+    pub(crate) async fn keep_token_uses(&self, store: &Store) {
+        loop {
+            tokio::time::sleep(KEEPING_INTERVAL).await;
+            let uses = std::mem::take(&mut *self.uses.lock().unwrap_or_else(PoisonError::into_inner));
+            if uses.is_empty() {
+                continue;
+            }
+            if let Err(error) = store.note_token_uses(&uses).await {
+                tracing::warn!(error = chain(&error), "it is not kept when tokens were last used");
+            }
+        }
+    }
+}
+
+/// Now, in seconds since 1970.
+pub(crate) fn seconds_since_1970() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The token in a header, or in the cookie of the same name as browsers have it.
+fn shown_token(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let in_header = AUTH_HEADERS.iter().find_map(|name| headers.get(name)?.to_str().ok());
+    if let Some(token) = in_header.map(str::trim).filter(|token| !token.is_empty()) {
+        return Some(Cow::Borrowed(token));
+    }
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
+    cookies.flat_map(|cookies| cookies.split(';')).find_map(|cookie| {
+        let (name, value) = cookie.split_once('=')?;
+        let is_token = AUTH_HEADERS.iter().any(|header| header.as_str().eq_ignore_ascii_case(name.trim()));
+        (is_token && !value.trim().is_empty()).then(|| Cow::Owned(without_escapes(value.trim())))
+    })
+}
+
+/// The value of a cookie, where browsers and frameworks escape characters that tokens have: `%2E` for a dot.
+fn without_escapes(value: &str) -> String {
+    let mut parts = value.trim_matches('"').split('%');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let escaped = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match escaped.filter(u8::is_ascii) {
+            Some(byte) => text.extend([char::from(byte)].into_iter().chain(part[2..].chars())),
+            None => text.extend(['%'].into_iter().chain(part.chars())),
+        }
+    }
+    text
+}
+
+const fn reason(refusal: TokenRefusal) -> &'static str {
+    match refusal {
+        TokenRefusal::Unknown => "it is unknown, or was revoked",
+        TokenRefusal::Inactive => "it was switched off",
+        TokenRefusal::Expired => "it has expired",
+        TokenRefusal::SubjectInactive => "its user is not active",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(pairs: &[(&'static str, &str)]) -> Option<String> {
+        let header = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), value.parse().expect("a header value"))
+        };
+        shown_token(&pairs.iter().map(header).collect()).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn tokens_are_found_where_clients_put_them() {
+        for (pairs, expected) in [
+            (&[("x-racetrack-auth", "a.b.c")][..], Some("a.b.c")),
+            (&[("x-racetrack-user-auth", "a.b.c")], Some("a.b.c")),
+            (&[("x-racetrack-esc-auth", "a.b.c")], Some("a.b.c")),
+            (&[("x-racetrack-auth", ""), ("cookie", "x=1; X-Racetrack-Auth=a.b.c")], Some("a.b.c")),
+            (&[("cookie", "X-Racetrack-User-Auth=\"a%2Eb%2Ec\"")], Some("a.b.c")),
+            (&[("cookie", "session=a.b.c")], None),
+            (&[], None),
+        ] {
+            assert_eq!(shown(pairs).as_deref(), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn escapes_that_are_none_stay() {
+        for (value, expected) in
+            [("a%2", "a%2"), ("%zz", "%zz"), ("%C3%A4", "%C3%A4"), ("%", "%"), ("é%2Eé", "é.é")]
+        {
+            assert_eq!(without_escapes(value), expected);
+        }
+    }
+}

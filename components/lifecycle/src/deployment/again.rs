@@ -1,0 +1,144 @@
+//! Deploys a job again from what is known of it: built anew, from its images, or on another infrastructure target.
+
+use std::sync::Arc;
+
+use racetrack_core::{JobManifest, JobSecrets, JobStatus};
+use racetrack_service::ApiError;
+use racetrack_store::{Deployment, JobRecord, NewDeployment};
+
+use super::build::{BuildSource, build, tag};
+use super::provisioning::{Provisioning, former, provision};
+use super::request::{ReadManifest, read_manifest};
+use super::{DeploymentError, run_claimed};
+use crate::App;
+use crate::api_error::store_error;
+use crate::infrastructure::Target;
+
+/// How a job is deployed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// From its source in git.
+    Redeploy,
+    /// From the images it has.
+    Reprovision,
+    /// From the images it has, on another target.
+    Move,
+}
+
+/// Builds a job anew from its source in git, and deploys it. Returns when it is up.
+///
+/// # Errors
+/// Why it is not.
+pub(crate) async fn redeploy(app: &App, record: &JobRecord, executor: Option<&str>) -> Result<(), ApiError> {
+    let target = target_of(record)?;
+    again(app, record, target, executor, Again::Redeploy).await
+}
+
+/// Deploys a job from the images it has. Returns when it is up.
+///
+/// # Errors
+/// Why it is not.
+pub(crate) async fn reprovision(
+    app: &App,
+    record: &JobRecord,
+    executor: Option<&str>,
+) -> Result<(), ApiError> {
+    let target = target_of(record)?;
+    again(app, record, target, executor, Again::Reprovision).await
+}
+
+/// Brings a job up on another target, and takes it away from its own when it answers there.
+///
+/// # Errors
+/// Why it is not; the job is where it was then.
+pub(crate) async fn move_job(
+    app: &App,
+    record: &JobRecord,
+    target: &str,
+    executor: Option<&str>,
+) -> Result<(), ApiError> {
+    if record.job.infrastructure_target.as_deref() == Some(target) {
+        return Err(ApiError::invalid("new infrastructure target has to be different from the current one"));
+    }
+    again(app, record, target, executor, Again::Move).await
+}
+
+fn target_of(record: &JobRecord) -> Result<&str, ApiError> {
+    let target = record.job.infrastructure_target.as_deref();
+    target.ok_or_else(|| ApiError::invalid("the job has no infrastructure target"))
+}
+
+async fn again(
+    app: &App,
+    record: &JobRecord,
+    target: &str,
+    executor: Option<&str>,
+    how: Again,
+) -> Result<(), ApiError> {
+    let target = app.target(target)?;
+    let yaml = record.job.manifest_yaml.clone();
+    let yaml = yaml.ok_or_else(|| ApiError::invalid("the manifest of the job is not known"))?;
+    let ReadManifest { manifest, yaml } = read_manifest(yaml)?;
+    let claim = NewDeployment {
+        job_name: record.job.name.clone(),
+        job_version: record.job.version.clone(),
+        manifest_yaml: yaml,
+        infrastructure_target: Some(target.name.clone()),
+        deployed_by: executor.map(str::to_owned),
+    };
+    let deployment = app.store.claim_deployment(&claim).await.map_err(store_error)?;
+    let task = move |app, deployment| async move { deploy(&app, &deployment, &manifest, &target, how).await };
+    let task = run_claimed(app.clone(), deployment, task);
+    Ok(task.await.map_err(DeploymentError::Task)??)
+}
+
+async fn deploy(
+    app: &App,
+    deployment: &Deployment,
+    manifest: &JobManifest,
+    target: &Target,
+    how: Again,
+) -> Result<(), DeploymentError> {
+    // Read after the claim: before it, somebody else may have deployed or deleted it.
+    let former: Arc<JobRecord> = former(app, deployment).await?.ok_or(DeploymentError::Deleted)?;
+    let secrets = secrets_of(app, &former, manifest, how).await?;
+    if how == Again::Move {
+        let saved = target.save_job_secrets(&manifest.name, &manifest.version, &secrets).await;
+        saved.map_err(DeploymentError::SaveSecrets)?;
+    }
+    let (image_names, tag) = if how == Again::Redeploy {
+        let tag = tag(deployment);
+        (build(app, deployment, &secrets, &tag, &BuildSource::default()).await?, tag)
+    } else {
+        (former.image_names.clone(), former.job.image_tag.clone().unwrap_or_default())
+    };
+    let provisioning = Provisioning {
+        deployment,
+        manifest,
+        target,
+        image_names: &image_names,
+        tag: &tag,
+        secrets: &secrets,
+        former: Some(&former),
+    };
+    provision(app, provisioning).await
+}
+
+/// The secrets that the job's target keeps. One that has none still can be deployed again without, if its manifest asks
+/// for none.
+async fn secrets_of(
+    app: &App,
+    former: &JobRecord,
+    manifest: &JobManifest,
+    how: Again,
+) -> Result<JobSecrets, DeploymentError> {
+    let name = former.job.infrastructure_target.as_deref().unwrap_or_default();
+    let kept = app.target(name)?.get_job_secrets(&former.job.name, &former.job.version).await;
+    let is_lost = former.job.status == JobStatus::Lost;
+    let needs_none = manifest.secret_runtime_env_file.is_none() && (how != Again::Redeploy || is_lost);
+    match kept {
+        Ok(secrets) => Ok(secrets),
+        Err(_) if needs_none => Ok(JobSecrets::default()),
+        Err(failure) => Err(DeploymentError::GetSecrets(failure)),
+    }
+}

@@ -1,0 +1,70 @@
+//! The first half of a deployment: from the source of a job to its images.
+
+use racetrack_core::JobSecrets;
+use racetrack_store::Deployment;
+use serde_json::Value;
+
+use super::DeploymentError;
+use super::image_builder::{BuildError, BuildOrder};
+use super::progress::phase;
+use crate::App;
+
+/// What a job is built from, besides its manifest and secrets.
+#[derive(Debug, Default)]
+pub(crate) struct BuildSource {
+    pub(crate) build_context: Option<String>,
+    pub(crate) build_flags: Vec<String>,
+}
+
+/// Has the job built; gives the names of its images, the entrypoint's first. Logs are kept of failures too.
+pub(super) async fn build(
+    app: &App,
+    deployment: &Deployment,
+    secrets: &JobSecrets,
+    tag: &str,
+    source: &BuildSource,
+) -> Result<Vec<String>, DeploymentError> {
+    phase(app, deployment, "building image").await;
+    let manifest: Value = serde_yaml::from_str(&deployment.manifest_yaml)
+        .map_err(|error| DeploymentError::Manifest(error.to_string()))?;
+    let order = BuildOrder {
+        manifest: &manifest,
+        git_credentials: secrets.git_credentials.as_ref(),
+        secret_build_env: &secrets.secret_build_env,
+        tag,
+        build_context: source.build_context.as_deref(),
+        deployment_id: &deployment.id,
+        build_flags: &source.build_flags,
+    };
+    let built = async {
+        app.image_builder.wait_until_healthy().await?;
+        app.image_builder.build(&order).await
+    };
+    let built = match built.await {
+        Ok(built) => built,
+        Err(error) => {
+            keep(app, deployment, None, &error.to_string()).await?;
+            return Err(DeploymentError::Build(error));
+        }
+    };
+    keep(app, deployment, built.image_names.first().map(String::as_str), &built.logs).await?;
+    let image_names: Result<_, BuildError> = built.into_image_names();
+    image_names.map_err(DeploymentError::Build)
+}
+
+async fn keep(
+    app: &App,
+    deployment: &Deployment,
+    image_name: Option<&str>,
+    logs: &str,
+) -> Result<(), DeploymentError> {
+    Ok(app.store.save_build(&deployment.id, image_name, logs).await?)
+}
+
+/// The tag of the images of a deployment: when it was claimed, in UTC, as in `2021-08-12T094058`.
+pub(super) fn tag(deployment: &Deployment) -> String {
+    let seconds = u64::try_from(deployment.create_time).unwrap_or_default();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    let text = humantime::format_rfc3339_seconds(time).to_string();
+    text.trim_end_matches('Z').replace(':', "")
+}

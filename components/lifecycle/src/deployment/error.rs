@@ -1,0 +1,63 @@
+//! Why a job does not come up. The texts before the colons are those that users of Racetrack know.
+
+use axum::http::StatusCode;
+use racetrack_core::error::chain;
+use racetrack_core::failure::HookFailure;
+use racetrack_service::ApiError;
+use racetrack_service::hooks::TargetFailure;
+use racetrack_store::StoreError;
+
+use super::image_builder::BuildError;
+use crate::offers::TargetChoiceError;
+
+/// Why a job does not come up, or does not go where it should.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeploymentError {
+    #[error(transparent)]
+    Target(#[from] TargetChoiceError),
+    #[error("saving job secrets")]
+    SaveSecrets(#[source] TargetFailure),
+    #[error("retrieving job secrets")]
+    GetSecrets(#[source] TargetFailure),
+    #[error("building an image")]
+    Build(#[source] BuildError),
+    #[error("creating job resource: environment of the job")]
+    Environment(#[source] HookFailure),
+    #[error("creating job resource")]
+    Create(#[source] TargetFailure),
+    #[error("saving job in database")]
+    Save(#[source] StoreError),
+    #[error("verifying deployed job")]
+    Verify(#[source] TargetFailure),
+    #[error("the job was deleted while it was being deployed")]
+    Deleted,
+    #[error("deleting job from a former infrastructure")]
+    DeleteFormer(#[source] TargetFailure),
+    #[error("deleting job resource")]
+    Delete(#[source] TargetFailure),
+    #[error("reading logs of the job")]
+    Logs(#[source] TargetFailure),
+    #[error("keeping the state of the deployment")]
+    Store(#[from] StoreError),
+    #[error("reading the manifest of the job: {0}")]
+    Manifest(String),
+    #[error("halted due to server restart")]
+    Halted,
+    #[error("halted due to server restart, and the job did not come up")]
+    HaltedJob(#[source] TargetFailure),
+    #[error("the deployment failed: {0}")]
+    Panicked(String),
+    #[error("the task of the deployment ended")]
+    Task(#[source] tokio::task::JoinError),
+}
+
+impl From<DeploymentError> for ApiError {
+    /// Whoever waits for the deployment learns what its record says.
+    fn from(error: DeploymentError) -> Self {
+        match error {
+            DeploymentError::Target(error) => error.into(),
+            DeploymentError::Store(error) => crate::api_error::store_error(error),
+            error => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "DeploymentError", chain(&error)),
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Has image-builder build a job.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use racetrack_core::GitCredentials;
+use racetrack_service::setting_value::{AuthToken, HttpUrl};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long image-builder may take to answer at all, when it is being started for example.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long it may say nothing during a build. It shows every minute that it is alive.
+const LONGEST_SILENCE: Duration = Duration::from_secs(5 * 60);
+
+/// The longest answer that is read, in bytes: the logs of a build are in it.
+const MAX_ANSWER: usize = 64 << 20;
+
+/// Calls image-builder.
+#[derive(Clone, Debug)]
+pub(crate) struct ImageBuilder {
+    url: HttpUrl,
+    token: Option<AuthToken>,
+    http: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// What is to be built.
+#[derive(Serialize)]
+pub(crate) struct BuildOrder<'a> {
+    pub(crate) manifest: &'a Value,
+    pub(crate) git_credentials: Option<&'a GitCredentials>,
+    pub(crate) secret_build_env: &'a std::collections::BTreeMap<String, String>,
+    pub(crate) tag: &'a str,
+    pub(crate) build_context: Option<&'a str>,
+    pub(crate) deployment_id: &'a str,
+    pub(crate) build_flags: &'a [String],
+}
+
+/// What came of a build: images, or an error; logs in both cases.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Built {
+    #[serde(default)]
+    pub(crate) image_names: Vec<String>,
+    #[serde(default)]
+    pub(crate) logs: String,
+    #[serde(default)]
+    pub(crate) error: Option<String>,
+}
+
+/// Why nothing was built.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BuildError {
+    #[error("image-builder at {url} does not answer")]
+    Unreachable {
+        url: HttpUrl,
+        #[source]
+        source: hyper_util::client::legacy::Error,
+    },
+    #[error("image-builder at {url} did not answer in time")]
+    Unhealthy { url: HttpUrl },
+    #[error("the address of image-builder makes no request")]
+    Request(#[source] axum::http::Error),
+    #[error("image-builder refused: {0}")]
+    Refused(String),
+    #[error("image-builder went away while it was building")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("image-builder went away while it was building, without a result")]
+    NoResult,
+    #[error("image-builder said nothing for {} minutes", LONGEST_SILENCE.as_secs() / 60)]
+    Silent,
+    #[error("image-builder answered what is no result")]
+    Answer(#[source] serde_json::Error),
+    #[error("{0}")]
+    Failed(String),
+    #[error("image-builder built nothing")]
+    NoImage,
+}
+
+/// The last event of a build.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum LastEvent {
+    Result { result: Built },
+    Error { error: String },
+}
+
+impl ImageBuilder {
+    pub(crate) fn new(url: HttpUrl, token: Option<AuthToken>) -> Self {
+        Self { url, token, http: Client::builder(TokioExecutor::new()).build_http() }
+    }
+
+    /// Waits until image-builder answers that it is well, for a while.
+    pub(crate) async fn wait_until_healthy(&self) -> Result<(), BuildError> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(100);
+        loop {
+            let request = self.request(Method::GET, "/health").body(Full::default());
+            let answer = self.http.request(request.map_err(BuildError::Request)?);
+            let failure = match timeout(PATIENCE, answer).await {
+                Ok(Ok(answer)) if answer.status() == StatusCode::OK => return Ok(()),
+                Ok(Err(source)) => BuildError::Unreachable { url: self.url.clone(), source },
+                Ok(Ok(_)) | Err(_) => BuildError::Unhealthy { url: self.url.clone() },
+            };
+            if Instant::now() + pause > deadline {
+                return Err(failure);
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(3));
+        }
+    }
+
+    /// Has a job built. A build that fails is no error here: its logs are worth keeping.
+    pub(crate) async fn build(&self, order: &BuildOrder<'_>) -> Result<Built, BuildError> {
+        let body = serde_json::to_vec(order).map_err(BuildError::Answer)?;
+        let request = self
+            .request(Method::POST, "/api/v1/build/sse")
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "text/event-stream")
+            .body(Full::from(body))
+            .map_err(BuildError::Request)?;
+        let answer = timeout(LONGEST_SILENCE, self.http.request(request)).await;
+        let answer = answer.map_err(|_| BuildError::Silent)?;
+        let answer = answer.map_err(|source| BuildError::Unreachable { url: self.url.clone(), source })?;
+        let (head, body) = answer.into_parts();
+        let mut body = Limited::new(body, MAX_ANSWER);
+        let mut text = Vec::new();
+        while let Some(frame) =
+            timeout(LONGEST_SILENCE, body.frame()).await.map_err(|_| BuildError::Silent)?
+        {
+            let frame = frame.map_err(BuildError::Broken)?;
+            let Some(data) = frame.data_ref() else { continue };
+            text.extend_from_slice(data);
+        }
+        if head.status != StatusCode::OK {
+            return Err(BuildError::Refused(refusal(head.status, &text)));
+        }
+        let data = result_event(&text).ok_or(BuildError::NoResult)?;
+        match serde_json::from_slice(data).map_err(BuildError::Answer)? {
+            LastEvent::Result { result } => Ok(result),
+            LastEvent::Error { error } => Err(BuildError::Failed(error)),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        match &self.token {
+            Some(token) => request.header("x-racetrack-auth", token.expose()),
+            None => request,
+        }
+    }
+}
+
+impl Built {
+    /// The images, or why there are none.
+    pub(crate) fn into_image_names(self) -> Result<Vec<String>, BuildError> {
+        match self.error {
+            Some(error) => Err(BuildError::Failed(error)),
+            None if self.image_names.is_empty() => Err(BuildError::NoImage),
+            None => Ok(self.image_names),
+        }
+    }
+}
+
+/// The data of the event `result` in a stream of server-sent events.
+fn result_event(stream: &[u8]) -> Option<&[u8]> {
+    let mut lines = stream.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    lines.find(|line| *line == b"event: result")?;
+    lines.find_map(|line| line.strip_prefix(b"data:")).map(<[u8]>::trim_ascii_start)
+}
+
+/// What an answer says that is no stream: an error in the shape of every component, or whatever it is.
+fn refusal(status: StatusCode, body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Envelope {
+        error: String,
+    }
+    let text = || format!("{status}: {}", String::from_utf8_lossy(&body[..body.len().min(1000)]));
+    serde_json::from_slice(body).map_or_else(|_| text(), |Envelope { error }| error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_result_is_found_behind_heartbeats() {
+        let stream = b"event: keepalive_heartbeat\n\nevent: result\ndata: {\"error\": \"x\"}\n\n";
+        assert_eq!(result_event(stream), Some(&b"{\"error\": \"x\"}"[..]));
+        let crlf = b"event: keepalive_heartbeat\r\n\r\nevent: result\r\ndata:{}\r\n\r\n";
+        assert_eq!(result_event(crlf), Some(&b"{}"[..]));
+        assert_eq!(result_event(b"event: keepalive_heartbeat\n\n"), None);
+        assert_eq!(result_event(b"event: result\n"), None);
+    }
+
+    #[test]
+    fn a_refusal_is_told_as_it_was_answered() {
+        assert_eq!(refusal(StatusCode::BAD_REQUEST, b"{\"error\": \"no\", \"type\": \"X\"}"), "no");
+        assert_eq!(refusal(StatusCode::BAD_GATEWAY, b"<html>"), "502 Bad Gateway: <html>");
+    }
+}

@@ -1,0 +1,133 @@
+//! Takes up the deployments that a lifecycle was torn from.
+//!
+//! What was being built is gone with its request: such a deployment failed. What had reached its target may well answer
+//! by now: the target is asked, and the deployment is done, or failed and cleaned up. Until then its version stays claimed.
+
+use std::sync::Arc;
+
+use racetrack_core::error::chain;
+use racetrack_core::{Job, JobManifest, JobSecrets, JobStatus};
+use racetrack_store::{Deployment, JobRecord};
+
+use super::build::tag;
+use super::progress::warn;
+use super::provisioning::{
+    Provisioning, complete, described, former, roll_back, timestamp, wait_until_ready,
+};
+use super::request::read_manifest;
+use super::{DeploymentError, post_deploy, run_claimed};
+use crate::App;
+use crate::infrastructure::Target;
+
+/// The phase of a job that is up on its new target and not yet gone from its old one.
+pub(super) const LEAVING_FORMER_TARGET: &str = "deleting job from a former infrastructure";
+
+/// Takes up every deployment that is in progress although nobody works on it. Called once, before requests are served.
+///
+/// # Errors
+/// When the deployments cannot be read.
+pub(crate) async fn recover(app: &App) -> Result<(), racetrack_store::StoreError> {
+    for deployment in app.store.deployments_in_progress().await? {
+        let (name, version) = (&deployment.job_name, &deployment.job_version);
+        tracing::info!(job = name, version, id = deployment.id, "taking up a deployment that was torn off");
+        drop(run_claimed(app.clone(), deployment, |app, deployment| async move {
+            take_up(&app, &deployment).await
+        }));
+    }
+    Ok(())
+}
+
+async fn take_up(app: &App, deployment: &Deployment) -> Result<(), DeploymentError> {
+    let target = app.target(deployment.infrastructure_target.as_deref().unwrap_or_default())?;
+    let known = former(app, deployment).await?;
+    if let Some(record) = known.as_deref().filter(|record| is_result_of(deployment, record)) {
+        return finish_what_follows(app, deployment, &target, record).await;
+    }
+    // A version that was not there before is kept as starting while it is brought up.
+    let former = known.filter(|record| record.job.status != JobStatus::Starting);
+    let back = bring_back(app, deployment, &target, former.clone()).await;
+    if back.is_err() {
+        roll_back(app, deployment, &target, former.as_deref()).await;
+    }
+    back
+}
+
+/// Whether the job is up already that this deployment was to bring up.
+fn is_result_of(deployment: &Deployment, record: &JobRecord) -> bool {
+    let job = &record.job;
+    job.status != JobStatus::Starting
+        && job.infrastructure_target == deployment.infrastructure_target
+        && job.update_time >= deployment.create_time
+}
+
+/// Does what follows when a job is up, some of it perhaps once more: plugins are told at least once.
+async fn finish_what_follows(
+    app: &App,
+    deployment: &Deployment,
+    target: &Target,
+    record: &JobRecord,
+) -> Result<(), DeploymentError> {
+    if deployment.phase.as_deref() == Some(LEAVING_FORMER_TARGET) {
+        leave_other_targets(app, deployment, target).await;
+    }
+    let is_first = record.job.create_time == record.job.update_time;
+    let manifest = manifest_of(deployment)?;
+    post_deploy::run(app, deployment, &manifest, record, (!is_first).then_some(record)).await;
+    Ok(())
+}
+
+fn manifest_of(deployment: &Deployment) -> Result<JobManifest, DeploymentError> {
+    let manifest = read_manifest(deployment.manifest_yaml.clone());
+    manifest.map(|read| read.manifest).map_err(|error| DeploymentError::Manifest(error.to_string()))
+}
+
+/// Completes the deployment if its job answers.
+async fn bring_back(
+    app: &App,
+    deployment: &Deployment,
+    target: &Target,
+    former: Option<Arc<JobRecord>>,
+) -> Result<(), DeploymentError> {
+    let manifest = manifest_of(deployment)?;
+    let image_names: Vec<_> = deployment.image_name.iter().cloned().collect();
+    if image_names.is_empty() {
+        return Err(DeploymentError::Halted);
+    }
+    let provisioning = Provisioning {
+        deployment,
+        manifest: &manifest,
+        target,
+        image_names: &image_names,
+        tag: &tag(deployment),
+        // They are with the target already.
+        secrets: &JobSecrets::default(),
+        former: former.as_deref(),
+    };
+    let timestamp = timestamp(deployment, former.as_deref());
+    let asked = Job::new(&deployment.job_name, &deployment.job_version, JobStatus::Starting, timestamp);
+    let ready = wait_until_ready(app, deployment, target, asked, timestamp).await;
+    ready.map_err(DeploymentError::HaltedJob)?;
+    let listed = target.list_jobs().await.map_err(DeploymentError::HaltedJob)?;
+    let found = listed.into_iter().find(|job| {
+        (&job.name, &job.version) == (&deployment.job_name, &deployment.job_version)
+            && job.update_time == timestamp
+    });
+    let found = found.ok_or(DeploymentError::Halted)?;
+    let job = described(app, &provisioning, timestamp, Some(found));
+    complete(app, provisioning, job).await
+}
+
+/// Finishes a move: the job is up where it should be, and may still be where it was.
+async fn leave_other_targets(app: &App, deployment: &Deployment, target: &Target) {
+    let offers = app.offers();
+    for (name, _) in offers.targets.iter().filter(|(name, _)| *name != target.name) {
+        let deleted = async {
+            let other = app.target(name)?;
+            let deleted = other.delete_job(&deployment.job_name, &deployment.job_version).await;
+            deleted.map_err(DeploymentError::DeleteFormer)
+        };
+        if let Err(error) = deleted.await {
+            warn(app, deployment, &chain(&error)).await;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What comes with `POST /deploy`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use axum::body::Bytes;
+use racetrack_core::error::chain;
+use racetrack_core::{GitCredentials, JobManifest, JobSecrets};
+use racetrack_service::ApiError;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+/// A job to deploy, with its secrets and, where it does not come from git, with its source.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeployRequest {
+    /// The job manifest, as in `job.yaml`.
+    pub(crate) manifest: Map<String, Value>,
+    /// What the repository of the job asks for.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    git_credentials: Option<GitCredentials>,
+    /// Variables that are in no manifest.
+    #[serde(default)]
+    secret_vars: Option<SecretVariables>,
+    /// The source of the job: a .tar.gz in base64. Without it, the source is what git has.
+    #[serde(default)]
+    pub(crate) build_context: Option<String>,
+    /// Whether to deploy over a version that is there, or was.
+    #[serde(default)]
+    pub(crate) force: Option<bool>,
+    /// Flags for the engine that builds.
+    #[serde(default)]
+    pub(crate) build_flags: Vec<String>,
+}
+
+/// Variables that are in no manifest.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SecretVariables {
+    /// Of the build.
+    #[serde(default)]
+    build_env: BTreeMap<String, String>,
+    /// Of the running job.
+    #[serde(default)]
+    runtime_env: BTreeMap<String, String>,
+}
+
+/// A manifest that was read, with the text that is kept of it.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadManifest {
+    pub(crate) manifest: JobManifest,
+    pub(crate) yaml: String,
+}
+
+impl DeployRequest {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// 400, with the path of what is wrong.
+    pub(crate) fn parse(body: &Bytes) -> Result<Self, ApiError> {
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let request: Self = serde_path_to_error::deserialize(&mut json)
+            .map_err(|error| ApiError::invalid(format!("the request is no deployment: {error}")))?;
+        json.end().map_err(|error| ApiError::invalid(format!("the request is no JSON: {error}")))?;
+        Ok(request)
+    }
+
+    /// The manifest.
+    ///
+    /// # Errors
+    /// 400, with every rule that is broken.
+    pub(crate) fn read_manifest(&self) -> Result<ReadManifest, ApiError> {
+        let without_nulls: Map<String, Value> = self
+            .manifest
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        let yaml = serde_yaml::to_string(&without_nulls).map_err(ApiError::internal)?;
+        read_manifest(yaml)
+    }
+
+    /// The secrets that come with it.
+    pub(crate) fn secrets(&mut self) -> JobSecrets {
+        let SecretVariables { build_env, runtime_env } = self.secret_vars.take().unwrap_or_default();
+        JobSecrets::new(self.git_credentials.take(), build_env, runtime_env)
+    }
+}
+
+/// Reads the text of a manifest.
+///
+/// # Errors
+/// 400, with every rule that is broken.
+pub(crate) fn read_manifest(yaml: String) -> Result<ReadManifest, ApiError> {
+    match JobManifest::parse(&yaml) {
+        Ok(manifest) => Ok(ReadManifest { manifest, yaml }),
+        Err(error) => Err(ApiError::invalid(format!("validating manifest: {}", chain(&error)))),
+    }
+}
+
+impl fmt::Debug for DeployRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeployRequest").field("manifest", &self.manifest).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,147 @@
+//! Deployments: asking for one, and how they go.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::StatusCode;
+use racetrack_service::ApiError;
+use racetrack_service::extract::{Path, Query};
+use racetrack_store::{Deployment, DeploymentStatus, JobRecord, StoreError};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::App;
+use crate::api_error::store_error;
+use crate::auth::Caller;
+use crate::deployment::{self, DeployRequest};
+use crate::extract::JsonBody;
+use crate::jobs::JobView;
+
+/// The id of a deployment.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeploymentId {
+    id: String,
+}
+
+/// A deployment with the job that it brought up.
+#[derive(Debug, Serialize)]
+pub(crate) struct DeploymentView<'a> {
+    #[serde(flatten)]
+    deployment: &'a Deployment,
+    job: Option<JobView<'a>>,
+}
+
+/// How many deployments to list.
+#[derive(Debug, Deserialize, IntoParams)]
+pub(crate) struct Limit {
+    /// The number of deployments.
+    #[serde(default = "default_limit")]
+    limit: u32,
+}
+
+/// What is being done.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Phase {
+    phase: String,
+}
+
+/// What the owner of a deployment should know, a line each.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Warnings {
+    warnings: String,
+}
+
+/// Deploys a job
+///
+/// Answers as soon as the request is accepted; `GET /deploy/{id}` tells how it goes.
+#[utoipa::path(post, path = "/deploy", tag = "deployments", request_body = DeployRequest,
+    responses((status = 200, body = DeploymentId), (status = 409, description = "the version is there, or being deployed")))]
+pub(crate) async fn deploy(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request,
+) -> Result<Json<DeploymentId>, ApiError> {
+    let body = Bytes::from_request(request, &()).await?;
+    // Bodies are large; reading one would keep a thread of the server busy.
+    let parsed = tokio::task::spawn_blocking(move || DeployRequest::parse(&body)).await;
+    let request = parsed.map_err(ApiError::internal)??;
+    let deployment = deployment::begin(&app, &caller, request).await?;
+    Ok(Json(DeploymentId { id: deployment.id }))
+}
+
+/// Lists deployments, those first that made progress last
+#[utoipa::path(get, path = "/deploy", tag = "deployments", params(Limit),
+    responses((status = 200, body = Vec<Object>)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(Limit { limit }): Query<Limit>,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    let deployments = app.store.deployments(limit).await.map_err(store_error)?;
+    let views: Vec<_> =
+        deployments.iter().map(|deployment| DeploymentView { deployment, job: None }).collect();
+    serde_json::to_value(views).map(Json).map_err(ApiError::internal)
+}
+
+/// Tells how a deployment goes, with the job when it is done
+#[utoipa::path(get, path = "/deploy/{id}", tag = "deployments", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = 404, description = "there is none of this id")))]
+pub(crate) async fn get(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    let deployment = app.store.deployment(&id).await.map_err(store_error)?;
+    let record =
+        if deployment.status == DeploymentStatus::Done { job_of(&app, &deployment).await? } else { None };
+    let job = record.as_deref().map(JobView::from);
+    serde_json::to_value(DeploymentView { deployment: &deployment, job })
+        .map(Json)
+        .map_err(ApiError::internal)
+}
+
+/// Says what is being done
+#[utoipa::path(put, path = "/deploy/{id}/phase", tag = "deployments", params(("id" = String, Path)),
+    request_body = Phase, responses((status = 200, body = ())))]
+pub(crate) async fn put_phase(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    JsonBody(Phase { phase }): JsonBody<Phase>,
+) -> Result<Json<()>, ApiError> {
+    app.store.set_deployment_phase(&id, &phase).await.map(Json).map_err(store_error)
+}
+
+/// Adds to what the owner of the deployment should know
+#[utoipa::path(put, path = "/deploy/{id}/warnings", tag = "deployments", params(("id" = String, Path)),
+    request_body = Warnings, responses((status = 200, body = ())))]
+pub(crate) async fn put_warnings(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    JsonBody(Warnings { warnings }): JsonBody<Warnings>,
+) -> Result<Json<()>, ApiError> {
+    app.store.add_deployment_warnings(&id, &warnings).await.map(Json).map_err(store_error)
+}
+
+/// Refuses to build without deploying
+///
+/// Images that are built here are folders of this machine: there is nothing another machine could run.
+#[utoipa::path(post, path = "/build", tag = "deployments",
+    responses((status = 501, description = "jobs are only built to be deployed")))]
+pub(crate) async fn build() -> ApiError {
+    ApiError::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "NotImplementedError",
+        "this server builds jobs only to deploy them; use `racetrack deploy` instead of `racetrack run-local`",
+    )
+}
+
+/// The job of a deployment, if it is still there.
+async fn job_of(app: &App, deployment: &Deployment) -> Result<Option<std::sync::Arc<JobRecord>>, ApiError> {
+    match app.store.job(&deployment.job_name, &deployment.job_version).await {
+        Ok(record) => Ok(Some(record)),
+        Err(StoreError::NotFound(_)) => Ok(None),
+        Err(error) => Err(store_error(error)),
+    }
+}
+
+const fn default_limit() -> u32 {
+    100
+}

@@ -1,0 +1,132 @@
+//! One job: what it is, and what can be done to it.
+
+use axum::Json;
+use axum::extract::State;
+use racetrack_service::ApiError;
+use racetrack_service::extract::Path;
+use racetrack_store::PublicEndpoint;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::App;
+use crate::api_error::store_error;
+use crate::auth::{Caller, JobPath};
+use crate::deployment::{again, read_manifest};
+use crate::extract::JsonBody;
+use crate::jobs::{JobView, delete as deletion};
+
+/// The address of a job.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "routes about a job find it before their handlers are called")]
+pub(crate) struct JobAddress {
+    /// The name of the job.
+    name: String,
+    /// Its version: exact, `latest`, or a wildcard such as `2.x`.
+    version: String,
+}
+
+/// Where a job should go.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct Move {
+    infrastructure_target: String,
+}
+
+/// The manifest a job should have.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ManifestText {
+    manifest_yaml: String,
+}
+
+/// Shows a job
+#[utoipa::path(get, path = "/job/{name}/{version}", tag = "jobs", params(JobAddress),
+    responses((status = 200, body = JobView<'static>), (status = 404, description = "there is none")))]
+pub(crate) async fn get(JobPath(record): JobPath) -> Result<Json<Value>, ApiError> {
+    serde_json::to_value(JobView::from(&*record)).map(Json).map_err(ApiError::internal)
+}
+
+/// Deletes a job of an exact version
+#[utoipa::path(delete, path = "/job/{name}/{version}", tag = "jobs", params(JobAddress),
+    responses((status = 200, body = ()), (status = 409, description = "it is being deployed")))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    JobPath(record): JobPath,
+    address: Path<(String, String)>,
+) -> Result<Json<()>, ApiError> {
+    let Path((_, version)) = address;
+    if record.job.version != version {
+        return Err(ApiError::invalid(format!(
+            "\"{version}\" is no exact version; only an exact version is deleted, such as {}",
+            record.job.version
+        )));
+    }
+    deletion::delete(&app, &record, caller.name()).await.map(Json)
+}
+
+/// Builds a job anew from its source in git, and deploys it; answers when it is up
+#[utoipa::path(post, path = "/job/{name}/{version}/redeploy", tag = "jobs", params(JobAddress),
+    responses((status = 200, body = ())))]
+pub(crate) async fn redeploy(
+    State(app): State<App>,
+    caller: Caller,
+    JobPath(record): JobPath,
+) -> Result<Json<()>, ApiError> {
+    again::redeploy(&app, &record, caller.name()).await.map(Json)
+}
+
+/// Deploys a job again from the images it has; answers when it is up
+#[utoipa::path(post, path = "/job/{name}/{version}/reprovision", tag = "jobs", params(JobAddress),
+    responses((status = 200, body = ())))]
+pub(crate) async fn reprovision(
+    State(app): State<App>,
+    caller: Caller,
+    JobPath(record): JobPath,
+) -> Result<Json<()>, ApiError> {
+    again::reprovision(&app, &record, caller.name()).await.map(Json)
+}
+
+/// Moves a job to another infrastructure target; answers when it is up there
+#[utoipa::path(post, path = "/job/{name}/{version}/move", tag = "jobs", params(JobAddress),
+    request_body = Move, responses((status = 200, body = ())))]
+pub(crate) async fn move_job(
+    State(app): State<App>,
+    caller: Caller,
+    JobPath(record): JobPath,
+    JsonBody(Move { infrastructure_target }): JsonBody<Move>,
+) -> Result<Json<()>, ApiError> {
+    again::move_job(&app, &record, &infrastructure_target, caller.name()).await.map(Json)
+}
+
+/// Changes the manifest that a job is redeployed with
+#[utoipa::path(put, path = "/job/{name}/{version}/manifest", tag = "jobs", params(JobAddress),
+    request_body = ManifestText, responses((status = 200, body = ())))]
+pub(crate) async fn put_manifest(
+    State(app): State<App>,
+    JobPath(record): JobPath,
+    JsonBody(ManifestText { manifest_yaml }): JsonBody<ManifestText>,
+) -> Result<Json<()>, ApiError> {
+    let read = read_manifest(manifest_yaml)?;
+    let (name, version) = (&record.job.name, &record.job.version);
+    if &read.manifest.name != name {
+        return Err(ApiError::invalid("validating manifest: job name cannot be changed"));
+    }
+    if &read.manifest.version != version {
+        return Err(ApiError::invalid("validating manifest: job version cannot be changed"));
+    }
+    let updated = app.store.update_job(name, version, |record| record.job.manifest_yaml = Some(read.yaml));
+    updated.await.map(|_| Json(())).map_err(store_error)
+}
+
+/// Lists the paths of a job that anybody may call
+#[utoipa::path(get, path = "/job/{name}/{version}/public-endpoints", tag = "jobs", params(JobAddress),
+    responses((status = 200, body = Vec<Object>)))]
+pub(crate) async fn public_endpoints(
+    State(app): State<App>,
+    JobPath(record): JobPath,
+) -> Result<Json<Vec<PublicEndpoint>>, ApiError> {
+    let access = app.store.access().await.map_err(store_error)?;
+    let endpoints = access.public_endpoints(&record.job.name, &record.job.version).iter();
+    Ok(Json(endpoints.filter(|endpoint| endpoint.is_active).cloned().collect()))
+}

@@ -1,0 +1,74 @@
+//! All jobs at once: as a list, as families, as a graph, and as candidates for deletion.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use racetrack_service::ApiError;
+use racetrack_store::{AccessRequest, JobFamily, JobRecord, JobTable, Scope};
+use serde_json::Value;
+
+use crate::App;
+use crate::api_error::store_error;
+use crate::auth::{Caller, seconds_since_1970};
+use crate::jobs::JobView;
+use crate::jobs::graph::{JobGraph, job_graph};
+use crate::jobs::portfolio::portfolio_entry;
+use crate::monitor;
+
+/// Lists the jobs that the caller may read, by name and version
+#[utoipa::path(get, path = "/job", tag = "jobs", responses((status = 200, body = Vec<JobView<'static>>)))]
+pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Response, ApiError> {
+    let jobs = app.store.jobs().await.map_err(store_error)?;
+    let list = app.rendered_jobs.list(&jobs, |record| may_read(&caller, record));
+    Ok(([(CONTENT_TYPE, "application/json")], list).into_response())
+}
+
+/// Lists the job families that the caller may read
+#[utoipa::path(get, path = "/job_family", tag = "jobs", responses((status = 200, body = Vec<Object>)))]
+pub(crate) async fn families(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Json<Vec<JobFamily>>, ApiError> {
+    readable_families(&app, &caller).await.map(Json)
+}
+
+/// Shows which ESCs and job families may call which job families
+#[utoipa::path(get, path = "/job/graph", tag = "jobs", responses((status = 200, body = JobGraph)))]
+pub(crate) async fn graph(State(app): State<App>, caller: Caller) -> Result<Json<JobGraph>, ApiError> {
+    let families = readable_families(&app, &caller).await?;
+    let escs = app.store.escs().await.map_err(store_error)?;
+    let access = app.store.access().await.map_err(store_error)?;
+    Ok(Json(job_graph(&escs, &families, &access)))
+}
+
+/// Lists the jobs with what speaks for deleting them
+#[utoipa::path(get, path = "/job/portfolio", tag = "jobs", responses((status = 200, body = Vec<Object>)))]
+pub(crate) async fn portfolio(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
+    let jobs = app.store.jobs().await.map_err(store_error)?;
+    let now = seconds_since_1970();
+    let readable = jobs.as_slice().iter().filter(|record| may_read(&caller, record));
+    let entries: Vec<_> = readable.map(|record| portfolio_entry(record, &jobs, now)).collect();
+    serde_json::to_value(entries).map(Json).map_err(ApiError::internal)
+}
+
+/// Starts every lost job again on its infrastructure target
+#[utoipa::path(post, path = "/job/all/reconcile", tag = "jobs", responses((status = 200, body = ())))]
+pub(crate) async fn reconcile(State(app): State<App>, caller: Caller) -> Result<Json<()>, ApiError> {
+    monitor::reconcile(&app, caller.name()).await.map(Json).map_err(store_error)
+}
+
+fn may_read(caller: &Caller, record: &JobRecord) -> bool {
+    caller.may(&AccessRequest::job(Scope::ReadJob, &record.job.name, &record.job.version))
+}
+
+/// The families of which the caller may read a job, or all jobs to come.
+async fn readable_families(app: &App, caller: &Caller) -> Result<Vec<JobFamily>, ApiError> {
+    let jobs = app.store.jobs().await.map_err(store_error)?;
+    let mut families = app.store.job_families().await.map_err(store_error)?;
+    families.retain(|family| {
+        caller.may(&AccessRequest::family(Scope::ReadJob, &family.name))
+            || JobTable::versions(&jobs, &family.name).iter().any(|record| may_read(caller, record))
+    });
+    Ok(families)
+}

@@ -1,0 +1,34 @@
+//! Maintenance: a time in which nothing is changed.
+
+use axum::Json;
+use axum::extract::State;
+use racetrack_service::ApiError;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::api_error::store_error;
+use crate::extract::JsonBody;
+
+/// Whether deployments and calls are refused for the time being.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Maintenance {
+    maintenance_mode: bool,
+}
+
+/// Tells whether it is maintenance
+#[utoipa::path(get, path = "/maintenance", tag = "server", responses((status = 200, body = Maintenance)))]
+pub(crate) async fn get(State(app): State<App>) -> Result<Json<Maintenance>, ApiError> {
+    let maintenance_mode = app.store.is_in_maintenance().await.map_err(store_error)?;
+    Ok(Json(Maintenance { maintenance_mode }))
+}
+
+/// Begins or ends maintenance: meanwhile jobs are neither changed nor called
+#[utoipa::path(put, path = "/maintenance", tag = "server", request_body = Maintenance,
+    responses((status = 200, body = ())))]
+pub(crate) async fn put(
+    State(app): State<App>,
+    JsonBody(Maintenance { maintenance_mode }): JsonBody<Maintenance>,
+) -> Result<Json<()>, ApiError> {
+    app.store.set_maintenance(maintenance_mode).await.map(Json).map_err(store_error)
+}

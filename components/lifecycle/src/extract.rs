@@ -1,0 +1,45 @@
+//! Takes requests apart where lifecycle has rules of its own.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use racetrack_service::ApiError;
+use serde::de::DeserializeOwned;
+
+use crate::auth::JobPath;
+
+/// A body of JSON. Its content type does not matter: clients in use send others.
+#[derive(Debug)]
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = Bytes::from_request(request, state).await?;
+        let mut json = serde_json::Deserializer::from_slice(&body);
+        let value = serde_path_to_error::deserialize(&mut json)
+            .map_err(|error| ApiError::invalid(format!("the body of the request is wrong: {error}")))?;
+        json.end()
+            .map_err(|error| ApiError::invalid(format!("the body of the request is no JSON: {error}")))?;
+        Ok(Self(value))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for JobPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let job = parts.extensions.get::<Self>().cloned();
+        job.ok_or_else(|| ApiError::internal("a route about a job does not ask for access to one"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for crate::auth::Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| ApiError::internal("a route that asks for no token wants to know its caller"))
+    }
+}

@@ -1,0 +1,54 @@
+//! What lifecycle does on its own, at intervals: it asks the targets how their jobs do, and brings lost ones back.
+
+mod reconciliation;
+mod sync;
+
+use std::time::Duration;
+
+use racetrack_core::error::chain;
+use tokio::time::MissedTickBehavior;
+
+use crate::App;
+pub(crate) use reconciliation::reconcile;
+
+/// Starts to watch, until lifecycle stops.
+pub(crate) fn start(app: &App) {
+    tokio::spawn(until_stopped(app.clone(), watch(app.clone())));
+    if let Some(interval) = app.config.reconciliation_interval {
+        tokio::spawn(until_stopped(app.clone(), bring_back(app.clone(), interval)));
+    }
+    let keeper = app.clone();
+    let keeping = async move { keeper.authenticator.keep_token_uses(&keeper.store).await };
+    tokio::spawn(until_stopped(app.clone(), keeping));
+}
+
+async fn until_stopped(app: App, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        () = app.service.readiness.stopping() => {}
+    }
+}
+
+async fn watch(app: App) {
+    let mut ticks = tokio::time::interval(app.config.monitor_interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = sync::sync(&app).await {
+            tracing::error!(error = chain(&error), "what the infrastructure targets tell is not kept");
+        }
+    }
+}
+
+async fn bring_back(app: App, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first one ticks at once, when no target has been asked yet.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        if let Err(error) = reconcile(&app, None).await {
+            tracing::error!(error = chain(&error), "lost jobs are not brought back");
+        }
+    }
+}

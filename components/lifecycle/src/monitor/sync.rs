@@ -1,0 +1,129 @@
+//! Asks every infrastructure target how its jobs do, and keeps that.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use futures_util::future::join_all;
+use racetrack_core::{Job, JobStatus};
+use racetrack_store::{JobRecord, StoreError};
+
+use crate::App;
+use crate::auth::seconds_since_1970;
+
+/// What is noted of a job whose type is gone.
+const OBSOLETE: &str = "This version of the job type is obsolete and no longer available.";
+
+/// What targets told: by target, the jobs by name and version; nothing for a target that cannot be asked.
+type Told = BTreeMap<String, Option<HashMap<(String, String), Job>>>;
+
+/// Asks every target, and keeps what differs. A target that cannot be asked has lost nothing: its jobs keep their status,
+/// as a stale one.
+pub(super) async fn sync(app: &App) -> Result<(), StoreError> {
+    let asked_at = seconds_since_1970();
+    // What is being deployed changes hands; the deployment itself keeps how it does. Taken before the targets are asked:
+    // a deployment that ends meanwhile may not be in what they tell.
+    let under_way = app.store.deployments_in_progress().await?;
+    let under_way: BTreeSet<_> =
+        under_way.into_iter().map(|deployment| (deployment.job_name, deployment.job_version)).collect();
+    let told = ask(app).await;
+    let job_types: BTreeSet<_> = app.offers().job_types.iter().map(|(name, _)| name.to_owned()).collect();
+    let changed = app.store.update_jobs(|record| {
+        let key = (record.job.name.clone(), record.job.version.clone());
+        let is_starting = record.job.status == JobStatus::Starting;
+        // What came up after the targets were asked is not known to them.
+        if !is_starting && !under_way.contains(&key) && record.job.update_time < asked_at {
+            keep(record, &told, &key);
+        }
+        note_job_type(&mut record.job, &job_types);
+    });
+    if changed.await? > 0 {
+        tracing::debug!("jobs changed");
+    }
+    warn_of_orphans(app, &told, &under_way).await
+}
+
+async fn ask(app: &App) -> Told {
+    let offers = app.offers();
+    let names: Vec<_> = offers.targets.iter().map(|(name, _)| name.to_owned()).collect();
+    let asked = names.into_iter().map(|name| async move {
+        let jobs = match app.target(&name) {
+            Ok(target) => target.list_jobs().await.ok(),
+            Err(_) => None,
+        };
+        let by_version = |job: Job| ((job.name.clone(), job.version.clone()), job);
+        (name, jobs.map(|jobs| jobs.into_iter().map(by_version).collect()))
+    });
+    join_all(asked).await.into_iter().collect()
+}
+
+/// Keeps what the job's target told of it.
+fn keep(record: &mut JobRecord, told: &Told, key: &(String, String)) {
+    let Some(of_target) = told.get(record.job.infrastructure_target.as_deref().unwrap_or_default()) else {
+        // Its plugin is not in this binary any more.
+        record.is_stale = true;
+        return;
+    };
+    record.is_stale = of_target.is_none();
+    let Some(of_target) = of_target else { return };
+    let Some(found) = of_target.get(key) else {
+        record.job.status = JobStatus::Lost;
+        record.job.error = Some("the infrastructure target does not have the job".to_owned());
+        return;
+    };
+    // Told of an older instance, before the one that serves now came up.
+    if found.update_time < record.job.update_time {
+        return;
+    }
+    let job = &mut record.job;
+    job.status = match found.status {
+        // Deployed by nobody lifecycle knows of: whatever is there serves, or not.
+        JobStatus::Starting => job.status,
+        status => status,
+    };
+    job.error.clone_from(&found.error);
+    job.notice.clone_from(&found.notice);
+    job.internal_name.clone_from(&found.internal_name);
+    job.replica_internal_names.clone_from(&found.replica_internal_names);
+    job.infrastructure_stats.clone_from(&found.infrastructure_stats);
+    job.last_call_time = job.last_call_time.max(found.last_call_time);
+}
+
+/// Says of a job that its type is gone: it runs, and cannot be built again.
+fn note_job_type(job: &mut Job, offered: &BTreeSet<String>) {
+    // A target that does not tell the exact version leaves the one of the manifest, which may be a pattern.
+    let is_gone = |own: &String| !own.ends_with(":latest") && !own.contains('*') && !offered.contains(own);
+    let is_obsolete = !offered.is_empty() && job.job_type_version.as_ref().is_some_and(is_gone);
+    let notices = job.notice.as_deref().unwrap_or_default().split("; ");
+    let others = notices.filter(|notice| !notice.is_empty() && *notice != OBSOLETE);
+    let notices: Vec<_> = others.chain(is_obsolete.then_some(OBSOLETE)).collect();
+    let notice = (!notices.is_empty()).then(|| notices.join("; "));
+    if job.notice != notice {
+        job.notice = notice;
+    }
+}
+
+/// Says in the log which jobs the targets have that lifecycle knows nothing of. They are left alone.
+async fn warn_of_orphans(
+    app: &App,
+    told: &Told,
+    under_way: &BTreeSet<(String, String)>,
+) -> Result<(), StoreError> {
+    let jobs = app.store.jobs().await?;
+    let of_targets = told
+        .iter()
+        .flat_map(|(target, jobs)| jobs.iter().flat_map(HashMap::keys).map(move |key| (target, key)));
+    for (target, key) in of_targets {
+        let (name, version) = key;
+        let is_known = jobs
+            .get(name, version)
+            .is_ok_and(|record| record.job.infrastructure_target.as_ref() == Some(target));
+        if !is_known && !under_way.contains(key) {
+            tracing::warn!(
+                job = name,
+                version,
+                target,
+                "this job is on its target, and lifecycle does not know it"
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! What the plugins offer: job types, and infrastructure targets.
+
+use std::sync::Arc;
+
+use racetrack_core::catalogue::{Catalogue, CatalogueError, Offer};
+use racetrack_core::{Hook, InfrastructureTarget, JobType};
+use racetrack_service::{ApiError, HookRuntime, plugin_endpoints};
+
+/// What the plugins said they offer when they were last asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Offers {
+    /// How jobs are made.
+    pub(crate) job_types: Arc<Catalogue<JobType>>,
+    /// Where jobs run.
+    pub(crate) targets: Arc<Catalogue<InfrastructureTarget>>,
+}
+
+/// Why no infrastructure target can be chosen.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TargetChoiceError {
+    #[error("No infrastructure targets available. Install appropriate plugin.")]
+    None,
+    #[error("Selected infrastructure target \"{selected}\" is unavailable. Available are {}.", .available.join(", "))]
+    Unavailable { selected: String, available: Vec<String> },
+    #[error("Multiple infrastructure targets available: [{}]. Please pick one.", .0.join(", "))]
+    Ambiguous(Vec<String>),
+}
+
+impl Offers {
+    /// Asks every plugin.
+    ///
+    /// # Errors
+    /// [`CatalogueError`] when a plugin fails, or two offer the same.
+    pub(crate) async fn collect(hooks: &HookRuntime) -> Result<Self, CatalogueError> {
+        let job_types = plugin_endpoints::collect_job_types(hooks).await?;
+        let hook = Hook::InfrastructureTargets;
+        let targets = hooks.call_every(hook, Arc::new(()), |plugin, ()| plugin.infrastructure_targets());
+        let targets = Catalogue::collect(hooks.registry(), hook, targets.await)?;
+        Ok(Self { job_types: Arc::new(job_types), targets: Arc::new(targets) })
+    }
+
+    /// The target of this name.
+    pub(crate) fn target(&self, name: &str) -> Result<&Offer<InfrastructureTarget>, TargetChoiceError> {
+        self.targets.get(name).ok_or_else(|| {
+            let available = self.target_names();
+            if available.is_empty() {
+                return TargetChoiceError::None;
+            }
+            TargetChoiceError::Unavailable { selected: name.to_owned(), available }
+        })
+    }
+
+    /// Where a job goes: where its manifest wants it, else to the only target, else where the settings say.
+    pub(crate) fn choose_target(
+        &self,
+        wanted: Option<&str>,
+        default: Option<&str>,
+    ) -> Result<String, TargetChoiceError> {
+        let mut names = self.target_names();
+        match (wanted, names.as_slice(), default) {
+            (_, [], _) => Err(TargetChoiceError::None),
+            (None, [_], _) => Ok(names.remove(0)),
+            (Some(name), ..) | (None, _, Some(name)) => self.target(name).map(|_| name.to_owned()),
+            (None, _, None) => Err(TargetChoiceError::Ambiguous(names)),
+        }
+    }
+
+    fn target_names(&self) -> Vec<String> {
+        self.targets.iter().map(|(name, _)| name.to_owned()).collect()
+    }
+}
+
+impl From<TargetChoiceError> for ApiError {
+    fn from(error: TargetChoiceError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
