@@ -17,6 +17,7 @@ use crate::infrastructure::Target;
 use crate::jobs::RenderedJobs;
 use crate::monitor;
 use crate::offers::{Offers, TargetChoiceError};
+use crate::realtime::log_streaming::{CurrentTargets, LogSource, LogStreaming};
 use crate::settings::LifecycleConfig;
 
 /// The state of a running lifecycle. Clones share it.
@@ -35,8 +36,12 @@ pub struct State {
     pub(crate) passwords: Passwords,
     pub(crate) image_builder: ImageBuilder,
     pub(crate) rendered_jobs: RenderedJobs,
-    offers: RwLock<Arc<Offers>>,
+    pub(crate) logs: LogStreaming,
+    offers: CurrentOffers,
 }
+
+/// What the plugins offer now: it changes when a plugin is configured anew.
+type CurrentOffers = Arc<RwLock<Arc<Offers>>>;
 
 /// Why lifecycle cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -74,31 +79,53 @@ impl App {
                 config.admin_password.as_ref().map(racetrack_service::setting_value::AuthToken::expose);
             ensure_first_administrator(&store, &passwords, password).await?;
         }
+        let offers: CurrentOffers = Arc::new(RwLock::new(Arc::new(offers)));
+        let logs = LogStreaming::new(log_source(&store, &offers, &service));
         let component_token = config.component_auth_token.clone();
         let app = Self(Arc::new(State {
             authenticator: Authenticator::new(key, config.auth_required, component_token.clone()),
             passwords,
             image_builder: ImageBuilder::new(config.image_builder_url.clone(), component_token),
             rendered_jobs: RenderedJobs::default(),
-            offers: RwLock::new(Arc::new(offers)),
+            logs,
+            offers,
             service,
             config,
             store,
         }));
         recovery::recover(&app).await?;
         monitor::start(&app);
+        tokio::spawn(close_at_end(app.clone()));
         Ok(app)
     }
 
     /// What the plugins offer now.
     pub(crate) fn offers(&self) -> Arc<Offers> {
-        Arc::clone(&self.offers.read().unwrap_or_else(PoisonError::into_inner))
+        current(&self.offers)
     }
 
     /// The infrastructure target of this name.
     pub(crate) fn target(&self, name: &str) -> Result<Target, TargetChoiceError> {
         Target::find(&self.service.hooks, &self.offers(), name)
     }
+}
+
+fn current(offers: &CurrentOffers) -> Arc<Offers> {
+    Arc::clone(&offers.read().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn log_source(store: &Store, offers: &CurrentOffers, service: &Service) -> LogSource {
+    let offers = Arc::clone(offers);
+    let targets: CurrentTargets = Arc::new(move || Arc::clone(&current(&offers).targets));
+    LogSource::new(store.clone(), targets, service.hooks.clone())
+}
+
+/// When lifecycle stops, says so to those who follow logs: they would connect again and wait for ever.
+async fn close_at_end(app: App) {
+    let hold = app.service.readiness.hold();
+    app.service.readiness.stopping().await;
+    app.logs.close().await;
+    drop(hold);
 }
 
 impl Deref for App {

@@ -1,9 +1,12 @@
 //! Every route of lifecycle. All of them are also served below `/lifecycle`.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::Response;
 use axum::routing::get;
-use racetrack_service::{health, http, metrics};
+use racetrack_service::{ApiError, health, http, metrics};
 use racetrack_store::Scope;
 use utoipa_axum::routes;
 
@@ -11,6 +14,7 @@ use crate::App;
 use crate::auth::Access;
 use crate::endpoints::document::{self, Document};
 use crate::endpoints::{deployment, health as own_health, info, job, job_logs, jobs, maintenance, plugin};
+use crate::realtime::change_events;
 use crate::routes::{Route, Routes};
 
 /// The routes, answered from `app`.
@@ -24,9 +28,19 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(move || document.clone().get()))
         .route("/ready", get(health::ready))
+        .route("/websocket/events", get(change_events))
+        .merge(app.logs.routes())
         .nest("/api/v1", api);
     let limit = DefaultBodyLimit::max(app.config.max_request_size);
     http::complete(root.clone().nest("/lifecycle", root).layer(limit).with_state(app))
+}
+
+async fn change_events(
+    State(app): State<App>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, ApiError> {
+    let readiness = app.service.readiness.clone();
+    change_events::serve(upgrade, app.store.changes(), async move { readiness.stopping().await }).await
 }
 
 /// Every route of the API, with what it asks of its caller.

@@ -10,7 +10,14 @@ use crate::Service;
 
 /// Whether requests are welcome: from the end of the start to the signal to stop.
 #[derive(Clone, Debug)]
-pub struct Readiness(watch::Sender<Stage>);
+pub struct Readiness {
+    stage: watch::Sender<Stage>,
+    holds: watch::Sender<usize>,
+}
+
+/// Keeps a component that stops from ending, until it is dropped or the grace period is over.
+#[derive(Debug)]
+pub struct Hold(watch::Sender<usize>);
 
 /// Where a component is between its start and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,29 +44,49 @@ pub struct Ready {
 impl Readiness {
     /// Whether requests are welcome.
     pub fn is_ready(&self) -> bool {
-        *self.0.borrow() == Stage::Serving
+        *self.stage.borrow() == Stage::Serving
     }
 
     /// Waits until the component is about to stop. For what would go on for ever, such as open WebSockets: the server
     /// waits for them while it stops.
     pub async fn stopping(&self) {
-        let mut stage = self.0.subscribe();
+        let mut stage = self.stage.subscribe();
         // The sender is this very value, so it is there while this waits.
         let _ = stage.wait_for(|stage| *stage == Stage::Stopping).await;
     }
 
+    /// For work that is to be done while the component stops, and that no request waits for.
+    #[must_use]
+    pub fn hold(&self) -> Hold {
+        self.holds.send_modify(|holds| *holds += 1);
+        Hold(self.holds.clone())
+    }
+
+    /// Waits until nothing holds the component any more.
+    pub(crate) async fn released(&self) {
+        let mut holds = self.holds.subscribe();
+        // The sender is this very value, so it is there while this waits.
+        let _ = holds.wait_for(|holds| *holds == 0).await;
+    }
+
     pub(crate) fn serve(&self) {
-        self.0.send_replace(Stage::Serving);
+        self.stage.send_replace(Stage::Serving);
     }
 
     pub(crate) fn stop(&self) {
-        self.0.send_replace(Stage::Stopping);
+        self.stage.send_replace(Stage::Stopping);
     }
 }
 
 impl Default for Readiness {
     fn default() -> Self {
-        Self(watch::Sender::new(Stage::Starting))
+        Self { stage: watch::Sender::new(Stage::Starting), holds: watch::Sender::new(0) }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.send_modify(|holds| *holds -= 1);
     }
 }
 

@@ -71,7 +71,9 @@ async fn observe(request: Request, next: Next) -> Response {
 fn log(method: &Method, path: &str, route: &str, response: &Response, duration: Duration) {
     let duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3;
     let status = response.status().as_u16();
-    let is_probe = ["/live", "/ready", "/health", "/metrics"].iter().any(|probe| route.ends_with(probe));
+    // Asked for again and again by machines.
+    let is_probe = ["/live", "/ready", "/health", "/metrics", "/socket.io/"];
+    let is_probe = is_probe.iter().any(|probe| route.ends_with(probe));
     if let Some(PrivateCause(cause)) = response.extensions().get() {
         let cause = OneLine(cause);
         tracing::error!(%method, path, status, duration_ms, "answered an internal error: {cause}");

@@ -70,8 +70,9 @@ pub(crate) async fn serve(
     }
     readiness.stop();
     drop(stop);
+    let both = async { tokio::join!(&mut server, readiness.released()).0 };
     tokio::select! {
-        result = &mut server => {
+        result = both => {
             result.map_err(ServerError::Serve)?;
             tracing::info!("stopped");
         }

@@ -1,0 +1,191 @@
+//! Live logs over Socket.IO, by long polling and by WebSocket.
+//!
+//! 1. A client sends the event `subscribe_for_logs` with
+//!    `{"resource_properties": {"job_name", "job_version", "tail"}}`. The version may be an alias.
+//! 2. The streamer of the job's infrastructure target is asked for a session, and the event is acknowledged with the
+//!    session's id.
+//! 3. Each line comes as the event `logs_nextline` with `{"line": "text\n"}`. The next one comes when the client has
+//!    acknowledged it, so that the streamer reads no faster than the client.
+//! 4. The session ends when the client goes away, subscribes anew or lets a line wait for too long, when the job is
+//!    deleted or moved, when the streamer lets go of the session, and when lifecycle stops. In all but the first two
+//!    cases the client is disconnected.
+//!
+//! A subscription that is refused is acknowledged with null, the reason comes as a line, and the client is
+//! disconnected: clients in use neither look at the acknowledgement nor end by themselves.
+//!
+//! Clients in use send no token on this channel. [`Authorize`] decides from the headers of the request that opened it.
+
+mod follower;
+mod open_sessions;
+mod reader;
+mod session;
+mod streamer;
+mod subscription;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
+use racetrack_core::InfrastructureTarget;
+use racetrack_core::catalogue::Catalogue;
+use racetrack_core::error::chain;
+use racetrack_service::{ApiError, HookRuntime};
+use racetrack_store::Store;
+use socketioxide::SocketIo;
+use socketioxide::extract::SocketRef;
+use socketioxide::handler::ConnectHandler;
+use tokio::sync::watch;
+
+use self::open_sessions::OpenSessions;
+
+/// The largest request a client may send, and about the largest answer it gets to one, in bytes.
+const MAX_PAYLOAD: usize = 1_000_000;
+
+/// The namespace of clients that name none.
+const ROOT: &str = "/";
+
+/// What ends a polling transport, in the words of Engine.IO.
+const CLOSE_PACKET: &str = "1";
+
+/// Whether the client that opened a connection with these headers may follow this job, by its name and exact version.
+pub type Authorize =
+    Arc<dyn Fn(&HeaderMap, &str, &str) -> BoxFuture<'static, Result<(), ApiError>> + Send + Sync>;
+
+/// Gives the infrastructure targets that there are now.
+pub type CurrentTargets = Arc<dyn Fn() -> Arc<Catalogue<InfrastructureTarget>> + Send + Sync>;
+
+/// Where logs come from, and who may read them.
+#[derive(Clone)]
+pub struct LogSource {
+    /// Knows the jobs.
+    pub store: Store,
+    /// Have the streamers.
+    pub targets: CurrentTargets,
+    /// Calls the streamers.
+    pub hooks: HookRuntime,
+    /// Who may read what.
+    pub authorize: Authorize,
+    /// How long things may take.
+    pub limits: Limits,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The acknowledgement of a line by the client.
+    pub acknowledgement: Duration,
+    /// One call of a streamer. While a session is being created, waiting for the client counts as well.
+    pub streamer_call: Duration,
+}
+
+/// The Socket.IO server. Clones are the same one.
+#[derive(Clone)]
+pub struct LogStreaming {
+    routes: Router,
+    io: SocketIo,
+    sessions: Arc<OpenSessions>,
+    is_closed: Arc<watch::Sender<bool>>,
+}
+
+impl LogSource {
+    /// Logs that everybody may read.
+    pub fn new(store: Store, targets: CurrentTargets, hooks: HookRuntime) -> Self {
+        let authorize: Authorize = Arc::new(|_, _, _| Box::pin(std::future::ready(Ok(()))));
+        Self { store, targets, hooks, authorize, limits: Limits::default() }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { acknowledgement: Duration::from_secs(20), streamer_call: Duration::from_secs(10) }
+    }
+}
+
+impl LogStreaming {
+    /// A server without clients.
+    pub fn new(source: LogSource) -> Self {
+        let (service, io) = SocketIo::builder()
+            .req_path("/socket.io")
+            .ack_timeout(source.limits.acknowledgement)
+            .max_payload(MAX_PAYLOAD as u64)
+            .ws_max_message_size(MAX_PAYLOAD)
+            .ws_max_frame_size(MAX_PAYLOAD)
+            .build_svc();
+        let sessions = Arc::new(OpenSessions::default());
+        let source = Arc::new(source);
+        let of_clients = Arc::clone(&sessions);
+        // Before the client hears that it is connected, so that no event of it can come too early.
+        let attach = move |socket: SocketRef| async move {
+            reader::attach(&socket, &source, &of_clients);
+            Ok::<(), std::convert::Infallible>(())
+        };
+        io.ns(ROOT, (async || ()).with(attach));
+        let is_closed = watch::Sender::new(false);
+        let routes = Router::new()
+            .route_service("/socket.io", service.clone())
+            .route_service("/socket.io/", service)
+            .route_layer(middleware::from_fn_with_state(is_closed.subscribe(), until_closed));
+        Self { routes, io, sessions, is_closed: Arc::new(is_closed) }
+    }
+
+    /// The routes, for a router with any state: `/socket.io/`, with and without the slash. It may be nested.
+    pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        self.routes.clone().with_state(())
+    }
+
+    /// Disconnects every client, and waits until the streamers have closed all sessions. There will be no new ones.
+    ///
+    /// To be called when the server begins to stop, which then need not wait for long polls: without it they last for
+    /// up to 25 s. A WebSocket does not keep the server from stopping, but without this its client takes the end for
+    /// an accident, connects again, and waits for lines that never come.
+    pub async fn close(&self) {
+        self.sessions.refuse_more();
+        if let Some(clients) = self.io.of(ROOT)
+            && let Err(error) = clients.disconnect().await
+        {
+            tracing::debug!(
+                error = chain(&error),
+                "not every reader of logs could be told that lifecycle stops"
+            );
+        }
+        self.is_closed.send_replace(true);
+        self.sessions.all_ended().await;
+    }
+}
+
+impl fmt::Debug for LogSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogSource")
+            .field("store", &self.store)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for LogStreaming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogStreaming").field("sessions", &self.sessions).finish_non_exhaustive()
+    }
+}
+
+/// Answers long polls that are still waiting when the server closes, after those that have something to tell.
+async fn until_closed(
+    State(mut is_closed): State<watch::Receiver<bool>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    tokio::select! {
+        biased;
+        response = next.run(request) => response,
+        Ok(_) = is_closed.wait_for(|is_closed| *is_closed) => {
+            ([(CONTENT_TYPE, "text/plain; charset=UTF-8")], CLOSE_PACKET).into_response()
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a client asks for, and why it does not get it.
+
+use racetrack_core::error::chain;
+use racetrack_service::ApiError;
+use racetrack_store::StoreError;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use socketioxide::ParserError;
+
+use racetrack_service::hooks::TargetFailure;
+
+/// The payload of `subscribe_for_logs`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Subscription {
+    /// What to follow.
+    pub(super) resource_properties: ResourceProperties,
+}
+
+/// A job, and where to begin in its log.
+#[derive(Debug, Deserialize)]
+pub(super) struct ResourceProperties {
+    /// The name of the job.
+    pub(super) job_name: String,
+    /// Its version, or an alias of it.
+    pub(super) job_version: String,
+    /// How many of the lines already written to begin with.
+    #[serde(default, deserialize_with = "number_of_lines")]
+    pub(super) tail: Option<usize>,
+}
+
+/// Why a subscription is refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("the payload of the event is not understood")]
+    Payload(#[source] ParserError),
+    #[error("the server is about to stop")]
+    Stopping,
+    #[error("the job cannot be found")]
+    Job(#[source] StoreError),
+    #[error("not allowed")]
+    Denied(#[source] ApiError),
+    #[error("the job is on no infrastructure target")]
+    NoTarget,
+    #[error("the infrastructure target `{target}` of the job is not offered by any plugin")]
+    UnknownTarget { target: String },
+    #[error("the infrastructure target `{target}` of the job does not stream logs")]
+    NoStreamer { target: String },
+    #[error("no session could be created")]
+    Session(#[source] TargetFailure),
+}
+
+impl Refusal {
+    /// The reason as the client may know it: nothing of the inside.
+    pub(super) fn public_text(&self) -> String {
+        match self {
+            Self::Job(StoreError::NotFound(reason)) => reason.to_string(),
+            Self::Job(_) => "internal error; the log of the server has the details".to_owned(),
+            Self::Denied(error) => error.to_string(),
+            _ => chain(self),
+        }
+    }
+}
+
+/// Clients in use send the number as a text.
+fn number_of_lines<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let number = match &value {
+        Value::Null => return Ok(None),
+        Value::Number(number) => number.as_u64().and_then(|number| usize::try_from(number).ok()),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    let wrong = || D::Error::custom(format_args!("`tail` is not a number of lines: {value}"));
+    number.map(Some).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+
+    use racetrack_store::NotFound;
+    use serde_json::json;
+
+    use super::*;
+
+    fn tail(tail: &Value) -> Result<Option<usize>, String> {
+        let payload = json!({
+            "resource_properties": { "job_name": "adder", "job_version": "latest", "tail": tail, "more": 1 },
+        });
+        let subscription: Result<Subscription, _> = serde_json::from_value(payload);
+        subscription.map(|it| it.resource_properties.tail).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_tail_is_a_number_or_a_text_or_nothing() {
+        assert_eq!(tail(&json!("20")), Ok(Some(20)));
+        assert_eq!(tail(&json!(20)), Ok(Some(20)));
+        assert_eq!(tail(&json!(0)), Ok(Some(0)));
+        assert_eq!(tail(&Value::Null), Ok(None));
+        let without = json!({ "resource_properties": { "job_name": "adder", "job_version": "1.0.0" } });
+        let subscription: Subscription = serde_json::from_value(without).expect("is enough");
+        assert_eq!(subscription.resource_properties.tail, None);
+        for wrong in [json!("many"), json!(-1), json!(1.5), json!([]), json!(true)] {
+            assert_eq!(tail(&wrong), Err(format!("`tail` is not a number of lines: {wrong}")));
+        }
+    }
+
+    #[test]
+    fn the_inside_stays_inside() {
+        let refusal = Refusal::Denied(ApiError::internal("the key is abc"));
+        assert!(!refusal.public_text().contains("abc"), "{refusal}");
+        let database =
+            StoreError::File { database: "/var/db".to_owned(), source: ErrorKind::NotFound.into() };
+        assert!(!Refusal::Job(database).public_text().contains("db"));
+        let unknown = StoreError::NotFound(NotFound::JobName { name: "adder".to_owned() });
+        assert_eq!(Refusal::Job(unknown).public_text(), "No job named adder");
+    }
+}

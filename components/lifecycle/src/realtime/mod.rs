@@ -1,0 +1,4 @@
+//! What lifecycle tells its clients of its own accord: that jobs changed, and the lines of their logs.
+
+pub mod change_events;
+pub mod log_streaming;
