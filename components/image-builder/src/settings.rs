@@ -49,19 +49,19 @@ pub struct ImageBuilderSettings {
     #[arg(long, env, value_name = "BOOL")]
     pub verify_manifest_consistency: Option<bool>,
 
-    /// The folder where the source of a job is while the job is built [default: .image-builder/workspaces]
+    /// The folder where the source of a job is while the job is built [default: .racetrack-run/image-builder/workspaces]
     #[arg(long, env, value_name = "FOLDER")]
     pub workspaces_folder: Option<PathBuf>,
 
-    /// The folder with the job bundles [default: .image-builder/bundles]
+    /// The folder with the job bundles [default: .racetrack-run/image-builder/bundles]
     #[arg(long, env, value_name = "FOLDER")]
     pub bundles_folder: Option<PathBuf>,
 
-    /// The folder where job types keep what several builds need [default: .image-builder/cache]
+    /// The folder where job types keep what several builds need [default: .racetrack-run/image-builder/cache]
     #[arg(long, env, value_name = "FOLDER")]
     pub bundle_cache_folder: Option<PathBuf>,
 
-    /// The folder with the log of each build [default: .image-builder/build-logs]
+    /// The folder with the log of each build [default: .racetrack-run/image-builder/build-logs]
     #[arg(long, env, value_name = "FOLDER")]
     pub build_logs_folder: Option<PathBuf>,
 
@@ -192,10 +192,10 @@ impl ImageBuilderSettings {
             allowed_git_protocols: self.allowed_git_protocols.unwrap_or_default(),
             git_time_limit: span(self.git_time_limit, 10 * 60),
             verify_manifest_consistency: self.verify_manifest_consistency.unwrap_or(true),
-            workspaces_folder: folder(self.workspaces_folder, ".image-builder/workspaces"),
-            bundles_folder: folder(self.bundles_folder, ".image-builder/bundles"),
-            bundle_cache_folder: folder(self.bundle_cache_folder, ".image-builder/cache"),
-            build_logs_folder: folder(self.build_logs_folder, ".image-builder/build-logs"),
+            workspaces_folder: folder(self.workspaces_folder, ".racetrack-run/image-builder/workspaces"),
+            bundles_folder: folder(self.bundles_folder, ".racetrack-run/image-builder/bundles"),
+            bundle_cache_folder: folder(self.bundle_cache_folder, ".racetrack-run/image-builder/cache"),
+            build_logs_folder: folder(self.build_logs_folder, ".racetrack-run/image-builder/build-logs"),
             max_build_log_size: in_memory(self.max_build_log_size, 16 * MIB),
             max_request_size: in_memory(self.max_request_size, 256 * MIB),
             unpack_limits: UnpackLimits {

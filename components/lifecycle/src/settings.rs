@@ -19,7 +19,7 @@ use crate::auth::AuthKey;
 #[command(next_help_heading = "Configuration")]
 pub struct LifecycleSettings {
     /// The folder where lifecycle keeps what it must not lose: its database, unless that is elsewhere, the key of tokens,
-    /// and the configurations of plugins that were changed while it ran [default: .lifecycle]
+    /// and the configurations of plugins that were changed while it ran [default: .racetrack-run/lifecycle]
     #[arg(long, env, value_name = "FOLDER")]
     pub state_folder: Option<PathBuf>,
 
@@ -176,7 +176,7 @@ impl LifecycleSettings {
             let url = format!("http://{}{path}", reachable(address));
             url.parse().expect("an address and a path make a URL")
         };
-        let state_folder = self.state_folder.unwrap_or_else(|| PathBuf::from(".lifecycle"));
+        let state_folder = self.state_folder.unwrap_or_else(|| PathBuf::from(".racetrack-run/lifecycle"));
         let database = || DatabaseUrl::file(&state_folder.join("lifecycle.sqlite"));
         let external_pub_url = self.external_pub_url.unwrap_or_else(|| own("/pub"));
         let reconciliation_interval = span(self.reconciliation_interval, 10 * MINUTE);

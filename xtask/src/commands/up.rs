@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -19,7 +19,9 @@ use crate::cli::UpArgs;
 use crate::shell::Shell;
 
 /// Where components listen by default; others take any free port.
-const DEFAULT_PORTS: [(&str, u16); 2] = [("image-builder", 7201), ("lifecycle", 7202)];
+const DEFAULT_PORTS: [(&str, u16); 2] = [(IMAGE_BUILDER, 7201), (LIFECYCLE, 7202)];
+const IMAGE_BUILDER: &str = "image-builder";
+const LIFECYCLE: &str = "lifecycle";
 /// How long a component may take to become ready.
 const READY_LIMIT: Duration = Duration::from_mins(1);
 /// How long a component may take to stop before it is killed.
@@ -53,10 +55,16 @@ pub(crate) fn run(
     {
         bail!("`--http-address` names `{unknown}`, which is not being started");
     }
+    let mut addresses = BTreeMap::new();
+    for (name, _) in &distribution.binaries {
+        let address = chosen.get(name.as_str()).copied().unwrap_or_else(|| default_address(name));
+        let address = if address.port() == 0 { free_port(address.ip())? } else { address };
+        addresses.insert(name.clone(), address);
+    }
+    let variables = introductions(&addresses)?;
     let mut running = Vec::new();
     for (name, binary) in &distribution.binaries {
-        let address = chosen.get(name.as_str()).copied().unwrap_or_else(|| default_address(name));
-        running.push(start(name, binary, address, shell)?);
+        running.push(start(name, binary, addresses[name], &variables, shell)?);
     }
     for component in &mut running {
         match wait_until_ready(component, &stop) {
@@ -67,6 +75,9 @@ pub(crate) fn run(
         shell.status("Serving", format_args!("`{}` at http://{}", component.name, component.address));
     }
     shell.status("Ready", "press Ctrl-C to stop");
+    if let Some(lifecycle) = addresses.get(LIFECYCLE) {
+        show_first_steps(*lifecycle, shell);
+    }
     let failure = loop {
         if stop.load(Ordering::Relaxed) {
             break None;
@@ -88,11 +99,52 @@ fn default_address(component: &str) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
-fn start(name: &str, binary: &Path, address: SocketAddr, shell: &Shell) -> Result<Running> {
-    let address = if address.port() == 0 { free_port(address.ip())? } else { address };
+/// The environment in which the components find each other, and know each other by a secret of this run. What the
+/// environment says already stays.
+fn introductions(addresses: &BTreeMap<String, SocketAddr>) -> Result<Vec<(&'static str, String)>> {
+    let mut variables = vec![("COMPONENT_AUTH_TOKEN", secret()?)];
+    let url = |name: &str| addresses.get(name).map(|address| format!("http://{}", reachable(*address)));
+    variables.extend(url(LIFECYCLE).map(|url| ("LIFECYCLE_URL", url)));
+    variables.extend(url(IMAGE_BUILDER).map(|url| ("IMAGE_BUILDER_URL", url)));
+    variables.retain(|(name, _)| std::env::var_os(name).is_none());
+    Ok(variables)
+}
+
+fn secret() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Where this machine reaches what listens on every address.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+        _ => address,
+    }
+}
+
+/// What to type first, with the client from PyPI.
+fn show_first_steps(lifecycle: SocketAddr, shell: &Shell) {
+    let url = format!("http://{}/lifecycle", reachable(lifecycle));
+    shell.status("Client", "pip install racetrack-client");
+    shell.status("Log in", format_args!("racetrack set remote {url} && racetrack login --username admin"));
+    shell.status("Deploy", "racetrack deploy samples/python-adder --build-context local < /dev/null");
+    shell.status("API", format_args!("{url}/docs"));
+}
+
+fn start(
+    name: &str,
+    binary: &Path,
+    address: SocketAddr,
+    variables: &[(&'static str, String)],
+    shell: &Shell,
+) -> Result<Running> {
     shell.status("Starting", format_args!("`{name}` on {address}"));
     let mut command = Command::new(binary);
     command.args(["serve", "--http-address", &address.to_string()]).stdin(Stdio::null());
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
     // Ctrl-C is for us alone: a component would take it for the first of two signals, and ours for the second.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
