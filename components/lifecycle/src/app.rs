@@ -1,6 +1,8 @@
 //! What the endpoints answer from: the plugins and what they offer, the store, and who calls.
 
+use std::io;
 use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::FromRef;
@@ -49,6 +51,15 @@ pub enum AppError {
     /// A plugin fails, or two offer the same.
     #[error(transparent)]
     Offers(#[from] CatalogueError),
+    /// There is nowhere to keep anything.
+    #[error("cannot make the state folder {}", path.display())]
+    StateFolder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -68,6 +79,7 @@ impl App {
     /// [`AppError`]
     pub async fn open(service: Service, config: LifecycleConfig) -> Result<Self, AppError> {
         let offers = Offers::collect(&service.hooks).await?;
+        make_state_folder(&config.state_folder)?;
         let store = Store::open(&config.database_url).await?;
         let key = match &config.auth_key {
             Some(key) => key.clone(),
@@ -108,6 +120,15 @@ impl App {
     pub(crate) fn target(&self, name: &str) -> Result<Target, TargetChoiceError> {
         Target::find(&self.service.hooks, &self.offers(), name)
     }
+}
+
+/// Makes the folder, for the eyes of its owner alone.
+fn make_state_folder(path: &Path) -> Result<(), AppError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|source| AppError::StateFolder { path: path.to_owned(), source })
 }
 
 fn current(offers: &CurrentOffers) -> Arc<Offers> {

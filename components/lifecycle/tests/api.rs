@@ -144,6 +144,7 @@ fn config() -> Config<LifecycleSettings> {
 /// A lifecycle that asks nobody who they are, and forgets everything when it ends.
 async fn opened(rows: Vec<PlannedPlugin>) -> Result<App, AppError> {
     let settings = LifecycleSettings {
+        state_folder: Some(std::env::temp_dir()),
         database_url: Some(DatabaseUrl::memory()),
         auth_key: Some("0123456789abcdef0123456789abcdef".parse().expect("long enough")),
         auth_required: Some(false),
