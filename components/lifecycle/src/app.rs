@@ -19,6 +19,7 @@ use crate::infrastructure::Target;
 use crate::jobs::RenderedJobs;
 use crate::monitor;
 use crate::offers::{Offers, TargetChoiceError};
+use crate::proxy::JobProxy;
 use crate::realtime::log_streaming::{CurrentTargets, LogSource, LogStreaming};
 use crate::settings::LifecycleConfig;
 
@@ -38,6 +39,7 @@ pub struct State {
     pub(crate) passwords: Passwords,
     pub(crate) image_builder: ImageBuilder,
     pub(crate) rendered_jobs: RenderedJobs,
+    pub(crate) proxy: JobProxy,
     pub(crate) logs: LogStreaming,
     offers: CurrentOffers,
 }
@@ -99,6 +101,7 @@ impl App {
             passwords,
             image_builder: ImageBuilder::new(config.image_builder_url.clone(), component_token),
             rendered_jobs: RenderedJobs::default(),
+            proxy: JobProxy::new(),
             logs,
             offers,
             service,

@@ -49,7 +49,7 @@ impl Target {
     }
 
     /// See [`JobDeployer::deploy_job`].
-    pub(crate) async fn deploy_job(&self, deployment: JobDeployment) -> Result<Job, TargetFailure> {
+    pub(crate) async fn deploy_job(&self, deployment: JobDeployment) -> Result<Job, Box<TargetFailure>> {
         self.with_deployer("deploy_job", None, move |deployer| {
             Box::pin(async move {
                 let JobDeployment { manifest, image_names, tag, variables, secret_variables, timestamp } =
@@ -62,7 +62,7 @@ impl Target {
     }
 
     /// See [`JobDeployer::delete_job`].
-    pub(crate) async fn delete_job(&self, name: &str, version: &str) -> Result<(), TargetFailure> {
+    pub(crate) async fn delete_job(&self, name: &str, version: &str) -> Result<(), Box<TargetFailure>> {
         let (name, version) = (name.to_owned(), version.to_owned());
         self.with_deployer("delete_job", None, |deployer| {
             Box::pin(async move { deployer.delete_job(&name, &version).await })
@@ -76,7 +76,7 @@ impl Target {
         name: &str,
         version: &str,
         secrets: &JobSecrets,
-    ) -> Result<(), TargetFailure> {
+    ) -> Result<(), Box<TargetFailure>> {
         let (name, version, secrets) = (name.to_owned(), version.to_owned(), secrets.clone());
         self.with_deployer("save_job_secrets", None, |deployer| {
             Box::pin(async move { deployer.save_job_secrets(&name, &version, &secrets).await })
@@ -89,7 +89,7 @@ impl Target {
         &self,
         name: &str,
         version: &str,
-    ) -> Result<JobSecrets, TargetFailure> {
+    ) -> Result<JobSecrets, Box<TargetFailure>> {
         let (name, version) = (name.to_owned(), version.to_owned());
         self.with_deployer("get_job_secrets", None, |deployer| {
             Box::pin(async move { deployer.get_job_secrets(&name, &version).await })
@@ -98,7 +98,7 @@ impl Target {
     }
 
     /// See [`JobMonitor::list_jobs`].
-    pub(crate) async fn list_jobs(&self) -> Result<Vec<Job>, TargetFailure> {
+    pub(crate) async fn list_jobs(&self) -> Result<Vec<Job>, Box<TargetFailure>> {
         self.with_monitor("list_jobs", None, |monitor| Box::pin(async move { monitor.list_jobs().await }))
             .await
     }
@@ -110,7 +110,7 @@ impl Target {
         timestamp: i64,
         on_job_alive: OnJobAlive,
         limit: Duration,
-    ) -> Result<(), TargetFailure> {
+    ) -> Result<(), Box<TargetFailure>> {
         self.with_monitor("check_job_condition", Some(limit), move |monitor| {
             Box::pin(async move { monitor.check_job_condition(&job, timestamp, &*on_job_alive, true).await })
         })
@@ -118,7 +118,11 @@ impl Target {
     }
 
     /// See [`JobMonitor::read_recent_logs`].
-    pub(crate) async fn read_recent_logs(&self, job: &Job, tail: usize) -> Result<String, TargetFailure> {
+    pub(crate) async fn read_recent_logs(
+        &self,
+        job: &Job,
+        tail: usize,
+    ) -> Result<String, Box<TargetFailure>> {
         let job = job.clone();
         self.with_monitor("read_recent_logs", None, move |monitor| {
             Box::pin(async move { monitor.read_recent_logs(&job, tail).await })
@@ -131,7 +135,7 @@ impl Target {
         method: &'static str,
         limit: Option<Duration>,
         call: impl FnOnce(Arc<dyn JobDeployer>) -> BoxFuture<'static, HookResult<T>> + Send + 'static,
-    ) -> Result<T, TargetFailure> {
+    ) -> Result<T, Box<TargetFailure>> {
         let deployer = self.parts.job_deployer.clone();
         self.call(method, limit, move || match deployer {
             Some(deployer) => call(deployer),
@@ -145,7 +149,7 @@ impl Target {
         method: &'static str,
         limit: Option<Duration>,
         call: impl FnOnce(Arc<dyn JobMonitor>) -> BoxFuture<'static, HookResult<T>> + Send + 'static,
-    ) -> Result<T, TargetFailure> {
+    ) -> Result<T, Box<TargetFailure>> {
         let monitor = self.parts.job_monitor.clone();
         self.call(method, limit, move || match monitor {
             Some(monitor) => call(monitor),
@@ -159,7 +163,7 @@ impl Target {
         method: &'static str,
         limit: Option<Duration>,
         start: impl FnOnce() -> BoxFuture<'static, HookResult<T>> + Send + 'static,
-    ) -> Result<T, TargetFailure> {
+    ) -> Result<T, Box<TargetFailure>> {
         let call = TargetCall { target: &self.name, plugin: self.plugin, method, limit };
         self.hooks.call_target(call, start).await
     }

@@ -17,6 +17,7 @@ mod infrastructure;
 mod jobs;
 mod monitor;
 mod offers;
+pub mod proxy;
 pub mod realtime;
 pub mod router;
 pub mod routes;

@@ -1,11 +1,11 @@
-//! Every route of lifecycle. All of them are also served below `/lifecycle`.
+//! Every route of lifecycle. All of them but the calls of jobs are also served below `/lifecycle`.
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{any, get};
 use racetrack_service::{ApiError, health, http, metrics};
 use racetrack_store::Scope;
 use utoipa_axum::routes;
@@ -13,7 +13,9 @@ use utoipa_axum::routes;
 use crate::App;
 use crate::auth::Access;
 use crate::endpoints::document::{self, Document};
-use crate::endpoints::{deployment, health as own_health, info, job, job_logs, jobs, maintenance, plugin};
+use crate::endpoints::{
+    deployment, health as own_health, info, job, job_logs, jobs, maintenance, plugin, proxy,
+};
 use crate::realtime::change_events;
 use crate::routes::{Route, Routes};
 
@@ -32,7 +34,11 @@ pub fn router(app: App) -> Router {
         .merge(app.logs.routes())
         .nest("/api/v1", api);
     let limit = DefaultBodyLimit::max(app.config.max_request_size);
-    http::complete(root.clone().nest("/lifecycle", root).layer(limit).with_state(app))
+    let calls = Router::new()
+        .route("/pub/job/{name}/{version}", any(proxy::call))
+        .route("/pub/job/{name}/{version}/", any(proxy::call))
+        .route("/pub/job/{name}/{version}/{*path}", any(proxy::call));
+    http::complete(root.clone().nest("/lifecycle", root).layer(limit).merge(calls).with_state(app))
 }
 
 async fn change_events(

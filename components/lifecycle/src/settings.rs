@@ -23,7 +23,7 @@ pub struct LifecycleSettings {
     #[arg(long, env, value_name = "FOLDER")]
     pub state_folder: Option<PathBuf>,
 
-    /// Where everything else is kept: sqlite:PATH, or postgres://USER:PASSWORD@HOST/NAME
+    /// Where everything else is kept: `sqlite:PATH`, or `postgres://USER:PASSWORD@HOST/NAME`
     /// [default: lifecycle.sqlite in the state folder]
     #[arg(long, env, value_name = "URL")]
     #[serde(deserialize_with = "parsed")]
@@ -256,7 +256,7 @@ mod tests {
                     reconciliation-interval: 2min\n";
         let settings: LifecycleSettings = serde_yaml::from_str(text).expect("fits");
         let config = settings.or(LifecycleSettings::default()).with_defaults(([127, 0, 0, 1], 7202).into());
-        assert_eq!(config.reconciliation_interval, Some(Duration::from_secs(120)));
+        assert_eq!(config.reconciliation_interval, Some(Duration::from_mins(2)));
         assert_eq!(config.image_builder_url.as_str(), "http://builder:7201");
         assert!(!format!("{config:?}").contains("hunter2"));
         let command = LifecycleSettings::augment_args(clap::Command::new("lifecycle"));

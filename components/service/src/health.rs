@@ -47,8 +47,8 @@ impl Readiness {
         *self.stage.borrow() == Stage::Serving
     }
 
-    /// Waits until the component is about to stop. For what would go on for ever, such as open WebSockets: the server
-    /// waits for them while it stops.
+    /// Waits until the component is about to stop. For what would go on for ever, such as an open `WebSocket`: the
+    /// server waits for it while it stops.
     pub async fn stopping(&self) {
         let mut stage = self.stage.subscribe();
         // The sender is this very value, so it is there while this waits.

@@ -57,6 +57,7 @@ pub(crate) async fn serve(
             tracing::debug!(%error, "a connection keeps its delay");
         }
     });
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, router).with_graceful_shutdown(async {
         // The sender goes away only with the server itself.
         let _ = stopping.await;

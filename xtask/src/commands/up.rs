@@ -113,7 +113,7 @@ fn introductions(addresses: &BTreeMap<String, SocketAddr>) -> Result<Vec<(&'stat
 fn secret() -> Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).context("the system gives no random bytes")?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 /// Where this machine reaches what listens on every address.
@@ -125,7 +125,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// What to type first, with the client from PyPI.
+/// What to type first, with the client that `PyPI` has.
 fn show_first_steps(lifecycle: SocketAddr, shell: &Shell) {
     let url = format!("http://{}/lifecycle", reachable(lifecycle));
     shell.status("Client", "pip install racetrack-client");

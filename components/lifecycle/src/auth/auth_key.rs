@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{fmt, io};
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 /// The shortest key that is taken, in bytes: that of the hash it is used with.
@@ -84,7 +86,7 @@ impl AuthKey {
     fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; MIN_LENGTH];
         getrandom::fill(&mut bytes)?;
-        Ok(Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+        Ok(Self(BASE64_URL_SAFE_NO_PAD.encode(bytes)))
     }
 
     /// Writes a new file in one step: a file that is there and empty would be taken for a broken key.
@@ -135,7 +137,7 @@ mod tests {
         let path = folder.path().join("state/auth.key");
         let key = AuthKey::load_or_create(&path).expect("is made");
         assert_eq!(AuthKey::load_or_create(&path).expect("is read"), key);
-        assert_eq!(key.expose().len(), 64);
+        assert_eq!(key.expose().len(), 43);
         let other = AuthKey::load_or_create(&folder.path().join("other")).expect("is made");
         assert_ne!(other, key);
         assert!(!format!("{key:?}").contains(std::str::from_utf8(key.expose()).expect("is text")));

@@ -21,7 +21,7 @@ pub(crate) const AUTH_HEADERS: [HeaderName; 3] = [
 ];
 
 /// How often it is kept when tokens were last used.
-const KEEPING_INTERVAL: Duration = Duration::from_secs(60);
+const KEEPING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Knows whose tokens are good.
 #[derive(Debug)]

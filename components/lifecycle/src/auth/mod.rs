@@ -7,6 +7,7 @@
 mod access;
 mod auth_key;
 mod authenticator;
+mod call;
 mod caller;
 mod first_administrator;
 mod json_web_token;
@@ -16,6 +17,7 @@ pub use access::Access;
 pub(crate) use access::{Guard, JobPath, authorize};
 pub use auth_key::{AuthKey, AuthKeyError};
 pub(crate) use authenticator::{Authenticator, seconds_since_1970};
+pub(crate) use call::{AllowedCall, may_call};
 pub use caller::Caller;
 pub(crate) use first_administrator::FirstAdministratorError;
 pub(crate) use first_administrator::ensure as ensure_first_administrator;

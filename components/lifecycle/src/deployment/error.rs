@@ -16,27 +16,27 @@ pub(crate) enum DeploymentError {
     #[error(transparent)]
     Target(#[from] TargetChoiceError),
     #[error("saving job secrets")]
-    SaveSecrets(#[source] TargetFailure),
+    SaveSecrets(#[source] Box<TargetFailure>),
     #[error("retrieving job secrets")]
-    GetSecrets(#[source] TargetFailure),
+    GetSecrets(#[source] Box<TargetFailure>),
     #[error("building an image")]
     Build(#[source] BuildError),
     #[error("creating job resource: environment of the job")]
     Environment(#[source] HookFailure),
     #[error("creating job resource")]
-    Create(#[source] TargetFailure),
+    Create(#[source] Box<TargetFailure>),
     #[error("saving job in database")]
     Save(#[source] StoreError),
     #[error("verifying deployed job")]
-    Verify(#[source] TargetFailure),
+    Verify(#[source] Box<TargetFailure>),
     #[error("the job was deleted while it was being deployed")]
     Deleted,
     #[error("deleting job from a former infrastructure")]
-    DeleteFormer(#[source] TargetFailure),
+    DeleteFormer(#[source] Box<TargetFailure>),
     #[error("deleting job resource")]
-    Delete(#[source] TargetFailure),
+    Delete(#[source] Box<TargetFailure>),
     #[error("reading logs of the job")]
-    Logs(#[source] TargetFailure),
+    Logs(#[source] Box<TargetFailure>),
     #[error("keeping the state of the deployment")]
     Store(#[from] StoreError),
     #[error("reading the manifest of the job: {0}")]
@@ -44,7 +44,7 @@ pub(crate) enum DeploymentError {
     #[error("halted due to server restart")]
     Halted,
     #[error("halted due to server restart, and the job did not come up")]
-    HaltedJob(#[source] TargetFailure),
+    HaltedJob(#[source] Box<TargetFailure>),
     #[error("the deployment failed: {0}")]
     Panicked(String),
     #[error("the task of the deployment ended")]

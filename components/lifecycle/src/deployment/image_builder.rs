@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long it may say nothing during a build. It shows every minute that it is alive.
-const LONGEST_SILENCE: Duration = Duration::from_secs(5 * 60);
+const LONGEST_SILENCE: Duration = Duration::from_mins(5);
 
 /// The longest answer that is read, in bytes: the logs of a build are in it.
 const MAX_ANSWER: usize = 64 << 20;

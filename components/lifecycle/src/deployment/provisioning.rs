@@ -145,7 +145,7 @@ pub(super) async fn wait_until_ready(
     target: &Target,
     job: Job,
     timestamp: i64,
-) -> Result<(), TargetFailure> {
+) -> Result<(), Box<TargetFailure>> {
     let (alive, is_alive) = tokio::sync::watch::channel(false);
     let on_job_alive: OnJobAlive = Box::new(move || {
         alive.send_replace(true);

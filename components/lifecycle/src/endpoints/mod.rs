@@ -11,3 +11,4 @@ pub(crate) mod job_logs;
 pub(crate) mod jobs;
 pub(crate) mod maintenance;
 pub(crate) mod plugin;
+pub(crate) mod proxy;

@@ -95,14 +95,14 @@ mod tests {
         store.create_esc("Bob", Some("bob")).await.expect("is made");
         store.create_esc("Alice", Some("alice")).await.expect("is made");
         let grant = async |subject: Subject, permission| {
-            store.grant(&subject, &[permission]).await.expect("is granted")
+            store.grant(&subject, &[permission]).await.expect("is granted");
         };
         grant(Subject::esc("bob"), Permission::for_family(Scope::CallJob, "adder")).await;
         grant(Subject::esc("alice"), Permission::everywhere(Scope::ReadJob)).await;
         grant(Subject::job_family("primer"), Permission::everywhere(Scope::FullAccess)).await;
         let escs = store.escs().await.expect("are there");
         let families = store.job_families().await.expect("are there");
-        let graph = job_graph(&escs, &families, &*store.access().await.expect("is there"));
+        let graph = job_graph(&escs, &families, &store.access().await.expect("is there"));
         let edges: Vec<_> =
             graph.edges.iter().map(|edge| (edge.from_id.as_str(), edge.to_id.as_str())).collect();
         assert_eq!(

@@ -55,10 +55,10 @@ impl HookRuntime {
         &self,
         call: TargetCall<'_>,
         start: impl FnOnce() -> BoxFuture<'static, HookResult<T>> + Send + 'static,
-    ) -> Result<T, TargetFailure> {
+    ) -> Result<T, Box<TargetFailure>> {
         let limit = call.limit.unwrap_or(self.registry().time_limit().duration);
         let result = self.run_on_thread(limit, start).await;
-        result.map_err(|cause| self.target_failure(call, cause))
+        result.map_err(|cause| Box::new(self.target_failure(call, cause)))
     }
 
     async fn run_on_thread<T: Send + 'static>(

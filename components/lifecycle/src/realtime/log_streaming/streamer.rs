@@ -36,7 +36,7 @@ impl Streamer {
         &self,
         session: LogsSession,
         on_line: OnLine,
-    ) -> Result<(), TargetFailure> {
+    ) -> Result<(), Box<TargetFailure>> {
         let is_given_up = Arc::new(AtomicBool::new(false));
         let (streamer, is_late) = (Arc::clone(&self.inner), Arc::clone(&is_given_up));
         let create = async move {
@@ -49,13 +49,14 @@ impl Streamer {
             created
         };
         let created = self.hooks.call_target(self.call("create_session"), move || Box::pin(create)).await;
-        if let Err(TargetFailure { cause: HookFailureCause::Blocked { .. }, .. }) = created {
+        let is_blocked = |failure: &TargetFailure| matches!(failure.cause, HookFailureCause::Blocked { .. });
+        if created.as_ref().is_err_and(|failure| is_blocked(failure)) {
             is_given_up.store(true, Ordering::Release);
         }
         created
     }
 
-    pub(super) async fn close_session(&self, session_id: &str) -> Result<(), TargetFailure> {
+    pub(super) async fn close_session(&self, session_id: &str) -> Result<(), Box<TargetFailure>> {
         let (streamer, session_id) = (Arc::clone(&self.inner), session_id.to_owned());
         let close = async move { streamer.close_session(&session_id).await };
         self.hooks.call_target(self.call("close_session"), move || Box::pin(close)).await

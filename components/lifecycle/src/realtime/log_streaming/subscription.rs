@@ -2,13 +2,12 @@
 
 use racetrack_core::error::chain;
 use racetrack_service::ApiError;
+use racetrack_service::hooks::TargetFailure;
 use racetrack_store::StoreError;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use socketioxide::ParserError;
-
-use racetrack_service::hooks::TargetFailure;
 
 /// The payload of `subscribe_for_logs`.
 #[derive(Debug, Deserialize)]
@@ -47,7 +46,7 @@ pub(super) enum Refusal {
     #[error("the infrastructure target `{target}` of the job does not stream logs")]
     NoStreamer { target: String },
     #[error("no session could be created")]
-    Session(#[source] TargetFailure),
+    Session(#[source] Box<TargetFailure>),
 }
 
 impl Refusal {

@@ -1,0 +1,326 @@
+//! The headers that pass between a caller and a job.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use axum::http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use uuid::Uuid;
+
+use super::target::GATEWAY_HEADERS;
+
+/// The header with the id that follows a call through jobs that call each other.
+pub(super) const TRACING_ID: HeaderName = HeaderName::from_static("x-request-tracing-id");
+
+const CALLER_NAME: HeaderName = HeaderName::from_static("x-caller-name");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// Headers, and cookies of the same names, with the caller's token.
+const CREDENTIALS: [HeaderName; 3] = [
+    HeaderName::from_static("x-racetrack-auth"),
+    HeaderName::from_static("x-racetrack-user-auth"),
+    HeaderName::from_static("x-racetrack-esc-auth"),
+];
+
+/// Headers about one connection rather than the message, besides those that `Connection` names (RFC 9110, 7.6.1).
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Who calls.
+#[derive(Debug)]
+pub(super) struct Sender<'a> {
+    pub(super) address: Option<IpAddr>,
+    pub(super) caller: &'a str,
+    pub(super) tracing_id: &'a HeaderValue,
+}
+
+/// The caller's tracing id, or a new one.
+pub(super) fn tracing_id(headers: &HeaderMap) -> HeaderValue {
+    headers.get(TRACING_ID).filter(|id| !id.is_empty()).cloned().unwrap_or_else(|| {
+        let mut buffer = Uuid::encode_buffer();
+        let id = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
+        HeaderValue::from_str(id).expect("hexadecimal digits make a header value")
+    })
+}
+
+/// Makes the headers of a call those for the job. `Host` is left to whoever knows the replica.
+pub(super) fn prepare_request(headers: &mut HeaderMap, sender: &Sender<'_>) {
+    let takes_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
+    remove_hop_by_hop(headers);
+    if takes_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    for name in CREDENTIALS.iter().chain(&GATEWAY_HEADERS) {
+        headers.remove(name);
+    }
+    remove_credential_cookies(headers);
+    forwarded(headers, sender.address);
+    headers.insert(TRACING_ID, sender.tracing_id.clone());
+    headers.insert(CALLER_NAME, text_value(sender.caller));
+}
+
+/// Makes the headers of a job's answer those for the caller. `own` are the authorities under which the job knows itself.
+pub(super) fn prepare_response(headers: &mut HeaderMap, own: [&str; 2]) {
+    remove_hop_by_hop(headers);
+    let location = headers.get(LOCATION).and_then(|location| relative(location.to_str().ok()?, own));
+    if let Some(location) = location {
+        headers.insert(LOCATION, location);
+    }
+}
+
+/// The protocol that the sender of these headers wants to switch to.
+pub(super) fn upgrade(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let protocol = headers.get(UPGRADE)?;
+    tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade")).then_some(protocol)
+}
+
+/// Sets the headers that ask for, or agree to, a switch to `protocol`.
+pub(super) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, protocol);
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let is_usual = |token: &str| {
+        ["keep-alive", "close", "upgrade"].iter().any(|usual| token.eq_ignore_ascii_case(usual))
+    };
+    let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
+        .filter(|token| !is_usual(token))
+        .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
+        .collect();
+    // The length is that of the chunked message, if a sender gave both.
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// The elements of a list in a header.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+/// Removes the cookies that hold tokens and leaves the others as they are.
+fn remove_credential_cookies(headers: &mut HeaderMap) {
+    let cookies = || headers.get_all(COOKIE).into_iter().flat_map(pairs);
+    if !cookies().any(is_credential) {
+        return;
+    }
+    let kept: Vec<&[u8]> = cookies().filter(|pair| !is_credential(pair)).collect();
+    let kept = kept.join(&b"; "[..]);
+    if kept.is_empty() {
+        headers.remove(COOKIE);
+    } else {
+        headers.insert(COOKIE, HeaderValue::from_bytes(&kept).expect("parts of header values"));
+    }
+}
+
+fn pairs(cookies: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    cookies.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
+}
+
+fn is_credential(pair: &[u8]) -> bool {
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+    CREDENTIALS.iter().any(|credential| name.eq_ignore_ascii_case(credential.as_str().as_bytes()))
+}
+
+/// Says who asked, for what host; another proxy in front may have said so already.
+fn forwarded(headers: &mut HeaderMap, address: Option<IpAddr>) {
+    if let Some(host) = headers.get(HOST).cloned() {
+        headers.entry(FORWARDED_HOST).or_insert(host);
+    }
+    headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+    let Some(address) = address else { return };
+    let mut senders = Vec::new();
+    for earlier in headers.get_all(FORWARDED_FOR) {
+        senders.extend_from_slice(earlier.as_bytes());
+        senders.extend_from_slice(b", ");
+    }
+    senders.extend_from_slice(address.to_canonical().to_string().as_bytes());
+    let senders = HeaderValue::from_maybe_shared(senders).expect("header values and an address");
+    headers.insert(FORWARDED_FOR, senders);
+}
+
+/// A text as a header value, without what no header can hold.
+fn text_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).or_else(|_| HeaderValue::from_bytes(text.as_bytes())).unwrap_or_else(|_| {
+        let text: String = text.chars().filter(|character| !character.is_control()).collect();
+        HeaderValue::from_bytes(text.as_bytes()).expect("there are no control characters")
+    })
+}
+
+/// Path, query and fragment of a URL that points at the job itself.
+fn relative(location: &str, own: [&str; 2]) -> Option<HeaderValue> {
+    let rest = ["http://", "https://", "//"].iter().find_map(|scheme| location.strip_prefix(scheme))?;
+    let (authority, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if !own.iter().any(|own| authority.eq_ignore_ascii_case(own)) {
+        return None;
+    }
+    let target = match target {
+        // What starts with two slashes names a host.
+        target if target.starts_with("//") => Cow::Owned(format!("/.{target}")),
+        target if target.starts_with('/') => Cow::Borrowed(target),
+        target => Cow::Owned(format!("/{target}")),
+    };
+    HeaderValue::from_str(&target).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let lines = lines.iter();
+        lines.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    fn to_job(lines: &[(&'static str, &'static str)], address: Option<[u8; 4]>) -> HeaderMap {
+        let mut all = HeaderMap::new();
+        for (name, value) in lines {
+            all.append(*name, HeaderValue::from_static(value));
+        }
+        let tracing_id = HeaderValue::from_static("id-1");
+        let address = address.map(IpAddr::from);
+        prepare_request(&mut all, &Sender { address, caller: "User admin", tracing_id: &tracing_id });
+        all
+    }
+
+    const ALWAYS: [(&str, &str); 3] =
+        [("x-caller-name", "User admin"), ("x-forwarded-proto", "http"), ("x-request-tracing-id", "id-1")];
+
+    #[track_caller]
+    fn check(lines: &[(&'static str, &'static str)], expected: &[(&'static str, &'static str)]) {
+        let expected: Vec<_> = expected.iter().chain(&ALWAYS).copied().collect();
+        assert_eq!(to_job(lines, None), headers(&expected));
+    }
+
+    #[test]
+    fn headers_about_the_connection_stay_behind() {
+        let hops = [
+            ("connection", "keep-alive, X-Secret"),
+            ("connection", "close,x-other"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "close"),
+            ("proxy-authorization", "Basic x"),
+            ("te", "gzip"),
+            ("transfer-encoding", "chunked"),
+            ("content-length", "3"),
+            ("upgrade", "h2c"),
+            ("x-secret", "1"),
+            ("x-other", "2"),
+            ("accept", "*/*"),
+            ("trailer", "x-sum"),
+        ];
+        check(&hops, &[("accept", "*/*"), ("trailer", "x-sum")]);
+    }
+
+    #[test]
+    fn trailers_are_asked_for_where_the_caller_takes_them() {
+        check(&[("te", "gzip, Trailers")], &[("te", "trailers"), ("connection", "te")]);
+    }
+
+    #[test]
+    fn a_connection_header_does_not_remove_what_the_proxy_says() {
+        check(&[("connection", "x-caller-name, x-request-tracing-id, x-forwarded-proto")], &[]);
+    }
+
+    #[test]
+    fn a_caller_cannot_say_who_calls() {
+        let forged = [
+            ("x-caller-name", "User root"),
+            ("x-caller-name", "ESC root"),
+            ("x-caller-name", "ESC admin"),
+            ("x-racetrack-gateway-token", "guess"),
+            ("x-racetrack-job-internal-name", "other:7000"),
+        ];
+        check(&forged, &[]);
+    }
+
+    #[test]
+    fn credentials_stay_behind_and_other_cookies_pass() {
+        let credentials =
+            [("x-racetrack-auth", "t"), ("x-racetrack-user-auth", "t"), ("x-racetrack-esc-auth", "t")];
+        check(&credentials, &[]);
+        let cookies = [
+            ("a=1; X-Racetrack-Auth=t; b=\"2\"", Some("a=1; b=\"2\"")),
+            ("x-racetrack-user-auth=t;x-racetrack-ESC-auth = t", None),
+            ("a=1;b=2; c", Some("a=1;b=2; c")),
+            ("My-X-Racetrack-Auth=1", Some("My-X-Racetrack-Auth=1")),
+            ("X-Racetrack-Auth", None),
+        ];
+        for (cookie, expected) in cookies {
+            let expected: Vec<_> = expected.map(|expected| ("cookie", expected)).into_iter().collect();
+            check(&[("cookie", cookie)], &expected);
+        }
+        let twice = [("cookie", "a=1"), ("cookie", "X-Racetrack-Auth=t"), ("cookie", "b=2")];
+        check(&[("cookie", "x-racetrack-auth=t"); 4], &[]);
+        check(&twice, &[("cookie", "a=1; b=2")]);
+    }
+
+    #[test]
+    fn the_job_learns_who_asked_for_what_host() {
+        let host = ("host", "racetrack.example");
+        check(&[host], &[host, ("x-forwarded-host", "racetrack.example")]);
+        let behind = [host, ("x-forwarded-host", "outer.example"), ("x-forwarded-proto", "https")];
+        let told = to_job(&behind, Some([10, 0, 0, 1]));
+        assert_eq!(told["x-forwarded-host"], "outer.example");
+        assert_eq!(told["x-forwarded-proto"], "https");
+        assert_eq!(told["x-forwarded-for"], "10.0.0.1");
+        let told =
+            to_job(&[("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2")], Some([10, 0, 0, 1]));
+        assert_eq!(
+            told.get_all("x-forwarded-for").iter().collect::<Vec<_>>(),
+            ["1.1.1.1, 2.2.2.2, 10.0.0.1"]
+        );
+    }
+
+    #[test]
+    fn a_name_of_any_letters_is_told() {
+        assert_eq!(text_value("User łucja").as_bytes(), "User łucja".as_bytes());
+        assert_eq!(text_value("User a\r\nx-evil: 1"), "User ax-evil: 1");
+    }
+
+    #[test]
+    fn each_call_has_a_tracing_id() {
+        let made = tracing_id(&HeaderMap::new());
+        assert_eq!(made.to_str().expect("is text").parse::<Uuid>().expect("is a UUID").get_version_num(), 4);
+        assert_ne!(tracing_id(&headers(&[("x-request-tracing-id", "")])), made);
+        assert_eq!(tracing_id(&headers(&[("x-request-tracing-id", "id-1")])), "id-1");
+    }
+
+    #[test]
+    fn only_a_location_at_the_job_becomes_relative() {
+        let locations = [
+            ("http://127.0.0.1:7000/pub/job/adder/1/docs?a=1#b", "/pub/job/adder/1/docs?a=1#b"),
+            ("https://127.0.0.1:7000", "/"),
+            ("//Job:7000?a", "/?a"),
+            ("http://job:7000//evil.example/x", "/.//evil.example/x"),
+            ("http://job:70001/x", "http://job:70001/x"),
+            ("http://job:7000@evil.example/x", "http://job:7000@evil.example/x"),
+            ("https://elsewhere.example/x", "https://elsewhere.example/x"),
+            ("../docs", "../docs"),
+        ];
+        for (location, expected) in locations {
+            let mut answer =
+                headers(&[("location", location), ("connection", "close, x-hop"), ("x-hop", "1")]);
+            prepare_response(&mut answer, ["127.0.0.1:7000", "job:7000"]);
+            assert_eq!(answer, headers(&[("location", expected)]));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Forwards calls to jobs: what happens after a caller was allowed to call a job.
+//!
+//! A call goes to one of the job's replicas, and both bodies are streamed. Nothing here knows who may call what, or how a
+//! version is resolved.
+//!
+//! Each call drives its connection to the job in its own task; `connection` says why. Idle connections are kept in
+//! `pool`, `headers` has the rules of what passes, `target` where a call goes, `tunnel` what follows a switch of
+//! protocols.
+
+mod call;
+mod connection;
+mod failure;
+mod headers;
+mod pool;
+mod response_body;
+mod rotation;
+mod stream;
+mod target;
+mod tunnel;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{StatusCode, Version};
+use axum::response::Response;
+
+use call::{Call, CallError};
+use failure::ForwardError;
+use headers::Sender;
+use pool::Pool;
+use rotation::Rotation;
+use target::Target;
+use tunnel::Upgrade;
+
+/// How long an unused connection to a job is kept.
+///
+/// Web servers that jobs are made of close connections after 5 s without a call. Being first avoids the race in which a
+/// call is sent into a connection that is just being closed.
+const IDLE_LIMIT: Duration = Duration::from_secs(3);
+
+/// Forwards calls to jobs and keeps the connections to them; clones share these.
+#[derive(Debug, Clone)]
+pub struct JobProxy {
+    pool: Arc<Pool>,
+    rotation: Arc<Rotation>,
+}
+
+/// Where a call goes, and on whose behalf.
+#[derive(Debug, Clone, Copy)]
+pub struct Upstream<'a> {
+    /// The job's name.
+    pub job_name: &'a str,
+    /// The exact version, never an alias.
+    pub job_version: &'a str,
+    /// The addresses of the job's replicas, as `host:port`.
+    pub replicas: &'a [String],
+    /// The job's status, for the answer to a call that cannot be forwarded.
+    pub status: &'a str,
+    /// What follows `/pub/job/{name}/{version}` in the path of the call, still percent-encoded. May be empty.
+    pub path: &'a str,
+    /// Who calls, as told to the job: `User admin`.
+    pub caller: &'a str,
+    /// The gateway in front of the replicas, where they are not reached directly.
+    pub gateway: Option<Gateway<'a>>,
+}
+
+/// The remote gateway of an infrastructure target.
+#[derive(Clone, Copy)]
+pub struct Gateway<'a> {
+    /// Its URL, with the scheme `http`.
+    pub url: &'a str,
+    /// What proves to the gateway that lifecycle calls.
+    pub token: Option<&'a str>,
+}
+
+impl std::fmt::Debug for Gateway<'_> {
+    /// Leaves out the token.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Gateway").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl JobProxy {
+    /// A proxy without connections.
+    pub fn new() -> Self {
+        Self { pool: Arc::new(Pool::new(IDLE_LIMIT)), rotation: Arc::default() }
+    }
+
+    /// Forwards a call and passes on the answer.
+    ///
+    /// Replicas take turns. One that cannot be connected to is passed over, and so is a connection that the job closed
+    /// before it got the call. What can be repeated without harm (an idempotent method, no body) is repeated once when
+    /// a reused connection breaks before the answer. The call is dropped when the returned future or the body of the
+    /// response is. There is no time limit once the connection stands.
+    ///
+    /// A job that cannot be reached or breaks off is told as a status 502 with JSON; a path with `..` as a 400.
+    ///
+    /// The address of the caller is passed on if the server provides it, as
+    /// [`into_make_service_with_connect_info`](axum::Router::into_make_service_with_connect_info) does.
+    pub async fn forward(&self, upstream: Upstream<'_>, request: Request) -> Response {
+        let tracing_id = headers::tracing_id(request.headers());
+        let sender = Sender {
+            address: request
+                .extensions()
+                .get()
+                .map(|ConnectInfo(address): &ConnectInfo<SocketAddr>| address.ip()),
+            caller: upstream.caller,
+            tracing_id: &tracing_id,
+        };
+        let mut response = match self.exchange(&upstream, &sender, request).await {
+            Ok(response) => response,
+            Err(error) => failure::response(&error, &upstream, &tracing_id),
+        };
+        response.headers_mut().insert(headers::TRACING_ID, tracing_id);
+        response
+    }
+
+    async fn exchange(
+        &self,
+        upstream: &Upstream<'_>,
+        sender: &Sender<'_>,
+        request: Request,
+    ) -> Result<Response, ForwardError> {
+        let (mut parts, body) = request.into_parts();
+        let target = Target::new(upstream, parts.uri.query())?;
+        let upgrade = Upgrade::asked_by(&mut parts);
+        headers::prepare_request(&mut parts.headers, sender);
+        parts.uri = target.uri.clone();
+        parts.version = Version::HTTP_11;
+        parts.extensions.clear();
+        if let Some(upgrade) = &upgrade {
+            upgrade.ask(&mut parts.headers);
+        }
+        let mut request = Request::from_parts(parts, body);
+
+        let first = self.rotation.next(upstream);
+        // One gateway stands for all replicas.
+        let attempts = if target.gateway_address().is_some() { 1 } else { upstream.replicas.len() };
+        let replicas = upstream.replicas.iter().cycle().skip(first).take(attempts);
+        let mut failure = ForwardError::NoReplica;
+        for replica in replicas {
+            target.address(&mut request, replica)?;
+            let address = target.gateway_address().unwrap_or(replica);
+            match call::send(&self.pool, address, request).await {
+                Ok(call) => return Ok(self.answer(call, upgrade, [replica.as_str(), address])),
+                Err(CallError::NotSent(unsent)) => {
+                    let (error, unsent) = *unsent;
+                    (failure, request) = (error, unsent);
+                }
+                Err(CallError::Broken(error)) => return Err(error),
+            }
+        }
+        Err(failure)
+    }
+
+    /// The answer of the job as the caller gets it. `own` are the names under which the job knows itself.
+    fn answer(&self, call: Call, upgrade: Option<Upgrade>, own: [&str; 2]) -> Response {
+        let Call { response, connection, is_large } = call;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS
+            && let Some(upgrade) = upgrade
+        {
+            return upgrade.grant(response, connection);
+        }
+        let (mut parts, incoming) = response.into_parts();
+        headers::prepare_response(&mut parts.headers, own);
+        parts.version = Version::HTTP_11;
+        let body = response_body::new(incoming, connection, is_large, &self.pool);
+        Response::from_parts(parts, body)
+    }
+}
+
+impl Default for JobProxy {
+    fn default() -> Self {
+        Self::new()
+    }
+}

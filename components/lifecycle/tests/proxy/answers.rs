@@ -1,0 +1,95 @@
+//! What the caller sees of an answer.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::get as on_get;
+use http_body_util::BodyExt;
+use tokio::io::AsyncWriteExt;
+
+use crate::fixture::{
+    PREFIX, accept, get, job, listener, proxy, raw, read_to_end, read_until, request, send,
+};
+
+#[tokio::test]
+async fn status_headers_and_body_are_passed_on() {
+    let answer = || async {
+        (StatusCode::IM_A_TEAPOT, [("x-own", "1"), ("connection", "x-hop"), ("x-hop", "1")], "tea")
+    };
+    let proxy = proxy(&[&job(Router::new().route("/run", on_get(answer))).await]).await;
+    let (status, headers, body) = get(&proxy, "/run").await;
+    assert_eq!((status, body.as_str(), &headers["x-own"]), (418, "tea", &"1".parse().expect("is a value")));
+    assert_eq!(headers["content-length"], "3");
+    assert!(!headers.contains_key("x-hop") && !headers.contains_key("connection"), "{headers:?}");
+}
+
+#[tokio::test]
+async fn a_redirect_within_the_job_becomes_relative() {
+    let redirect = |headers: HeaderMap| async move {
+        let host = headers["host"].to_str().expect("is text").to_owned();
+        (StatusCode::FOUND, [("location", format!("http://{host}/pub/job/adder/0.0.1/docs?a=1"))])
+    };
+    let proxy = proxy(&[&job(Router::new().route("/run", on_get(redirect))).await]).await;
+    assert_eq!(get(&proxy, "/run").await.1["location"], "/pub/job/adder/0.0.1/docs?a=1");
+}
+
+#[tokio::test]
+async fn an_answer_without_a_body_keeps_its_length() {
+    let proxy = proxy(&[&job(Router::new().route("/run", on_get(|| async { "twelve bytes" }))).await]).await;
+    for _ in 0..2 {
+        let head = request("HEAD", &proxy, "/run").body(Body::empty()).expect("a request");
+        let response = send(head).await;
+        assert_eq!((response.status().as_u16(), &response.headers()["content-length"]), (200, &12.into()));
+    }
+}
+
+#[tokio::test]
+async fn trailers_are_passed_on_and_leave_the_connection_open() {
+    let (listener, address) = listener().await;
+    let proxy = proxy(&[&address]).await;
+    let calls = tokio::spawn(async move {
+        for _ in 0..2 {
+            let call = request("GET", &proxy, "/").header("te", "trailers").header("connection", "te");
+            let response = send(call.body(Body::empty()).expect("a request")).await;
+            let collected = response.into_body().collect().await.expect("a body");
+            assert_eq!(collected.trailers().expect("has trailers")["x-sum"], "42");
+            assert_eq!(collected.to_bytes(), "data");
+        }
+    });
+    let mut job = accept(&listener).await;
+    for _ in 0..2 {
+        let head = read_until(&mut job, "\r\n\r\n").await;
+        assert!(head.contains("\r\nte: trailers\r\n"), "{head}");
+        let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n";
+        job.write_all(head).await.expect("is sent");
+        job.write_all(b"4\r\ndata\r\n0\r\nx-sum: 42\r\n\r\n").await.expect("is sent");
+    }
+    calls.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn a_job_that_speaks_http_1_0_is_understood() {
+    let (listener, address) = listener().await;
+    let proxy = proxy(&[&address]).await;
+    let mut caller = raw(&proxy, &format!("GET {PREFIX}/run HTTP/1.1\r\nhost: h\r\n\r\n")).await;
+    let mut job = accept(&listener).await;
+    read_until(&mut job, "\r\n\r\n").await;
+    job.write_all(b"HTTP/1.0 200 OK\r\n\r\nto the end").await.expect("is sent");
+    drop(job);
+    let answer = read_until(&mut caller, "\r\n0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("to the end"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_breaks_off() {
+    let (listener, address) = listener().await;
+    let proxy = proxy(&[&address]).await;
+    let mut caller = raw(&proxy, &format!("GET {PREFIX}/ HTTP/1.1\r\nhost: h\r\n\r\n")).await;
+    let mut job = accept(&listener).await;
+    read_until(&mut job, "\r\n\r\n").await;
+    job.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await.expect("is sent");
+    read_until(&mut caller, "half").await;
+    drop(job);
+    assert_eq!(read_to_end(&mut caller).await, "");
+}

@@ -1,0 +1,11 @@
+//! The job proxy, between real servers and clients on the loopback interface.
+
+mod answers;
+mod cancellation;
+mod fixture;
+mod forwarding;
+mod gateway;
+mod replicas;
+mod stale;
+mod streaming;
+mod tunnels;
