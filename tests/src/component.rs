@@ -24,10 +24,17 @@ impl RunningComponent {
     /// # Panics
     /// When it ends instead; the panic shows its log.
     pub fn start(binary: &Path, config: &Path) -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), binary, config)
+    }
+
+    /// Like [`start`](Self::start), at an address: that of one that ended, for example.
+    ///
+    /// # Panics
+    /// The same.
+    pub fn start_at(address: SocketAddr, binary: &Path, config: &Path) -> Self {
         let mut command = Command::new(binary);
-        command
-            .args(["serve", "--http-address", "127.0.0.1:0", "--log-format", "json", "--config"])
-            .arg(config);
+        command.args(["serve", "--http-address", &address.to_string(), "--log-format", "json", "--config"]);
+        command.arg(config);
         // What a component keeps by default is relative to its working folder.
         command.current_dir(config.parent().expect("a file is in a folder"));
         let child = command.stderr(Stdio::piped()).spawn().expect("the component can be started");
@@ -56,6 +63,17 @@ impl RunningComponent {
         }
     }
 
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends it as `kill -9` does, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it can be waited for");
+    }
+
     /// The answer to a `GET`: status and body.
     pub fn get(&self, path: &str) -> (u16, Value) {
         let request = agent().get(format!("http://{}{path}", self.address));
@@ -66,6 +84,14 @@ impl RunningComponent {
     pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         let request = agent().post(format!("http://{}{path}", self.address));
         answer(request.send_json(body).expect("the component answers"))
+    }
+}
+
+impl RunningComponent {
+    /// The answer to a `DELETE`: status and body.
+    pub fn delete(&self, path: &str) -> (u16, Value) {
+        let request = agent().delete(format!("http://{}{path}", self.address));
+        answer(request.call().expect("the component answers"))
     }
 }
 

@@ -6,9 +6,11 @@ pub mod command;
 pub mod component;
 pub mod recording_plugin;
 pub mod sandbox;
+pub mod staged_platform;
 
 pub use collector::Collector;
 pub use command::Finished;
 pub use component::RunningComponent;
 pub use recording_plugin::RecordingPlugin;
 pub use sandbox::{Sandbox, checkout};
+pub use staged_platform::StagedPlatform;

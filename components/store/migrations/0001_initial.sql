@@ -27,6 +27,8 @@ CREATE TABLE jobs (
     infrastructure_stats TEXT NOT NULL,
     image_names TEXT NOT NULL,
     is_stale BIGINT NOT NULL,
+    -- The deployment that made this row what it is.
+    deployment_id TEXT,
     UNIQUE (name, version)
 );
 

@@ -24,6 +24,8 @@ pub struct JobRecord {
     pub image_names: Vec<String>,
     /// Its infrastructure target could not be asked lately, so its status is an old one.
     pub is_stale: bool,
+    /// The deployment that made it what it is, where that is known.
+    pub deployment_id: Option<String>,
 }
 
 /// A version that was deleted by somebody.
@@ -59,11 +61,31 @@ impl Store {
     ///
     /// A version that is there is overwritten except for its id and `create_time`, and is not stale any more.
     pub async fn save_job(&self, job: &Job, image_names: &[String]) -> Result<JobRecord, StoreError> {
+        self.save(job, image_names, None).await
+    }
+
+    /// Like [`save_job`](Self::save_job), for the job that a deployment brings up: by that, a deployment that was torn
+    /// off is told from one that was done.
+    pub async fn save_deployed_job(
+        &self,
+        job: &Job,
+        image_names: &[String],
+        deployment_id: &str,
+    ) -> Result<JobRecord, StoreError> {
+        self.save(job, image_names, Some(deployment_id)).await
+    }
+
+    async fn save(
+        &self,
+        job: &Job,
+        image_names: &[String],
+        deployment_id: Option<&str>,
+    ) -> Result<JobRecord, StoreError> {
         const ATTEMPT: &str = "save a job";
         let mut transaction = self.begin(ATTEMPT).await?;
         let saved = async {
             crate::job_family::ensure(&mut transaction, &job.name).await?;
-            job_row::upsert(&mut transaction, job, image_names).await
+            job_row::upsert(&mut transaction, job, image_names, deployment_id).await
         };
         let saved = saved.await.map_err(attempt(ATTEMPT))?;
         self.commit(transaction, ATTEMPT, [Change::JobsSaved(vec![saved.clone()])]).await?;

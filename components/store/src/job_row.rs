@@ -12,15 +12,16 @@ use crate::row::{flag_column, json, json_column, name_of, named_column, optional
 const UPSERT: &str = "\
     INSERT INTO jobs (id, name, version, status, create_time, update_time, manifest_yaml, internal_name, pub_url, \
         error, notice, image_tag, deployed_by, last_call_time, infrastructure_target, replica_internal_names, \
-        job_type_version, infrastructure_stats, image_names, is_stale) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 0) \
+        job_type_version, infrastructure_stats, image_names, deployment_id, is_stale) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 0) \
     ON CONFLICT (name, version) DO UPDATE SET status = excluded.status, update_time = excluded.update_time, \
         manifest_yaml = excluded.manifest_yaml, internal_name = excluded.internal_name, \
         pub_url = excluded.pub_url, error = excluded.error, notice = excluded.notice, \
         image_tag = excluded.image_tag, deployed_by = excluded.deployed_by, \
         last_call_time = excluded.last_call_time, infrastructure_target = excluded.infrastructure_target, \
         replica_internal_names = excluded.replica_internal_names, job_type_version = excluded.job_type_version, \
-        infrastructure_stats = excluded.infrastructure_stats, image_names = excluded.image_names, is_stale = 0 \
+        infrastructure_stats = excluded.infrastructure_stats, image_names = excluded.image_names, \
+        deployment_id = excluded.deployment_id, is_stale = 0 \
     RETURNING *";
 
 const UPDATE: &str = "\
@@ -65,10 +66,12 @@ pub(crate) async fn upsert(
     connection: &mut AnyConnection,
     job: &Job,
     image_names: &[String],
+    deployment_id: Option<&str>,
 ) -> Result<JobRecord, Error> {
     let key =
         sqlx::query(UPSERT).bind(Uuid::new_v4().to_string()).bind(text(&job.name)).bind(text(&job.version));
-    let row = bind_fields(key, job, image_names)?.fetch_one(connection).await?;
+    let query = bind_fields(key, job, image_names)?.bind(optional_text(deployment_id));
+    let row = query.fetch_one(connection).await?;
     JobRecord::from_row(&row)
 }
 
@@ -128,6 +131,7 @@ impl FromRow<'_, AnyRow> for JobRecord {
             job,
             image_names: json_column(row, "image_names")?,
             is_stale: flag_column(row, "is_stale")?,
+            deployment_id: row.try_get("deployment_id")?,
         })
     }
 }

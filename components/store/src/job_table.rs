@@ -133,6 +133,7 @@ mod tests {
             job: Job::new(name, version, status, 0),
             image_names: Vec::new(),
             is_stale: false,
+            deployment_id: None,
         };
         rows.iter().map(record).collect()
     }

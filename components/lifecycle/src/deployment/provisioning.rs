@@ -58,7 +58,8 @@ pub(super) async fn complete(
         // Before the job is said to be here: a restart in between must find that the other one is still to go.
         phase(app, deployment, super::recovery::LEAVING_FORMER_TARGET).await;
     }
-    let record = app.store.save_job(&job, image_names).await.map_err(DeploymentError::Save)?;
+    let saved = app.store.save_deployed_job(&job, image_names, &deployment.id).await;
+    let record = saved.map_err(DeploymentError::Save)?;
     if let Some(former) = elsewhere {
         leave_former_target(app, deployment, former).await;
     }
@@ -102,7 +103,9 @@ async fn save_starting(
     timestamp: i64,
 ) -> Result<(), DeploymentError> {
     let job = described(app, provisioning, timestamp, None);
-    app.store.save_job(&job, provisioning.image_names).await.map(drop).map_err(DeploymentError::Save)
+    let saved =
+        app.store.save_deployed_job(&job, provisioning.image_names, &provisioning.deployment.id).await;
+    saved.map(drop).map_err(DeploymentError::Save)
 }
 
 async fn bring_up(

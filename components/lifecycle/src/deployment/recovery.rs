@@ -54,10 +54,7 @@ async fn take_up(app: &App, deployment: &Deployment) -> Result<(), DeploymentErr
 
 /// Whether the job is up already that this deployment was to bring up.
 fn is_result_of(deployment: &Deployment, record: &JobRecord) -> bool {
-    let job = &record.job;
-    job.status != JobStatus::Starting
-        && job.infrastructure_target == deployment.infrastructure_target
-        && job.update_time >= deployment.create_time
+    record.deployment_id.as_ref() == Some(&deployment.id) && record.job.status != JobStatus::Starting
 }
 
 /// Does what follows when a job is up, some of it perhaps once more: plugins are told at least once.

@@ -8,15 +8,16 @@ use racetrack_core::error::chain;
 use racetrack_core::{GitCredentials, JobManifest, JobSecrets};
 use racetrack_service::ApiError;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_yaml::Mapping;
 use utoipa::ToSchema;
 
 /// A job to deploy, with its secrets and, where it does not come from git, with its source.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeployRequest {
-    /// The job manifest, as in `job.yaml`.
-    pub(crate) manifest: Map<String, Value>,
+    /// The job manifest, as in `job.yaml`. Its keys keep their order.
+    #[schema(value_type = Object)]
+    pub(crate) manifest: Mapping,
     /// What the repository of the job asks for.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -72,12 +73,8 @@ impl DeployRequest {
     /// # Errors
     /// 400, with every rule that is broken.
     pub(crate) fn read_manifest(&self) -> Result<ReadManifest, ApiError> {
-        let without_nulls: Map<String, Value> = self
-            .manifest
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect();
+        let given = self.manifest.iter().filter(|(_, value)| !value.is_null());
+        let without_nulls: Mapping = given.map(|(key, value)| (key.clone(), value.clone())).collect();
         let yaml = serde_yaml::to_string(&without_nulls).map_err(ApiError::internal)?;
         read_manifest(yaml)
     }
