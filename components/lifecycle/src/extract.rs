@@ -12,17 +12,25 @@ use crate::auth::JobPath;
 #[derive(Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
+/// A body of JSON that may be left out.
+#[derive(Debug)]
+pub(crate) struct JsonBodyOrDefault<T>(pub(crate) T);
+
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let body = Bytes::from_request(request, state).await?;
-        let mut json = serde_json::Deserializer::from_slice(&body);
-        let value = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| ApiError::invalid(format!("the body of the request is wrong: {error}")))?;
-        json.end()
-            .map_err(|error| ApiError::invalid(format!("the body of the request is no JSON: {error}")))?;
-        Ok(Self(value))
+        parsed(&body).map(Self)
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for JsonBodyOrDefault<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let body = Bytes::from_request(request, state).await?;
+        if body.is_empty() { Ok(Self(T::default())) } else { parsed(&body).map(Self) }
     }
 }
 
@@ -42,4 +50,12 @@ impl<S: Send + Sync> FromRequestParts<S> for crate::auth::Caller {
         let caller = parts.extensions.get::<Self>().cloned();
         caller.ok_or_else(|| ApiError::internal("a route that asks for no token wants to know its caller"))
     }
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| ApiError::invalid(format!("the body of the request is wrong: {error}")))?;
+    json.end().map_err(|error| ApiError::invalid(format!("the body of the request is no JSON: {error}")))?;
+    Ok(value)
 }

@@ -14,7 +14,8 @@ use crate::App;
 use crate::auth::Access;
 use crate::endpoints::document::{self, Document};
 use crate::endpoints::{
-    deployment, health as own_health, info, job, job_logs, jobs, maintenance, plugin, proxy,
+    audit, authorization, deployment, esc, health as own_health, info, job, job_logs, jobs, maintenance,
+    permission, plugin, proxy, token, user, users,
 };
 use crate::realtime::change_events;
 use crate::routes::{Route, Routes};
@@ -55,7 +56,7 @@ pub fn route_list(app: &App) -> Vec<Route> {
 }
 
 fn api(app: &App) -> Routes {
-    use Access::{Anywhere, Authenticated, Everywhere, Internal, Job, Open, Staff};
+    use Access::{Anywhere, Authenticated, Call, Everywhere, Handler, Internal, Job, Open, Staff, User};
     use Scope::{CallAdminApi, DeleteJob, DeployJob, ReadJob};
 
     Routes::new(app, "Racetrack", app.service.identity.version)
@@ -80,6 +81,7 @@ fn api(app: &App) -> Routes {
         .add_changing(Job(DeployJob), routes!(job::move_job))
         .add_changing(Job(DeployJob), routes!(job::put_manifest))
         .add(Job(ReadJob), routes!(job::public_endpoints))
+        .add(Everywhere(CallAdminApi), routes!(job::put_public_endpoint))
         .add(Job(ReadJob), routes!(job_logs::of_job))
         .add(Job(ReadJob), routes!(job_logs::of_job_plain))
         .add(Job(ReadJob), routes!(job_logs::of_build))
@@ -95,4 +97,39 @@ fn api(app: &App) -> Routes {
         .add(Staff, routes!(plugin::upload_file))
         .add(Staff, routes!(plugin::delete_all))
         .add(Staff, routes!(plugin::delete))
+        .add(Call, routes!(authorization::can_call_job))
+        .add(Call, routes!(authorization::can_call_front_page))
+        .add(Handler, routes!(authorization::allowed_job))
+        .add(Handler, routes!(authorization::allowed_endpoint))
+        .add(Everywhere(CallAdminApi), routes!(authorization::allow_esc))
+        .add(Everywhere(CallAdminApi), routes!(authorization::allow_job_family))
+        .add(Everywhere(CallAdminApi), routes!(token::of_esc))
+        .add(User, routes!(token::regenerate_own))
+        .add(Everywhere(CallAdminApi), routes!(token::regenerate_users))
+        .add(Everywhere(CallAdminApi), routes!(token::regenerate_job_families))
+        .add(Everywhere(CallAdminApi), routes!(token::regenerate_escs))
+        .add(Open, routes!(user::login))
+        .add(User, routes!(user::validate_user_auth))
+        .add(Open, routes!(user::logout))
+        .add(Open, routes!(user::register))
+        .add(User, routes!(user::change_password))
+        .add(Staff, routes!(users::list))
+        .add(Staff, routes!(users::put))
+        .add(Staff, routes!(users::delete))
+        .add(Staff, routes!(esc::list))
+        .add(Staff, routes!(esc::create))
+        .add(Staff, routes!(esc::delete))
+        .add(Staff, routes!(esc::auth_data))
+        .add(Staff, routes!(esc::create_token))
+        .add(Staff, routes!(esc::revoke_token))
+        .add(Staff, routes!(permission::list))
+        .add(Staff, routes!(permission::grant))
+        .add(Staff, routes!(permission::revoke))
+        .add(User, routes!(audit::activity))
+        .add(User, routes!(audit::own_events))
+        .add(User, routes!(audit::own_events_of_family))
+        .add(User, routes!(audit::own_events_of_job))
+        .add(Authenticated, routes!(audit::events))
+        .add(Authenticated, routes!(audit::events_of_family))
+        .add(Authenticated, routes!(audit::events_of_job))
 }

@@ -9,12 +9,14 @@ use crate::store::Store;
 use crate::subject::Subject;
 use crate::token::{self, Token, TokenRefusal};
 
-/// Every token, permission and public endpoint.
+/// Every token, permission and public endpoint, and the names of ESCs.
 #[derive(Clone, Debug)]
 pub struct AccessTable {
     tokens: Tokens,
     permissions: BTreeMap<Subject, Vec<Permission>>,
     public_endpoints: Vec<PublicEndpoint>,
+    /// By id.
+    esc_names: HashMap<String, String>,
 }
 
 /// By seed, which no `Debug` form shows.
@@ -27,6 +29,7 @@ impl AccessTable {
             tokens: Tokens(token::load(store).await?),
             permissions: permission::load(store).await?,
             public_endpoints: public_endpoint::load(store).await?,
+            esc_names: store.escs().await?.into_iter().map(|esc| (esc.id, esc.name)).collect(),
         })
     }
 
@@ -69,6 +72,11 @@ impl AccessTable {
     /// Whether anybody may call a path of a job.
     pub fn is_public(&self, job_name: &str, job_version: &str, path: &str) -> bool {
         self.public_endpoints(job_name, job_version).iter().any(|endpoint| endpoint.opens(path))
+    }
+
+    /// The name of the ESC of this id.
+    pub fn esc_name(&self, id: &str) -> Option<&str> {
+        self.esc_names.get(id).map(String::as_str)
     }
 
     /// Takes over when tokens were last used.

@@ -147,6 +147,12 @@ pub enum Conflict {
         /// The name wanted.
         username: String,
     },
+    /// Without this user there would be no active administrator.
+    #[error("User {username} is the last active administrator")]
+    LastAdministrator {
+        /// The user's name.
+        username: String,
+    },
     /// An ESC of this id is there.
     #[error("ESC with ID {id} already exists")]
     Esc {

@@ -37,7 +37,7 @@ impl Store {
             inserted => inserted.map_err(attempt(ATTEMPT))?,
         };
         subject::ensure(&mut transaction, &Subject::esc(&id)).await?;
-        self.commit(transaction, ATTEMPT, []).await?;
+        self.commit(transaction, ATTEMPT, [Change::Access]).await?;
         self.esc(&id).await
     }
 

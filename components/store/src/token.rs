@@ -56,6 +56,9 @@ pub enum TokenRefusal {
     SubjectInactive,
 }
 
+/// How long a token is remembered that has expired, in seconds: whoever shows it is told so.
+const EXPIRED_RETENTION: i64 = 7 * 24 * 60 * 60;
+
 const SELECT_ALL: &str = "\
     SELECT tokens.id, kind, COALESCE(subjects.username, esc_id, job_family, service_name) AS subject_name, seed, \
         tokens.is_active, tokens.create_time, expiry_time, last_use_time, \
@@ -78,7 +81,7 @@ impl Token {
 }
 
 impl Store {
-    /// Makes another token for a subject.
+    /// Makes another token for a subject, and forgets those that expired a week ago.
     ///
     /// # Errors
     /// [`NotFound`] when the subject is not there.
@@ -187,6 +190,7 @@ impl Store {
             if in_place_of_all {
                 delete_all(&mut transaction, &subject_id).await?;
             }
+            delete_expired(&mut transaction, &subject_id, create_time - EXPIRED_RETENTION).await?;
             insert(&mut transaction, &subject_id, create_time, expiry_time).await
         };
         let id = made.await.map_err(attempt(ATTEMPT))?;
@@ -218,6 +222,18 @@ pub(crate) async fn insert(
     let query = sqlx::query(INSERT).bind(id.clone()).bind(subject_id.to_owned());
     let query = query.bind(Uuid::new_v4().to_string()).bind(create_time).bind(expiry_time);
     query.execute(connection).await.map(|_| id)
+}
+
+/// Deletes every token of a user.
+pub(crate) async fn delete_of_user(connection: &mut AnyConnection, username: &str) -> Result<(), Error> {
+    const DELETE: &str = "\
+        DELETE FROM tokens WHERE subject_id IN (SELECT id FROM subjects WHERE username = $1)";
+    sqlx::query(DELETE).bind(text(username)).execute(connection).await.map(drop)
+}
+
+async fn delete_expired(connection: &mut AnyConnection, subject_id: &str, before: i64) -> Result<(), Error> {
+    let query = sqlx::query("DELETE FROM tokens WHERE subject_id = $1 AND expiry_time < $2");
+    query.bind(subject_id.to_owned()).bind(before).execute(connection).await.map(drop)
 }
 
 async fn delete_all(connection: &mut AnyConnection, subject_id: &str) -> Result<(), Error> {

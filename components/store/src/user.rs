@@ -4,7 +4,7 @@ use std::fmt;
 
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
-use sqlx::{Any, Error, FromRow, Row};
+use sqlx::{Any, AnyConnection, Error, FromRow, Row};
 
 use crate::clock::seconds;
 use crate::error::{Conflict, NotFound, StoreError, attempt, is_taken};
@@ -14,6 +14,7 @@ use crate::row::{flag_column, text};
 use crate::store::Store;
 use crate::subject::{self, Subject};
 use crate::token;
+use crate::writer::Write;
 
 /// A person with a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,51 +119,87 @@ impl Store {
         Ok(users)
     }
 
-    /// Replaces what a user's password is checked against.
+    /// Replaces what a user's password is checked against, and ends every token of the user: one that was stolen along
+    /// with the password is of no use any more.
     pub async fn set_password_hash(&self, username: &str, hash: &PasswordHash) -> Result<(), StoreError> {
+        const ATTEMPT: &str = "change a password";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let ended = token::delete_of_user(&mut transaction, username).await;
+        ended.map_err(attempt(ATTEMPT))?;
         let query = "UPDATE users SET password_hash = $2 WHERE username = $1";
         let query = sqlx::query(query).bind(text(username)).bind(text(hash.expose()));
-        self.change_user(username, query, "change a password").await
+        self.change_user(transaction, username, query, ATTEMPT).await
     }
 
     /// Lets a user in or keeps the user out, tokens included, and makes the user an administrator or not.
+    ///
+    /// # Errors
+    /// [`Conflict::LastAdministrator`] when there would be no active administrator any more.
     pub async fn set_user_flags(
         &self,
         username: &str,
         is_active: bool,
         is_staff: bool,
     ) -> Result<(), StoreError> {
+        const ATTEMPT: &str = "change a user";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        if !(is_active && is_staff) {
+            keep_an_administrator(&mut transaction, username, ATTEMPT).await?;
+        }
         let query = "UPDATE users SET is_active = $2, is_staff = $3 WHERE username = $1";
         let query =
             sqlx::query(query).bind(text(username)).bind(i64::from(is_active)).bind(i64::from(is_staff));
-        self.change_user(username, query, "change a user").await
+        self.change_user(transaction, username, query, ATTEMPT).await
     }
 
     /// Keeps when a user logged in, in seconds since 1970.
     pub async fn note_login(&self, username: &str, time: i64) -> Result<(), StoreError> {
+        const ATTEMPT: &str = "note a login";
+        let transaction = self.begin(ATTEMPT).await?;
         let query = "UPDATE users SET last_login_time = $2 WHERE username = $1";
         let query = sqlx::query(query).bind(text(username)).bind(time);
-        self.change_user(username, query, "note a login").await
+        self.change_user(transaction, username, query, ATTEMPT).await
     }
 
     /// Deletes a user with tokens and permissions.
+    ///
+    /// # Errors
+    /// [`Conflict::LastAdministrator`] when there would be no active administrator any more.
     pub async fn delete_user(&self, username: &str) -> Result<(), StoreError> {
+        const ATTEMPT: &str = "delete a user";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        keep_an_administrator(&mut transaction, username, ATTEMPT).await?;
         let query = sqlx::query("DELETE FROM users WHERE username = $1").bind(text(username));
-        self.change_user(username, query, "delete a user").await
+        self.change_user(transaction, username, query, ATTEMPT).await
     }
 
     async fn change_user(
         &self,
+        mut transaction: Write,
         username: &str,
         query: Query<'static, Any, AnyArguments>,
         what: &'static str,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.begin(what).await?;
         if query.execute(&mut *transaction).await.map_err(attempt(what))?.rows_affected() == 0 {
             return Err(NotFound::User { username: username.to_owned() }.into());
         }
         self.commit(transaction, what, [Change::Access]).await
     }
+}
+
+/// Refuses what would make an end of the last active administrator.
+async fn keep_an_administrator(
+    connection: &mut AnyConnection,
+    username: &str,
+    what: &'static str,
+) -> Result<(), StoreError> {
+    const SELECT: &str = "SELECT username FROM users WHERE is_active = 1 AND is_staff = 1 LIMIT 2";
+    let found = sqlx::query_scalar(SELECT).fetch_all(connection).await;
+    let administrators: Vec<String> = found.map_err(attempt(what))?;
+    if administrators == [text(username)] {
+        return Err(Conflict::LastAdministrator { username: username.to_owned() }.into());
+    }
+    Ok(())
 }
 
 impl FromRow<'_, AnyRow> for User {

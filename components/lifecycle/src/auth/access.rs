@@ -31,8 +31,11 @@ pub enum Access {
     Everywhere(Scope),
     /// The scope for the job that `{name}` and `{version}` of the path mean; the version may be an alias.
     Job(Scope),
-    /// The handler decides.
+    /// A token that is good; the handler asks for more.
     Handler,
+    /// What the endpoint asks for that `{name}`, `{version}` and `{path}` mean: nothing where anybody may call it,
+    /// otherwise the scope `call_job` for it.
+    Call,
 }
 
 /// The job that the path of a request means. Routes of [`Access::Job`] have it among the request's extensions.
@@ -55,7 +58,7 @@ pub(crate) async fn authorize(
     next: Next,
 ) -> Result<Response, ApiError> {
     let Guard { app, access, is_closed_in_maintenance } = guard;
-    if access != Access::Open {
+    if !matches!(access, Access::Open | Access::Call) {
         let caller = caller(&app, access, &parameters, &mut request).await?;
         request.extensions_mut().insert(caller);
     }
@@ -74,7 +77,7 @@ async fn caller(
     let table = app.store.access().await.map_err(store_error)?;
     let caller = app.authenticator.authenticate(request.headers(), &table)?;
     match access {
-        Access::Open | Access::Authenticated | Access::Handler => {}
+        Access::Open | Access::Authenticated | Access::Handler | Access::Call => {}
         Access::User => {
             user(&caller)?;
         }
@@ -122,11 +125,13 @@ async fn job(app: &App, parameters: &RawPathParams) -> Result<Arc<JobRecord>, Ap
     record.map_err(store_error)
 }
 
-fn missing_scope(caller: &Caller, scope: Scope, what: &str) -> ApiError {
+/// 401 to a caller who lacks the scope for `what`: ` for job adder 1.0.0`.
+pub(crate) fn missing_scope(caller: &Caller, scope: Scope, what: &str) -> ApiError {
     let caller = caller.description();
     refused(&format!("{caller} has no permission with scope {scope}{what}"))
 }
 
-fn refused(reason: &str) -> ApiError {
+/// 401 to a caller who is known.
+pub(crate) fn refused(reason: &str) -> ApiError {
     ApiError::unauthorized(format!("Unauthorized: {reason}"))
 }

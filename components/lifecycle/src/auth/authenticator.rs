@@ -119,7 +119,7 @@ pub(crate) fn seconds_since_1970() -> i64 {
 }
 
 /// The token in a header, or in the cookie of the same name as browsers have it.
-fn shown_token(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+pub(crate) fn shown_token(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let in_header = AUTH_HEADERS.iter().find_map(|name| headers.get(name)?.to_str().ok());
     if let Some(token) = in_header.map(str::trim).filter(|token| !token.is_empty()) {
         return Some(Cow::Borrowed(token));

@@ -1,4 +1,4 @@
-//! Who may call which endpoint of which job.
+//! Who may call which endpoint of a job: the rule of the job proxy, and of whoever asks on behalf of another proxy.
 
 use std::sync::Arc;
 
@@ -6,64 +6,78 @@ use axum::http::HeaderMap;
 use racetrack_service::ApiError;
 use racetrack_store::{AccessRequest, JobRecord, Scope};
 
+use super::access::missing_scope;
 use crate::App;
 use crate::api_error::{in_maintenance, store_error};
 
-/// Endpoints of every job that are open to all: they tell how the job does.
-const OPEN_ENDPOINTS: [&str; 3] = ["/health", "/live", "/ready"];
+/// What tells how a job does is open to all.
+const PROBES: [&str; 3] = ["health", "live", "ready"];
 
 /// A call that is allowed.
 #[derive(Clone, Debug)]
 pub(crate) struct AllowedCall {
-    /// The job that is meant.
+    /// The job that is called.
     pub(crate) record: Arc<JobRecord>,
-    /// Who calls: `User admin`. Empty when nobody was asked.
+    /// The caller as the job is told: `User admin`. Empty when nobody has to say who calls.
     pub(crate) caller: String,
 }
 
-/// Whether a request with these headers may call the endpoint at `path` of a job. The version may be an alias.
+/// Whether whoever sent these headers may call the path of a job, whose version may be an alias: the probes and the
+/// public endpoints of a job are for everybody, every other path is for callers with the scope `call_job` for it.
+///
+/// Answered from memory: the database is asked only after somebody changed what the answer depends on.
 ///
 /// # Errors
-/// 401, 404 when there is no such job, 503 during maintenance.
+/// 401 with the reason, 404 when there is no such job, 503 in maintenance. Who is unknown is not told which jobs there
+/// are.
 pub(crate) async fn may_call(
     app: &App,
     headers: &HeaderMap,
     name: &str,
-    version: &str,
+    version_or_alias: &str,
     path: &str,
 ) -> Result<AllowedCall, ApiError> {
     if app.store.is_in_maintenance().await.map_err(store_error)? {
         return Err(in_maintenance());
     }
-    let jobs = app.store.jobs().await.map_err(store_error)?;
     let access = app.store.access().await.map_err(store_error)?;
-    let authenticated = app.authenticator.authenticate(headers, &access);
-    let record = match jobs.resolve(name, version) {
+    let caller = app.authenticator.authenticate(headers, &access);
+    let jobs = app.store.jobs().await.map_err(store_error)?;
+    let record = match jobs.resolve(name, version_or_alias) {
         Ok(record) => Arc::clone(record),
-        // Who is nobody learns nothing of which jobs there are.
         Err(missing) => {
-            return Err(authenticated.err().unwrap_or_else(|| ApiError::not_found(missing.to_string())));
+            caller?;
+            return Err(store_error(missing.into()));
         }
     };
-    let job = &record.job;
-    let endpoint = format!("/{}", path.trim_matches('/'));
-    let is_open =
-        OPEN_ENDPOINTS.contains(&endpoint.as_str()) || access.is_public(&job.name, &job.version, path);
-    let caller = match authenticated {
-        Ok(caller) => caller,
-        Err(_) if is_open => return Ok(AllowedCall { record, caller: String::new() }),
-        Err(error) => return Err(error),
-    };
-    let request = AccessRequest::endpoint(Scope::CallJob, &job.name, &job.version, &endpoint);
-    if !is_open && !caller.may(&request) {
-        return Err(ApiError::unauthorized(format!(
-            "Unauthorized: {} has no permission with scope {} for endpoint {endpoint} of job {} {}",
-            caller.description(),
-            Scope::CallJob,
-            job.name,
-            job.version
-        )));
+    let (name, version) = (&record.job.name, &record.job.version);
+    if is_probe(path) || access.is_public(name, version, path) {
+        let caller = caller.map(|caller| caller.description()).unwrap_or_default();
+        return Ok(AllowedCall { record, caller });
     }
-    let caller = caller.description();
-    Ok(AllowedCall { record, caller })
+    let caller = caller?;
+    if !caller.may(&AccessRequest::endpoint(Scope::CallJob, name, version, path)) {
+        let what = format!(" for endpoint /{} of job {name} {version}", path.trim_matches('/'));
+        return Err(missing_scope(&caller, Scope::CallJob, &what));
+    }
+    Ok(AllowedCall { caller: caller.description(), record })
+}
+
+fn is_probe(path: &str) -> bool {
+    PROBES.contains(&path.trim_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_are_told_from_paths_that_look_like_them() {
+        for probe in ["/health", "/live/", "ready"] {
+            assert!(is_probe(probe), "{probe}");
+        }
+        for other in ["", "/", "/healthy", "/live/x", "/x/live", "/live/../x", "/LIVE"] {
+            assert!(!is_probe(other), "{other}");
+        }
+    }
 }

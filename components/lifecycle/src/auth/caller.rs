@@ -85,9 +85,9 @@ impl Caller {
     pub fn description(&self) -> String {
         match &self.0 {
             Kind::Anybody => String::new(),
-            Kind::Known { subject: Subject { kind, name }, .. } => match kind {
+            Kind::Known { subject: Subject { kind, name }, access } => match kind {
                 SubjectKind::User => format!("User {name}"),
-                SubjectKind::Esc => format!("ESC {name}"),
+                SubjectKind::Esc => format!("ESC {}", access.esc_name(name).unwrap_or(name)),
                 SubjectKind::JobFamily => format!("Job family {name}"),
                 SubjectKind::Internal => format!("Internal {name}"),
             },

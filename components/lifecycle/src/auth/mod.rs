@@ -2,7 +2,8 @@
 //!
 //! A request shows a token: a [JSON Web Token](json_web_token) signed with the [key](auth_key) of this lifecycle. The
 //! token names a subject; the store knows whether it is still good and what the subject may do. [`Authenticator`] makes a
-//! [`Caller`] of it. [`Access`] is what each route asks of its caller, said where the route is listed.
+//! [`Caller`] of it. [`Access`] is what each route asks of its caller, said where the route is listed. Calls of jobs
+//! follow a rule of their own, in `call`.
 
 mod access;
 mod auth_key;
@@ -10,16 +11,19 @@ mod authenticator;
 mod call;
 mod caller;
 mod first_administrator;
+mod identifier;
 mod json_web_token;
 mod password;
+pub(crate) mod user_token;
 
 pub use access::Access;
-pub(crate) use access::{Guard, JobPath, authorize};
+pub(crate) use access::{Guard, JobPath, authorize, missing_scope, refused};
 pub use auth_key::{AuthKey, AuthKeyError};
-pub(crate) use authenticator::{Authenticator, seconds_since_1970};
+pub(crate) use authenticator::{Authenticator, seconds_since_1970, shown_token};
 pub(crate) use call::{AllowedCall, may_call};
 pub use caller::Caller;
 pub(crate) use first_administrator::FirstAdministratorError;
 pub(crate) use first_administrator::ensure as ensure_first_administrator;
+pub(crate) use identifier::{check as check_identifier, check_username};
 pub use json_web_token::{Claims, InvalidToken};
 pub(crate) use password::{PasswordError, Passwords};

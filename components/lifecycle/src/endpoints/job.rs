@@ -39,6 +39,14 @@ pub(crate) struct ManifestText {
     manifest_yaml: String,
 }
 
+/// A path of a job, and whether anybody may call it.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct EndpointState {
+    /// The path, as the job's manifest has it.
+    endpoint: String,
+    active: bool,
+}
+
 /// Shows a job
 #[utoipa::path(get, path = "/job/{name}/{version}", tag = "jobs", params(JobAddress),
     responses((status = 200, body = JobView<'static>), (status = 404, description = "there is none")))]
@@ -129,4 +137,18 @@ pub(crate) async fn public_endpoints(
     let access = app.store.access().await.map_err(store_error)?;
     let endpoints = access.public_endpoints(&record.job.name, &record.job.version).iter();
     Ok(Json(endpoints.filter(|endpoint| endpoint.is_active).cloned().collect()))
+}
+
+/// Opens a path to anybody, or closes it; the manifest of the job has to list it among its public endpoints
+#[utoipa::path(put, path = "/job/{name}/{version}/public-endpoints", tag = "jobs", params(JobAddress),
+    request_body = EndpointState,
+    responses((status = 200, body = ()), (status = 404, description = "the manifest does not list it")))]
+pub(crate) async fn put_public_endpoint(
+    State(app): State<App>,
+    Path((name, version)): Path<(String, String)>,
+    JsonBody(EndpointState { endpoint, active }): JsonBody<EndpointState>,
+) -> Result<Json<()>, ApiError> {
+    let record = app.store.resolve_job(&name, &version).await.map_err(store_error)?;
+    let set = app.store.set_public_endpoint(&name, &record.job.version, &endpoint, active).await;
+    set.map(Json).map_err(store_error)
 }

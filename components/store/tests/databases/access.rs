@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use racetrack_store::{
-    AccessRequest, JobKey, NotFound, Permission, Scope, Store, StoreError, Subject, SubjectKind,
+    AccessRequest, JobKey, NotFound, Permission, Scope, Store, StoreError, Subject, SubjectKind, Token,
     TokenRefusal, may,
 };
 
@@ -38,6 +38,19 @@ pub(crate) async fn tokens_are_found_by_seed_until_revoked(store: Store) {
     let access = store.access().await.unwrap();
     assert_eq!(access.authenticate(&lasting.seed, 0), Err(TokenRefusal::Unknown));
     assert_eq!(store.tokens_of(&esc).await.unwrap(), [expiring]);
+}
+
+pub(crate) async fn tokens_are_forgotten_long_after_they_expired(store: Store) {
+    const DAY: i64 = 24 * 60 * 60;
+    let subject = Subject::internal("pub");
+    let now = store.create_token(&subject, None).await.unwrap().create_time;
+    for days in [-8, -6, 1] {
+        store.create_token(&subject, Some(now + days * DAY)).await.unwrap();
+    }
+    let expiries = |tokens: Vec<Token>| tokens.into_iter().filter_map(|token| token.expiry_time).collect();
+    let mut kept: Vec<i64> = expiries(store.tokens_of(&subject).await.unwrap());
+    kept.sort_unstable();
+    assert_eq!(kept, [now - 6 * DAY, now + DAY]);
 }
 
 pub(crate) async fn tokens_are_replaced(store: Store) {

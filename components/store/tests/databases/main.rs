@@ -21,6 +21,7 @@ macro_rules! with_cases {
             access::permissions_need_what_they_refer_to,
             access::public_endpoints_open_when_an_administrator_says_so,
             access::tokens_are_found_by_seed_until_revoked,
+            access::tokens_are_forgotten_long_after_they_expired,
             access::tokens_are_replaced,
             access::uses_of_tokens_are_noted,
             deployments::a_deployment_goes_its_way,
@@ -43,9 +44,11 @@ macro_rules! with_cases {
             memory_tables::a_dropped_write_leaves_memory_and_database_in_step,
             settings_and_audit::events_are_found_newest_first,
             settings_and_audit::settings_are_kept,
+            users::a_new_password_ends_every_token,
             users::a_user_comes_with_permissions_and_a_token,
             users::an_inactive_user_is_not_let_in,
             users::escs_come_and_go,
+            users::the_last_active_administrator_stays,
             users::two_users_of_one_name_conflict,
         }
     };

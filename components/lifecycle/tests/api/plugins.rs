@@ -1,13 +1,13 @@
-//! The API of lifecycle, answered by the router in this process.
+//! Plugins, and what lifecycle tells of itself.
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::{Method, Request};
 use racetrack_core::hook::HookSet;
-use racetrack_core::plan::{ComponentPlan, PlannedPlugin};
+use racetrack_core::plan::PlannedPlugin;
 use racetrack_core::registration::Registration;
 use racetrack_core::{
     Hook, HookResult, ImageDefinition, InfrastructureTarget, InfrastructureTargets, JobType, JobTypes,
@@ -16,13 +16,10 @@ use racetrack_core::{
 use racetrack_lifecycle::app::AppError;
 use racetrack_lifecycle::settings::LifecycleSettings;
 use racetrack_lifecycle::{App, Lifecycle, router};
-use racetrack_service::config::{self, Config};
-use racetrack_service::health::Readiness;
-use racetrack_service::metrics::Metrics;
-use racetrack_service::{Component, HookRuntime, Identity, Service};
-use racetrack_store::DatabaseUrl;
+use racetrack_service::Component;
 use serde_json::{Value, json};
-use tower::ServiceExt;
+
+use crate::harness::{config, open, send, service, settings};
 
 /// Offers what its name says, in its version.
 struct Offering(PluginContext);
@@ -105,7 +102,7 @@ fn docker_manifest() -> Value {
     })
 }
 
-fn service(rows: Vec<PlannedPlugin>) -> Service {
+fn registrations(rows: &[PlannedPlugin]) -> Vec<Registration> {
     let hooks = HookSet::EMPTY.with(Hook::InfrastructureTargets).with(Hook::JobTypes);
     let hooks = hooks.with(Hook::MarkdownDocs).with(Hook::RunAction);
     let registration = |row: &PlannedPlugin| Registration {
@@ -120,37 +117,14 @@ fn service(rows: Vec<PlannedPlugin>) -> Service {
             })
         },
     };
-    let registrations: &'static [_] = rows.iter().map(registration).collect::<Vec<_>>().leak();
-    let plan = Box::leak(Box::new(ComponentPlan { component: "lifecycle", plugins: rows.leak() }));
-    let config = config().service;
-    Service {
-        identity: Identity {
-            component: plan.component,
-            version: "0.1.0",
-            git_version: config.git_version.clone(),
-            docker_tag: config.docker_tag.clone(),
-        },
-        hooks: HookRuntime::start(plan, registrations, &config).expect("as planned"),
-        readiness: Readiness::default(),
-        http_address: ([127, 0, 0, 1], 0).into(),
-        metrics: Metrics::install(),
-    }
+    rows.iter().map(registration).collect()
 }
 
-fn config() -> Config<LifecycleSettings> {
-    config::load(None, Default::default(), Lifecycle::HTTP_ADDRESS).expect("defaults")
-}
-
-/// A lifecycle that asks nobody who they are, and forgets everything when it ends.
+/// A lifecycle with these plugins that asks nobody who they are.
 async fn opened(rows: Vec<PlannedPlugin>) -> Result<App, AppError> {
-    let settings = LifecycleSettings {
-        state_folder: Some(std::env::temp_dir()),
-        database_url: Some(DatabaseUrl::memory()),
-        auth_key: Some("0123456789abcdef0123456789abcdef".parse().expect("long enough")),
-        auth_required: Some(false),
-        ..LifecycleSettings::default()
-    };
-    App::open(service(rows), settings.with_defaults(Lifecycle::HTTP_ADDRESS)).await
+    let settings = LifecycleSettings { auth_required: Some(false), ..settings() };
+    let registrations = registrations(&rows);
+    open(service(rows, registrations), settings).await
 }
 
 async fn app() -> Router {
@@ -160,11 +134,9 @@ async fn app() -> Router {
 
 async fn call(app: &Router, method: Method, path: &str, body: &str) -> (u16, Value) {
     let request = Request::builder().method(method).uri(path).body(Body::from(body.to_owned()));
-    let response = app.clone().oneshot(request.expect("a request")).await.expect("answers");
-    let status = response.status().as_u16();
-    assert_eq!(response.headers()["content-type"], "application/json", "{path}");
-    let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
-    (status, serde_json::from_slice(&body).expect("is JSON"))
+    let answer = send(app, request.expect("a request")).await;
+    assert_eq!(answer.headers["content-type"], "application/json", "{path}");
+    (answer.status, answer.json())
 }
 
 async fn get(app: &Router, path: &str) -> (u16, Value) {
@@ -312,10 +284,9 @@ async fn calls_and_failures_are_counted() {
     let app = app().await;
     call(&app, Method::POST, "/api/v1/plugin/docker/run?panic=1", "").await;
     let request = Request::get("/metrics").body(Body::empty()).expect("a request");
-    let response = app.oneshot(request).await.expect("answers");
-    assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
-    let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
-    let text = String::from_utf8(body.to_vec()).expect("is text");
+    let answer = send(&app, request).await;
+    assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = String::from_utf8(answer.body.to_vec()).expect("is text");
     for line in [
         "racetrack_hook_failures_total{hook=\"run_action\",plugin=\"docker\",version=\"1.5.0\",cause=\"panic\"}",
         "racetrack_hook_duration_seconds_bucket{hook=\"job_types\",plugin=\"python3\",version=\"2.9.0\",le=\"30\"}",

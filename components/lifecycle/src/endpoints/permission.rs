@@ -1,0 +1,97 @@
+//! Permissions, as administrators see, give and take them.
+
+use axum::Json;
+use axum::extract::State;
+use racetrack_service::ApiError;
+use racetrack_store::{JobKey, Permission, Scope, Subject, SubjectKind};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::api_error::store_error;
+use crate::extract::JsonBody;
+
+/// A permission with whom it is for. An absent filter means everything: without any, it is for all jobs.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SubjectPermission {
+    /// Whom it is for: its `kind` (`user`, `esc` or `job_family`), and its `name` (the id of an ESC).
+    #[schema(value_type = Object)]
+    subject: Subject,
+    /// What for: `read_job`, `deploy_job`, `deploy_new_family`, `delete_job`, `call_job`, `call_admin_api` or
+    /// `full_access`.
+    #[schema(value_type = String)]
+    scope: Scope,
+    /// Only for jobs of this name.
+    #[serde(default)]
+    job_family: Option<String>,
+    /// Only for this job: its `name` and its exact `version`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    job: Option<JobKey>,
+    /// Only for this endpoint of the jobs.
+    #[serde(default)]
+    endpoint: Option<String>,
+}
+
+/// Lists the permissions, by subject
+#[utoipa::path(get, path = "/permissions", tag = "permissions",
+    responses((status = 200, body = Vec<SubjectPermission>)))]
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<SubjectPermission>>, ApiError> {
+    let access = app.store.access().await.map_err(store_error)?;
+    let permissions = access.permissions().flat_map(|(subject, permissions)| {
+        permissions.iter().map(|permission| SubjectPermission::new(subject, permission))
+    });
+    Ok(Json(permissions.collect()))
+}
+
+/// Gives a permission; one that is there stays as it is
+#[utoipa::path(post, path = "/permissions", tag = "permissions", request_body = SubjectPermission,
+    responses((status = 200, body = ()), (status = 404, description = "there is no such subject or job")))]
+pub(crate) async fn grant(
+    State(app): State<App>,
+    JsonBody(permission): JsonBody<SubjectPermission>,
+) -> Result<Json<()>, ApiError> {
+    let (subject, permission) = permission.checked()?;
+    app.store.grant(&subject, &[permission]).await.map(Json).map_err(store_error)
+}
+
+/// Takes a permission away
+#[utoipa::path(delete, path = "/permissions", tag = "permissions", request_body = SubjectPermission,
+    responses((status = 200, body = ()), (status = 404, description = "there is no such permission")))]
+pub(crate) async fn revoke(
+    State(app): State<App>,
+    JsonBody(permission): JsonBody<SubjectPermission>,
+) -> Result<Json<()>, ApiError> {
+    let (subject, permission) = permission.checked()?;
+    if app.store.revoke(&subject, &permission).await.map_err(store_error)? {
+        Ok(Json(()))
+    } else {
+        Err(ApiError::not_found(format!(
+            "{} has no permission with scope {} and these filters; `GET /permissions` lists those there are",
+            subject.name, permission.scope
+        )))
+    }
+}
+
+impl SubjectPermission {
+    fn new(subject: &Subject, permission: &Permission) -> Self {
+        let Permission { scope, job_family, job, endpoint } = permission.clone();
+        Self { subject: subject.clone(), scope, job_family, job, endpoint }
+    }
+
+    /// Refuses what would have no effect.
+    fn checked(self) -> Result<(Subject, Permission), ApiError> {
+        let Self { subject, scope, job_family, job, endpoint } = self;
+        if subject.kind == SubjectKind::Internal {
+            let message = "parts of Racetrack have what their tokens say; permissions are for users, ESCs and job families";
+            return Err(ApiError::invalid(message));
+        }
+        if let (Some(family), Some(job)) = (&job_family, &job)
+            && *family != job.name
+        {
+            return Err(ApiError::invalid(format!("job {} is not of the job family {family}", job.name)));
+        }
+        Ok((subject, Permission { scope, job_family, job, endpoint }))
+    }
+}

@@ -1,0 +1,76 @@
+//! Tokens of users, ESCs and job families: seeing that of an ESC, and replacing what may have been stolen.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::SET_COOKIE;
+use axum::response::IntoResponse;
+use racetrack_service::ApiError;
+use racetrack_service::extract::Path;
+use racetrack_store::{Subject, SubjectKind};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::user::own_name;
+use crate::App;
+use crate::api_error::store_error;
+use crate::auth::{Caller, user_token};
+
+/// A token.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TokenText {
+    token: String,
+}
+
+/// A token in place of those that were.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NewTokenText {
+    new_token: String,
+}
+
+/// Shows a token of an ESC that is good; makes one when there is none
+#[utoipa::path(get, path = "/auth/token/esc/{id}", tag = "auth", params(("id" = String, Path)),
+    responses((status = 200, body = TokenText)))]
+pub(crate) async fn of_esc(
+    State(app): State<App>,
+    Path(id): Path<String>,
+) -> Result<Json<TokenText>, ApiError> {
+    let esc = Subject::esc(&id);
+    let token = app.store.token_for(&esc).await.map_err(store_error)?;
+    Ok(Json(TokenText { token: app.authenticator.sign(&esc, &token.seed) }))
+}
+
+/// Replaces every token of the user who calls by a new one
+#[utoipa::path(post, path = "/auth/token/user/regenerate", tag = "auth",
+    responses((status = 200, body = NewTokenText)))]
+pub(crate) async fn regenerate_own(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<impl IntoResponse, ApiError> {
+    let new_token = user_token::in_place_of_all(&app, own_name(&caller)?).await?;
+    let cookie = user_token::cookie(&app, &new_token);
+    Ok(([(SET_COOKIE, cookie)], Json(NewTokenText { new_token })))
+}
+
+/// Replaces every token of every user: all have to log in again
+#[utoipa::path(post, path = "/auth/token/user/all/regenerate", tag = "auth", responses((status = 200, body = ())))]
+pub(crate) async fn regenerate_users(State(app): State<App>) -> Result<Json<()>, ApiError> {
+    regenerate(&app, SubjectKind::User).await
+}
+
+/// Replaces every token of every job family: jobs that call others have to be deployed again
+#[utoipa::path(post, path = "/auth/token/job_family/regenerate", tag = "auth", responses((status = 200, body = ())))]
+pub(crate) async fn regenerate_job_families(State(app): State<App>) -> Result<Json<()>, ApiError> {
+    regenerate(&app, SubjectKind::JobFamily).await
+}
+
+/// Replaces every token of every ESC: each has to be given its new one
+#[utoipa::path(post, path = "/auth/token/esc/regenerate", tag = "auth", responses((status = 200, body = ())))]
+pub(crate) async fn regenerate_escs(State(app): State<App>) -> Result<Json<()>, ApiError> {
+    regenerate(&app, SubjectKind::Esc).await
+}
+
+async fn regenerate(app: &App, kind: SubjectKind) -> Result<Json<()>, ApiError> {
+    let count = app.store.replace_all_tokens(kind).await.map_err(store_error)?;
+    tracing::info!(?kind, count, "tokens are replaced");
+    Ok(Json(()))
+}

@@ -1,0 +1,143 @@
+//! A user's own account: logging in and out, registering, and changing the password.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::SET_COOKIE;
+use axum::response::IntoResponse;
+use racetrack_service::ApiError;
+use racetrack_store::{NotFound, Permission, Scope, StoreError, User};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::api_error::store_error;
+use crate::auth::{Caller, check_username, refused, seconds_since_1970, shown_token, user_token};
+use crate::extract::JsonBody;
+
+/// What somebody may do everywhere who registered and was let in.
+const REGISTERED_SCOPES: [Scope; 4] =
+    [Scope::ReadJob, Scope::CallJob, Scope::DeployNewFamily, Scope::DeployJob];
+
+/// Whom somebody claims to be.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Credentials {
+    username: String,
+    password: String,
+}
+
+/// The password of a user, and the one it should become.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct PasswordChange {
+    old_password: String,
+    /// Of 8 characters at least.
+    new_password: String,
+}
+
+/// A user with the token to show.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LoggedIn {
+    username: String,
+    token: String,
+    /// Whether the user is an administrator.
+    is_staff: bool,
+}
+
+/// Logs a user in
+///
+/// Answers the token to show from now on, and has browsers keep it as a cookie.
+#[utoipa::path(post, path = "/users/login", tag = "users", request_body = Credentials,
+    responses((status = 200, body = LoggedIn), (status = 401, description = "this is no user, or none who was let in")))]
+pub(crate) async fn login(
+    State(app): State<App>,
+    JsonBody(Credentials { username, password }): JsonBody<Credentials>,
+) -> Result<impl IntoResponse, ApiError> {
+    let user = verified(&app, &username, password).await?;
+    let Some(user) = user else {
+        return Err(ApiError::unauthorized("Unauthenticated: the username or the password is wrong"));
+    };
+    // Told only to somebody who knows the password.
+    if !user.is_active {
+        let message = "Unauthenticated: the user is not active; an administrator has to activate it";
+        return Err(ApiError::unauthorized(message));
+    }
+    let token = user_token::for_login(&app, &username).await?;
+    app.store.note_login(&username, seconds_since_1970()).await.map_err(store_error)?;
+    let cookie = user_token::cookie(&app, &token);
+    Ok(([(SET_COOKIE, cookie)], Json(LoggedIn { username, token, is_staff: user.is_staff })))
+}
+
+/// Tells whose token this is
+#[utoipa::path(get, path = "/users/validate_user_auth", tag = "users",
+    responses((status = 200, body = LoggedIn)))]
+pub(crate) async fn validate_user_auth(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Json<LoggedIn>, ApiError> {
+    let user = app.store.user(own_name(&caller)?).await.map_err(store_error)?;
+    let token = shown_token(&headers).unwrap_or_default().into_owned();
+    Ok(Json(LoggedIn { username: user.username, token, is_staff: user.is_staff }))
+}
+
+/// Has a browser forget the token, which stays good
+#[utoipa::path(get, path = "/users/logout", tag = "users", responses((status = 200, body = ())))]
+pub(crate) async fn logout(State(app): State<App>) -> impl IntoResponse {
+    ([(SET_COOKIE, user_token::no_cookie(&app))], Json(()))
+}
+
+/// Registers a user, who is let in when an administrator activates the user
+#[utoipa::path(post, path = "/users/register", tag = "users", request_body = Credentials,
+    responses((status = 200, body = ()), (status = 400, description = "the username or the password breaks a rule"),
+        (status = 409, description = "there is a user of this name")))]
+pub(crate) async fn register(
+    State(app): State<App>,
+    JsonBody(Credentials { username, password }): JsonBody<Credentials>,
+) -> Result<Json<()>, ApiError> {
+    check_username(&username).map_err(|error| ApiError::invalid(format!("a username {error}")))?;
+    let hash = app.passwords.hash(password).await?;
+    let user = User::new(&username, hash, seconds_since_1970());
+    let permissions = REGISTERED_SCOPES.map(Permission::everywhere);
+    app.store.create_user(&user, &permissions).await.map(Json).map_err(store_error)
+}
+
+/// Changes the password of the user who calls, and ends every token of the user
+///
+/// Whoever holds a token of the user has to log in with the new password. The browser that asks for the change stays
+/// logged in: it gets a new token as a cookie.
+#[utoipa::path(put, path = "/users/change_password", tag = "users", request_body = PasswordChange,
+    responses((status = 200, body = ()), (status = 400, description = "the new password breaks a rule")))]
+pub(crate) async fn change_password(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(PasswordChange { old_password, new_password }): JsonBody<PasswordChange>,
+) -> Result<impl IntoResponse, ApiError> {
+    let username = own_name(&caller)?;
+    if verified(&app, username, old_password).await?.is_none() {
+        return Err(refused("the old password is wrong"));
+    }
+    let hash = app.passwords.hash(new_password).await?;
+    app.store.set_password_hash(username, &hash).await.map_err(store_error)?;
+    let token = user_token::for_login(&app, username).await?;
+    Ok(([(SET_COOKIE, user_token::cookie(&app, &token))], Json(())))
+}
+
+/// The name of the user who calls a route for users.
+pub(super) fn own_name(caller: &Caller) -> Result<&str, ApiError> {
+    caller.username().ok_or_else(|| {
+        ApiError::invalid("this server asks nobody who they are (auth-required: false), so no user calls it")
+    })
+}
+
+/// The user of this name, if the password is the user's. That there is no such user takes as long to find out as that
+/// the password is wrong.
+async fn verified(app: &App, username: &str, password: String) -> Result<Option<User>, ApiError> {
+    let user = match app.store.user(username).await {
+        Ok(user) => Some(user),
+        Err(StoreError::NotFound(NotFound::User { .. })) => None,
+        Err(error) => return Err(store_error(error)),
+    };
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let is_right = app.passwords.verify(password, hash).await?;
+    Ok(user.filter(|_| is_right))
+}

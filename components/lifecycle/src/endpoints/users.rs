@@ -1,0 +1,77 @@
+//! All users, as administrators see and change them.
+
+use axum::Json;
+use axum::extract::State;
+use racetrack_service::ApiError;
+use racetrack_service::extract::Path;
+use racetrack_store::User;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::App;
+use crate::api_error::store_error;
+use crate::auth::Caller;
+use crate::extract::JsonBody;
+
+/// A user. Times are seconds since 1970.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserView {
+    username: String,
+    /// Whether the user is let in.
+    is_active: bool,
+    /// Whether the user is an administrator.
+    is_staff: bool,
+    create_time: i64,
+    last_login_time: Option<i64>,
+}
+
+/// What an administrator decides of a user.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct UserFlags {
+    /// Whether the user is let in; the tokens of a user who is not are not good.
+    is_active: bool,
+    /// Whether the user is an administrator.
+    is_staff: bool,
+}
+
+/// Lists the users, by name
+#[utoipa::path(get, path = "/users", tag = "users", responses((status = 200, body = Vec<UserView>)))]
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<UserView>>, ApiError> {
+    let users = app.store.users().await.map_err(store_error)?;
+    Ok(Json(users.into_iter().map(UserView::from).collect()))
+}
+
+/// Lets a user in or keeps the user out, and makes the user an administrator or not
+///
+/// An administrator sees to users, ESCs, permissions and plugins. What users may do with jobs is in their permissions.
+#[utoipa::path(put, path = "/users/{username}", tag = "users", params(("username" = String, Path)),
+    request_body = UserFlags,
+    responses((status = 200, body = ()), (status = 409, description = "there would be no administrator")))]
+pub(crate) async fn put(
+    State(app): State<App>,
+    Path(username): Path<String>,
+    JsonBody(UserFlags { is_active, is_staff }): JsonBody<UserFlags>,
+) -> Result<Json<()>, ApiError> {
+    app.store.set_user_flags(&username, is_active, is_staff).await.map(Json).map_err(store_error)
+}
+
+/// Deletes another user with tokens and permissions
+#[utoipa::path(delete, path = "/users/{username}", tag = "users", params(("username" = String, Path)),
+    responses((status = 200, body = ()), (status = 409, description = "there would be no administrator")))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    Path(username): Path<String>,
+) -> Result<Json<()>, ApiError> {
+    if caller.username() == Some(username.as_str()) {
+        return Err(ApiError::invalid("you cannot delete yourself; another administrator can"));
+    }
+    app.store.delete_user(&username).await.map(Json).map_err(store_error)
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        let User { username, is_active, is_staff, create_time, last_login_time, .. } = user;
+        Self { username, is_active, is_staff, create_time, last_login_time }
+    }
+}

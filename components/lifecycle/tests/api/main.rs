@@ -1,0 +1,11 @@
+//! The API of lifecycle, answered by the router in this process.
+
+mod audit;
+mod authorization;
+mod calls;
+mod escs;
+mod harness;
+mod permissions;
+mod plugins;
+mod tokens;
+mod users;

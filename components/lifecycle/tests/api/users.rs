@@ -1,0 +1,203 @@
+//! Users: registering, logging in, changing the password, and what administrators decide.
+
+use std::time::Duration;
+
+use axum::http::Method;
+use racetrack_lifecycle::settings::LifecycleSettings;
+use racetrack_service::settings::Span;
+use racetrack_store::{Permission, Scope, Subject};
+use serde_json::{Value, json};
+
+use crate::harness::{PASSWORD, Server, send, settings};
+
+fn credentials(username: &str, password: &str) -> Value {
+    json!({ "username": username, "password": password })
+}
+
+#[tokio::test]
+async fn a_registered_user_is_let_in_when_an_administrator_says_so() {
+    let server = Server::start().await;
+    let registered = server.post("", "/users/register", &credentials("bob", "hunter2hunter2")).await;
+    assert_eq!(registered.ok(), Value::Null);
+    let refused = server.login("bob", "hunter2hunter2").await.error();
+    let reason = "Unauthenticated: the user is not active; an administrator has to activate it";
+    assert_eq!(refused, (401, reason.to_owned()));
+
+    let flags = json!({ "is_active": true, "is_staff": false });
+    assert_eq!(server.put(&server.admin().await, "/users/bob", &flags).await.ok(), Value::Null);
+    let token = server.login("bob", "hunter2hunter2").await.ok()["token"].clone();
+    let token = token.as_str().expect("is a text");
+    let validated = server.get(token, "/users/validate_user_auth").await.ok();
+    assert_eq!(validated, json!({ "username": "bob", "token": token, "is_staff": false }));
+
+    let access = server.app.store.access().await.expect("is there");
+    let mut scopes: Vec<_> = access.permissions_of(&Subject::user("bob")).to_vec();
+    scopes.sort_by_key(|permission| permission.scope);
+    let expected = [Scope::ReadJob, Scope::DeployJob, Scope::DeployNewFamily, Scope::CallJob];
+    assert_eq!(scopes, expected.map(Permission::everywhere));
+
+    let again = server.post("", "/users/register", &credentials("bob", "another password")).await;
+    assert_eq!(again.error(), (409, "User bob already exists".to_owned()));
+    assert_eq!(server.login("bob", "another password").await.status, 401);
+}
+
+#[tokio::test]
+async fn a_login_answers_a_token_and_a_cookie() {
+    let server = Server::start().await;
+    let answer = server.login("admin", PASSWORD).await;
+    let token = answer.json()["token"].as_str().expect("is a text").to_owned();
+    assert_eq!(answer.ok(), json!({ "username": "admin", "token": token, "is_staff": true }));
+    assert_eq!(answer.cookie(), format!("X-Racetrack-Auth={token}; Path=/; HttpOnly; SameSite=Lax"));
+    let again = server.login("admin", PASSWORD).await;
+    assert_eq!(again.json()["token"], token, "a token without expiry is the one there is");
+    assert!(server.app.store.user("admin").await.expect("is there").last_login_time.is_some());
+
+    let (cookie, _) = answer.cookie().split_once(';').expect("has attributes");
+    let request = axum::http::Request::get("/api/v1/users/validate_user_auth").header("Cookie", cookie);
+    let request = request.body(axum::body::Body::empty()).expect("a request");
+    assert_eq!(send(&server.router, request).await.ok()["username"], "admin");
+
+    let answer = server.get("", "/users/logout").await;
+    assert_eq!(answer.ok(), Value::Null);
+    assert_eq!(answer.cookie(), "X-Racetrack-Auth=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
+}
+
+#[tokio::test]
+async fn tokens_of_a_login_expire_where_they_have_a_lifetime() {
+    let settings = LifecycleSettings {
+        user_token_lifetime: Some(Span(Duration::from_hours(1))),
+        external_lifecycle_url: Some("https://example.com/lifecycle".parse().expect("is a URL")),
+        ..settings()
+    };
+    let server = Server::start_with(settings).await;
+    let [first, second] = [server.login("admin", PASSWORD).await, server.login("admin", PASSWORD).await];
+    assert_ne!(first.json()["token"], second.json()["token"]);
+    assert!(first.cookie().ends_with("; Max-Age=3600; Secure"), "{}", first.cookie());
+    let tokens = server.app.store.tokens_of(&Subject::user("admin")).await.expect("are there");
+    let lifetimes: Vec<_> =
+        tokens.iter().filter_map(|token| Some(token.expiry_time? - token.create_time)).collect();
+    assert_eq!(lifetimes.len(), 2);
+    assert!(lifetimes.iter().all(|seconds| (3599..=3601).contains(seconds)), "{lifetimes:?}");
+}
+
+#[tokio::test]
+async fn a_login_does_not_tell_which_users_there_are() {
+    let server = Server::start().await;
+    let wrong = server.login("admin", "wrong password").await;
+    assert_eq!(wrong.error(), (401, "Unauthenticated: the username or the password is wrong".to_owned()));
+    assert!(!wrong.headers.contains_key("set-cookie"));
+    for (username, password) in [("nobody", PASSWORD), ("", ""), ("admin", ""), ("ADMIN", PASSWORD)] {
+        let answer = server.login(username, password).await;
+        assert_eq!(answer.error(), wrong.error(), "{username} {password}");
+    }
+}
+
+#[tokio::test]
+async fn a_new_password_ends_every_token() {
+    let server = Server::start().await;
+    let token = server.login("admin", PASSWORD).await.ok()["token"].as_str().expect("is a text").to_owned();
+    let change = |old: &str, new: &str| json!({ "old_password": old, "new_password": new });
+    let wrong = server.put(&token, "/users/change_password", &change("wrong", "new password")).await;
+    assert_eq!(wrong.error(), (401, "Unauthorized: the old password is wrong".to_owned()));
+    let short = server.put(&token, "/users/change_password", &change(PASSWORD, "short")).await;
+    assert_eq!(short.error(), (400, "a password has 8 characters at least".to_owned()));
+    assert_eq!(server.get(&token, "/users/validate_user_auth").await.status, 200);
+
+    let changed = server.put(&token, "/users/change_password", &change(PASSWORD, "new password")).await;
+    assert_eq!(changed.ok(), Value::Null);
+    let stolen = server.get(&token, "/users/validate_user_auth").await;
+    let reason = "Unauthenticated: invalid token: it is unknown, or was revoked";
+    assert_eq!(stolen.error(), (401, reason.to_owned()));
+    assert_eq!(server.login("admin", PASSWORD).await.status, 401);
+    let token = server.login("admin", "new password").await.ok()["token"].clone();
+    let in_cookie = format!("X-Racetrack-Auth={};", token.as_str().expect("is a text"));
+    assert!(changed.cookie().starts_with(&in_cookie), "the browser that asked for it stays logged in");
+}
+
+#[tokio::test]
+async fn administrators_see_and_change_users() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let bob = server.user("bob", &[]).await;
+    let users = server.get(&admin, "/users").await.ok();
+    let bob_as_listed = json!({
+        "username": "bob", "is_active": true, "is_staff": false, "create_time": 0, "last_login_time": null,
+    });
+    assert_eq!(users[1], bob_as_listed);
+    assert_eq!((users.as_array().map(Vec::len), &users[0]["is_staff"]), (Some(2), &json!(true)));
+
+    assert_eq!(server.get(&bob, "/users").await.status, 401);
+    server.put(&admin, "/users/bob", &json!({ "is_active": true, "is_staff": true })).await.ok();
+    assert_eq!(server.get(&bob, "/users").await.status, 200);
+    server.put(&admin, "/users/bob", &json!({ "is_active": false, "is_staff": true })).await.ok();
+    let refused = server.get(&bob, "/users").await;
+    let reason = "Unauthenticated: invalid token: its user is not active";
+    assert_eq!(refused.error(), (401, reason.to_owned()));
+    assert_eq!(server.delete(&admin, "/users/bob").await.ok(), Value::Null);
+    assert_eq!(server.delete(&admin, "/users/bob").await.error(), (404, "No user named bob".to_owned()));
+}
+
+#[tokio::test]
+async fn there_is_always_an_administrator() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let oneself = server.delete(&admin, "/users/admin").await;
+    let reason = "you cannot delete yourself; another administrator can";
+    assert_eq!(oneself.error(), (400, reason.to_owned()));
+    for flags in
+        [json!({ "is_active": true, "is_staff": false }), json!({ "is_active": false, "is_staff": true })]
+    {
+        let refused = server.put(&admin, "/users/admin", &flags).await;
+        assert_eq!(refused.error(), (409, "User admin is the last active administrator".to_owned()));
+    }
+    server.user("bob", &[]).await;
+    server.put(&admin, "/users/bob", &json!({ "is_active": true, "is_staff": true })).await.ok();
+    server.put(&admin, "/users/admin", &json!({ "is_active": true, "is_staff": false })).await.ok();
+    assert_eq!(server.get(&admin, "/users").await.status, 401);
+}
+
+#[tokio::test]
+async fn mistakes_are_told() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let wrong = "the body of the request is wrong: ";
+    let cases = [
+        ("", Method::POST, "/users/login", json!({ "username": "bob" }), "missing field `password`"),
+        ("", Method::POST, "/users/login", json!([1]), "invalid type: integer `1`, expected a string"),
+        ("", Method::POST, "/users/login", Value::Null, "EOF while parsing a value"),
+        (
+            "",
+            Method::POST,
+            "/users/register",
+            json!({ "username": 7, "password": "" }),
+            "username: invalid type",
+        ),
+        (&admin, Method::PUT, "/users/bob", json!({ "is_active": true }), "missing field `is_staff`"),
+        (&admin, Method::PUT, "/users/change_password", json!({}), "missing field `old_password`"),
+    ];
+    for (token, method, path, body, expected) in cases {
+        let (status, text) = server.send(token, method, path, &body).await.error();
+        assert!(status == 400 && text.starts_with(wrong) && text.contains(expected), "{path} {body}: {text}");
+    }
+    for (username, password, expected) in [
+        ("bob the builder", PASSWORD, "a username may have letters of the English alphabet"),
+        ("", PASSWORD, "a username has to have a character at least"),
+        ("-bob", PASSWORD, "a username has to begin with a letter or a digit"),
+        ("login", PASSWORD, "a username is an address of the API"),
+        ("bob", "short", "a password has 8 characters at least"),
+    ] {
+        let (status, text) =
+            server.post("", "/users/register", &credentials(username, password)).await.error();
+        assert!(status == 400 && text.starts_with(expected), "{username}: {text}");
+    }
+    assert_eq!(server.app.store.users().await.expect("are there").len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_is_a_user_where_nobody_is_asked() {
+    let server = Server::start_with(LifecycleSettings { auth_required: Some(false), ..settings() }).await;
+    for path in ["/users/validate_user_auth", "/audit/user_events"] {
+        let (status, text) = server.get("", path).await.error();
+        assert!(status == 400 && text.contains("auth-required"), "{path}: {text}");
+    }
+}
