@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::Hook;
 use crate::failure::HookFailure;
 use crate::registry::{Outcome, Registry};
+use crate::{Hook, PluginName, Version};
 
 /// Everything of one kind that the plugins offer, by name.
 #[derive(Debug)]
@@ -27,19 +27,28 @@ pub enum CatalogueError {
     Hook(#[from] HookFailure),
     /// Two plugins offer one name.
     #[error(
-        "plugins {first} and {second} both offer {kind} `{name}`; \
-         remove one of them from racetrack.toml, or narrow its `components`"
+        "plugins `{}` {} and `{}` {} both offer {kind} `{name}`; \
+         remove one of them from racetrack.toml, or narrow its `components`",
+        .plugins[0].0, .plugins[0].1, .plugins[1].0, .plugins[1].1
     )]
     OfferedTwice {
         /// What is offered: `job type` or `infrastructure target`.
         kind: &'static str,
         /// The name that both offer.
         name: String,
-        /// The plugin that comes first in hook order, with its version.
-        first: String,
-        /// The plugin that comes later, with its version.
-        second: String,
+        /// The plugins that offer it, in hook order.
+        plugins: Box<[(PluginName, Version); 2]>,
     },
+}
+
+impl CatalogueError {
+    /// Whether it comes from this plugin, or from what it offers beside another one.
+    pub fn concerns(&self, plugin: &str) -> bool {
+        match self {
+            Self::Hook(failure) => failure.plugin.as_str() == plugin,
+            Self::OfferedTwice { plugins, .. } => plugins.iter().any(|(name, _)| name.as_str() == plugin),
+        }
+    }
 }
 
 impl<T> Catalogue<T> {
@@ -83,9 +92,9 @@ fn offered_twice(
     second: usize,
 ) -> CatalogueError {
     let kind = if hook == Hook::JobTypes { "job type" } else { "infrastructure target" };
-    let [first, second] = [first, second].map(|index| {
+    let plugins = [first, second].map(|index| {
         let manifest = &registry.entries()[index].manifest;
-        format!("`{}` {}", manifest.name, manifest.version)
+        (manifest.name.clone(), manifest.version.clone())
     });
-    CatalogueError::OfferedTwice { kind, name, first, second }
+    CatalogueError::OfferedTwice { kind, name, plugins: Box::new(plugins) }
 }

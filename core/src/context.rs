@@ -83,8 +83,8 @@ impl PluginContext {
         self.resources
     }
 
-    /// The configuration that the component's configuration file gives this plugin, as a type of the plugin's own.
-    /// Without one, the type is read from an empty mapping, so that defaults apply.
+    /// The configuration of this plugin, as a type of the plugin's own: its section of the component's configuration
+    /// file, or what an administrator wrote since. Without one, the type is read from an empty mapping, so that defaults apply.
     ///
     /// # Errors
     /// [`ConfigError`] when the configuration does not fit the type, with the path of the key.

@@ -31,6 +31,7 @@
 //! # Where to look
 //! - Writing a plugin: [`Plugin`] and its hooks, the [events](event) they get, [`FromContext`] and [`PluginContext`].
 //! - The things hooks speak of: [`Job`], [`JobManifest`], [`JobType`], [`InfrastructureTarget`], [`JobSecrets`].
+//! - What manifests mean: [`job_type_match`], [`Quantity`], [`Version`].
 //! - Running plugins: the [`Registry`], held to its [`ComponentPlan`](plan::ComponentPlan); the [catalogue](Hook) of hooks.
 #![warn(missing_docs)]
 
@@ -49,6 +50,7 @@ pub mod job;
 pub mod job_bundle;
 pub mod job_manifest;
 pub mod job_type;
+pub mod job_type_match;
 pub mod plan;
 pub mod plugin;
 pub mod plugin_manifest;

@@ -37,7 +37,14 @@ pub type InfrastructureTargets = BTreeMap<String, InfrastructureTarget>;
 ///    naming the plugin.
 /// 3. [`job_types`](Self::job_types) and [`infrastructure_targets`](Self::infrastructure_targets) are asked once.
 /// 4. The other hooks are called as things happen, possibly several at a time.
-/// 5. The plugin is dropped when the component has stopped serving.
+/// 5. The plugin is dropped when the component has stopped serving, or when the last call on it has ended after it was
+///    given a new configuration.
+///
+/// # A new configuration
+/// Administrators can give a plugin of lifecycle a new configuration while it runs. Another plugin is then constructed with
+/// it and asked what it offers, while the old one still serves. If any of that fails, the new one is dropped and nothing
+/// has changed; otherwise it takes the place of the old one for every call that begins later. What only one of them can
+/// have, such as a lock, the new one must wait for in the background, not in these hooks.
 ///
 /// # Order
 /// A hook reaches the plugins by ascending `priority` of their manifests, and within one priority in the order of the
@@ -52,7 +59,8 @@ pub trait Plugin: Send + Sync + 'static {
     /// Where jobs can be deployed.
     ///
     /// Called on lifecycle, once at start, on every plugin in hook order. A failure stops the component, and so does a
-    /// target name that two plugins offer. Default: no targets.
+    /// target name that two plugins offer. Of a plugin made for a new configuration they refuse the configuration.
+    /// Default: no targets.
     async fn infrastructure_targets(&self) -> HookResult<InfrastructureTargets> {
         Ok(InfrastructureTargets::new())
     }
@@ -68,7 +76,8 @@ pub trait Plugin: Send + Sync + 'static {
     /// The job types this plugin provides, by full name (`name:version`).
     ///
     /// Called on lifecycle and on image-builder, once at start, on every plugin in hook order. A failure stops the
-    /// component, and so does a job type that two plugins offer. Default: no job types.
+    /// component, and so does a job type that two plugins offer. Of a plugin made for a new configuration they refuse the
+    /// configuration. Default: no job types.
     async fn job_types(&self) -> HookResult<JobTypes> {
         Ok(JobTypes::new())
     }
@@ -151,7 +160,8 @@ pub trait FromContext: Sized {
     /// Makes the plugin. Must not do anything that can be seen from outside: no file, no connection, no thread.
     ///
     /// # Errors
-    /// Whatever makes the plugin unusable, above all a wrong configuration; the component then refuses to start.
+    /// Whatever makes the plugin unusable, above all a wrong configuration; the component then refuses to start, or
+    /// keeps the plugin that it has.
     fn from_context(context: PluginContext) -> Result<Self, PluginError>;
 }
 

@@ -27,7 +27,8 @@ pub struct Registry {
     limit: TimeLimit,
 }
 
-/// One plugin of the registry.
+/// One plugin of the registry. Clones share the plugin.
+#[derive(Clone)]
 pub struct PluginEntry {
     /// What the plugin manifest says.
     pub manifest: PluginManifest,
@@ -38,6 +39,8 @@ pub struct PluginEntry {
     /// The hooks the plugin implements.
     pub hooks: HookSet,
     plugin: Arc<dyn Plugin>,
+    row: &'static PlannedPlugin,
+    registration: &'static Registration,
 }
 
 /// A plugin in the list of one hook. The lists hold the plugins themselves, so that a round walks over one short row of
@@ -83,16 +86,36 @@ impl Registry {
     ) -> Result<Self, StartError> {
         let rows = start::match_plan(plan, registrations)?;
         start::check_configs(plan, configs)?;
-        let entries: Vec<_> =
-            rows.into_iter().map(|(row, found)| construct(row, found, configs)).collect::<Result<_, _>>()?;
-        let mut by_hook: [Vec<Target>; Hook::COUNT] = Default::default();
-        for hook in Hook::catalogue().iter().map(|descriptor| descriptor.hook) {
-            let implementing = entries.iter().enumerate().filter(|(_, entry)| entry.hooks.contains(hook));
-            let targets =
-                implementing.map(|(index, entry)| Target { plugin: Arc::clone(&entry.plugin), entry: index });
-            by_hook[hook.index()] = targets.collect();
+        let entries = rows.into_iter().map(|(row, found)| {
+            let config = configs.get(row.name).cloned().unwrap_or(Value::Null);
+            construct(row, found, config)
+        });
+        Ok(Self::of(plan.component, entries.collect::<Result<_, _>>()?, limit))
+    }
+
+    /// A registry like this one, in which one plugin has been constructed anew, with another configuration. The other
+    /// plugins are shared, and this registry stays as it is.
+    ///
+    /// A configuration is for every version of the plugin, as it is in the configuration file. Order and hooks are the
+    /// same, so an index means the same plugin in both registries. The plugins that are replaced are dropped with this
+    /// registry.
+    ///
+    /// # Errors
+    /// [`StartError`] when there is no plugin of that name, or a version of it cannot be constructed.
+    pub fn with_config(&self, plugin: &str, config: &Value) -> Result<Self, StartError> {
+        let is_meant = |entry: &PluginEntry| entry.manifest.name.as_str() == plugin;
+        if !self.entries.iter().any(is_meant) {
+            let known = self.entries.iter().map(|entry| entry.manifest.name.as_str());
+            return Err(start::config_for_unknown_plugin(self.component, plugin, known));
         }
-        Ok(Self { component: plan.component, entries, by_hook, limit })
+        let entries = self.entries.iter().map(|entry| {
+            if is_meant(entry) {
+                construct(entry.row, entry.registration, config.clone())
+            } else {
+                Ok(entry.clone())
+            }
+        });
+        Ok(Self::of(self.component, entries.collect::<Result<_, _>>()?, self.limit.clone()))
     }
 
     /// The component whose plugins these are.
@@ -114,6 +137,14 @@ impl Registry {
     pub fn named(&self, name: &str) -> Option<&PluginEntry> {
         let of_that_name = self.entries.iter().filter(|entry| entry.manifest.name.as_str() == name);
         of_that_name.max_by(|left, right| left.manifest.version.cmp(&right.manifest.version))
+    }
+
+    /// The plugin of that name and version.
+    pub fn find(&self, name: &str, version: &str) -> Option<&PluginEntry> {
+        let is_meant = |manifest: &PluginManifest| {
+            manifest.name.as_str() == name && manifest.version.as_str() == version
+        };
+        self.entries.iter().find(|entry| is_meant(&entry.manifest))
     }
 
     /// Calls a hook on every plugin that implements it, one after the other, and hands each outcome to `each`.
@@ -161,6 +192,18 @@ impl Registry {
         })
         .await;
         answer.expect("a round over one plugin has one answer")
+    }
+
+    /// The registry of these plugins, with the list of each hook.
+    fn of(component: &'static str, entries: Vec<PluginEntry>, limit: TimeLimit) -> Self {
+        let mut by_hook: [Vec<Target>; Hook::COUNT] = Default::default();
+        for hook in Hook::catalogue().iter().map(|descriptor| descriptor.hook) {
+            let implementing = entries.iter().enumerate().filter(|(_, entry)| entry.hooks.contains(hook));
+            let targets =
+                implementing.map(|(index, entry)| Target { plugin: Arc::clone(&entry.plugin), entry: index });
+            by_hook[hook.index()] = targets.collect();
+        }
+        Self { component, entries, by_hook, limit }
     }
 
     fn round<'a, 'p, T>(
@@ -225,11 +268,10 @@ impl fmt::Debug for PluginEntry {
 
 fn construct(
     row: &'static PlannedPlugin,
-    registration: &Registration,
-    configs: &BTreeMap<String, Value>,
+    registration: &'static Registration,
+    config: Value,
 ) -> Result<PluginEntry, StartError> {
     let manifest = start::manifest_of(row)?;
-    let config = configs.get(row.name).cloned().unwrap_or(Value::Null);
     let context = PluginContext::new(manifest.clone(), row.resources, config);
     let failed = |source| StartError::Construct { name: row.name, version: row.version, source };
     // The text of an error is the plugin's code as well, so it is made inside.
@@ -243,5 +285,7 @@ fn construct(
         digest: row.digest,
         hooks: registration.hooks,
         plugin: plugin.into(),
+        row,
+        registration,
     })
 }

@@ -157,10 +157,20 @@ pub(crate) fn check_configs(
 ) -> Result<(), StartError> {
     let unknown = configs.keys().find(|name| !plan.plugins.iter().any(|row| row.name == name.as_str()));
     let Some(name) = unknown else { return Ok(()) };
-    let mut known: Vec<_> = plan.plugins.iter().map(|row| format!("`{}`", row.name)).collect();
+    let known = plan.plugins.iter().map(|row| row.name);
+    Err(config_for_unknown_plugin(plan.component, name, known))
+}
+
+/// The refusal of a configuration for a plugin that is not there.
+pub(crate) fn config_for_unknown_plugin<'a>(
+    component: &'static str,
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> StartError {
+    let mut known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
     known.dedup();
     let known = if known.is_empty() { "no plugin".to_owned() } else { known.join(", ") };
-    Err(StartError::ConfigForUnknownPlugin { component: plan.component, name: name.clone(), known })
+    StartError::ConfigForUnknownPlugin { component, name: name.to_owned(), known }
 }
 
 /// The plugin manifest that a row was made from.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -93,12 +94,46 @@ impl Plugin for Named {
     }
 }
 
+/// Answers with its configuration and how often it has been asked, and notes when it is dropped.
+struct Configured {
+    text: String,
+    calls: AtomicUsize,
+}
+
+/// The configurations of those that have been dropped.
+static DROPPED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+#[async_trait]
+impl Plugin for Configured {
+    async fn job_runtime_env_vars(&self) -> HookResult<EnvVars> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(EnvVars::from([("PLUGIN".to_owned(), format!("{} {call}", self.text))]))
+    }
+}
+
+impl Drop for Configured {
+    fn drop(&mut self) {
+        DROPPED.lock().expect("not poisoned").push(self.text.clone());
+    }
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    #[serde(default)]
+    text: String,
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "the signature is that of `Registration::construct`")]
 fn construct(context: PluginContext) -> Result<Box<dyn Plugin>, PluginError> {
     let name = context.manifest().name.to_string();
     match name.as_str() {
         "broken" => Err("no such mail server".into()),
         "explosive" => panic!("constructed"),
+        "configured" | "configured-too" => {
+            let text = context.config::<Config>()?.text;
+            Ok(Box::new(Configured { text, calls: AtomicUsize::new(0) }))
+        }
         _ => Ok(Box::new(Named(name))),
     }
 }
@@ -233,6 +268,62 @@ fn a_configuration_for_an_unknown_plugin_is_refused() {
     );
 }
 
+fn config(yaml: &str) -> serde_yaml::Value {
+    serde_yaml::from_str(yaml).expect("is YAML")
+}
+
+#[test]
+fn a_new_configuration_puts_one_plugin_in_the_place_of_another() {
+    let old = started(&["configured-too", "first", "configured", "last"]);
+    assert_eq!(env_vars(&old), [" 1", "first", " 1", "last"]);
+    let new = old.with_config("configured", &config("text: replaced")).expect("fits");
+    assert_eq!(env_vars(&new), [" 2", "first", "replaced 1", "last"], "the others are shared");
+    assert_eq!(env_vars(&old), [" 3", "first", " 2", "last"], "the old one is not changed");
+    let newer = new.with_config("configured", &config("text: replaced again")).expect("fits");
+    assert_eq!(env_vars(&newer), [" 4", "first", "replaced again 1", "last"]);
+
+    let was_dropped = || DROPPED.lock().expect("not poisoned").contains(&"replaced".to_owned());
+    assert!(!was_dropped());
+    drop(new);
+    assert!(was_dropped(), "with the last registry that holds it");
+    assert_eq!(env_vars(&newer), [" 5", "first", "replaced again 2", "last"]);
+}
+
+#[test]
+fn a_configuration_is_for_every_version_of_a_plugin() {
+    let rows =
+        vec![row("configured", "2.0.0", 0, 0), row("a", "1.0.0", 0, 1), row("configured", "1.0.0", 1, 2)];
+    let keys = [("a", "1.0.0"), ("configured", "1.0.0"), ("configured", "2.0.0")];
+    let linked: Vec<_> = keys.iter().map(|(name, version)| registration(name, version)).collect();
+    let registry = start(plan(rows), &linked).expect("as planned");
+    let registry = registry.with_config("configured", &config("text: both")).expect("fits");
+    assert_eq!(env_vars(&registry), ["both 1", "a", "both 1"]);
+    let versions: Vec<_> = registry.entries().iter().map(|entry| entry.manifest.version.as_str()).collect();
+    assert_eq!(versions, ["2.0.0", "1.0.0", "1.0.0"]);
+    let found = registry.find("configured", "1.0.0").expect("is there");
+    assert_eq!(found.position, 2);
+    assert!(registry.find("a", "2.0.0").is_none());
+}
+
+#[test]
+fn a_bad_configuration_makes_no_registry() {
+    let registry = started(&["configured", "plain"]);
+    let refusal = |plugin: &str, yaml: &str| {
+        chain(&registry.with_config(plugin, &config(yaml)).expect_err("is refused"))
+    };
+    assert_eq!(
+        refusal("configured", "txet: a"),
+        "cannot construct plugin `configured` 1.0.0: wrong configuration of plugin `configured` 1.0.0 at `txet`: unknown \
+         field `txet`, expected `text`"
+    );
+    assert_eq!(
+        refusal("nobody", "text: a"),
+        "the configuration has a section for plugin `nobody`, which `lifecycle` does not hold; it holds `configured`, \
+         `plain`"
+    );
+    assert_eq!(env_vars(&registry), [" 1", "plain"]);
+}
+
 #[test]
 fn one_plugin_that_fails_stops_no_other() {
     let registry =
@@ -270,6 +361,8 @@ fn one_name_is_offered_once() {
     );
     let error = collect(&started(&["same", "other", "same-too"])).expect_err("a clash");
     assert!(matches!(error, CatalogueError::OfferedTwice { .. }));
+    let concerned = ["same", "same-too", "other"].map(|plugin| error.concerns(plugin));
+    assert_eq!(concerned, [true, true, false]);
     assert!(
         error
             .to_string()

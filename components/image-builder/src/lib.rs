@@ -11,7 +11,6 @@ mod build_log;
 mod build_metrics;
 mod endpoints;
 mod engine;
-pub mod job_type_match;
 mod phases;
 pub mod pipeline;
 mod process;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::FromRef;
-use racetrack_core::JobType;
-use racetrack_core::catalogue::{Catalogue, CatalogueError};
+use racetrack_core::catalogue::CatalogueError;
 use racetrack_service::Service;
+use racetrack_service::hooks::Replacement;
+use racetrack_service::kept_config::BadKeptConfig;
 use racetrack_store::{Store, StoreError};
 
 use crate::auth::{
@@ -19,6 +20,7 @@ use crate::infrastructure::Target;
 use crate::jobs::RenderedJobs;
 use crate::monitor;
 use crate::offers::{Offers, TargetChoiceError};
+use crate::plugin_config::{KeptConfigs, PluginConfigs};
 use crate::proxy::JobProxy;
 use crate::realtime::log_streaming::{CurrentTargets, LogSource, LogStreaming};
 use crate::settings::LifecycleConfig;
@@ -41,6 +43,7 @@ pub struct State {
     pub(crate) rendered_jobs: RenderedJobs,
     pub(crate) proxy: JobProxy,
     pub(crate) logs: LogStreaming,
+    pub(crate) plugin_configs: PluginConfigs,
     offers: CurrentOffers,
 }
 
@@ -53,6 +56,9 @@ pub enum AppError {
     /// A plugin fails, or two offer the same.
     #[error(transparent)]
     Offers(#[from] CatalogueError),
+    /// The same, for a plugin with a configuration that it was given at run time.
+    #[error(transparent)]
+    Kept(#[from] BadKeptConfig),
     /// There is nowhere to keep anything.
     #[error("cannot make the state folder {}", path.display())]
     StateFolder {
@@ -80,7 +86,9 @@ impl App {
     /// # Errors
     /// [`AppError`]
     pub async fn open(service: Service, config: LifecycleConfig) -> Result<Self, AppError> {
-        let offers = Offers::collect(&service.hooks).await?;
+        let kept = KeptConfigs::new(&config.state_folder);
+        let offers = Offers::collect(&service.hooks).await;
+        let offers = offers.map_err(|error| blame_kept(&service, &kept, error))?;
         make_state_folder(&config.state_folder)?;
         let store = Store::open(&config.database_url).await?;
         let key = match &config.auth_key {
@@ -103,6 +111,7 @@ impl App {
             rendered_jobs: RenderedJobs::default(),
             proxy: JobProxy::new(),
             logs,
+            plugin_configs: PluginConfigs::new(kept),
             offers,
             service,
             config,
@@ -117,6 +126,13 @@ impl App {
     /// What the plugins offer now.
     pub(crate) fn offers(&self) -> Arc<Offers> {
         current(&self.offers)
+    }
+
+    /// Puts other plugins in place, with what they offer.
+    pub(crate) fn replace_plugins(&self, replacement: Replacement, offers: Offers) {
+        let mut current = self.offers.write().unwrap_or_else(PoisonError::into_inner);
+        self.service.hooks.replace(replacement);
+        *current = Arc::new(offers);
     }
 
     /// The infrastructure target of this name.
@@ -152,6 +168,20 @@ async fn close_at_end(app: App) {
     drop(hold);
 }
 
+/// Names the file, if what the plugin was given there may be to blame.
+fn blame_kept(service: &Service, kept: &KeptConfigs, error: CatalogueError) -> AppError {
+    let registry = service.hooks.registry();
+    let plugins = registry.entries().iter().map(|entry| &entry.manifest.name);
+    let mut concerned = plugins.filter(|plugin| error.concerns(plugin.as_str()));
+    match concerned.find(|plugin| kept.file(plugin.as_str()).exists()) {
+        Some(plugin) => {
+            let file = kept.file(plugin.as_str());
+            BadKeptConfig { plugin: plugin.clone(), file, source: error.into() }.into()
+        }
+        None => error.into(),
+    }
+}
+
 impl Deref for App {
     type Target = State;
 
@@ -169,11 +199,5 @@ impl From<FirstAdministratorError> for AppError {
 impl FromRef<App> for Service {
     fn from_ref(app: &App) -> Self {
         app.service.clone()
-    }
-}
-
-impl FromRef<App> for Arc<Catalogue<JobType>> {
-    fn from_ref(app: &App) -> Self {
-        Self::clone(&app.offers().job_types)
     }
 }

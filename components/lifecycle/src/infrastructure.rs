@@ -9,17 +9,18 @@ use racetrack_core::{
     JobSecrets,
 };
 use racetrack_service::HookRuntime;
-use racetrack_service::hooks::{TargetCall, TargetFailure};
+use racetrack_service::hooks::{PluginOwned, TargetCall, TargetFailure};
 
 use crate::offers::{Offers, TargetChoiceError};
 
-/// An infrastructure target that can be called.
+/// An infrastructure target that can be called, also after its plugin was given another configuration: what is begun on
+/// it ends on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) name: String,
     hooks: HookRuntime,
     plugin: usize,
-    parts: InfrastructureTarget,
+    parts: PluginOwned<InfrastructureTarget>,
 }
 
 /// What a target is given to start a job; see [`DeployJob`].
@@ -44,7 +45,7 @@ impl Target {
             name: name.to_owned(),
             hooks: hooks.clone(),
             plugin: offer.plugin,
-            parts: offer.item.clone(),
+            parts: PluginOwned::new(offer.item.clone()),
         })
     }
 

@@ -4,6 +4,7 @@
 //! # Where to look
 //! - [`router()`] has every route on one page, with what each asks of its caller; [`auth`] is how that is checked.
 //! - [`app`] is what the endpoints answer from.
+//! - `plugin_config` gives plugins another configuration while lifecycle runs.
 //! - `deployment` is the way of a job from a request to a process that answers, `monitor` what is done at intervals.
 
 mod api_error;
@@ -17,6 +18,7 @@ mod infrastructure;
 mod jobs;
 mod monitor;
 mod offers;
+mod plugin_config;
 pub mod proxy;
 pub mod realtime;
 pub mod router;
@@ -30,9 +32,11 @@ use std::process::ExitCode;
 use axum::Router;
 use racetrack_core::plan::ComponentPlan;
 use racetrack_service::config::Config;
+use racetrack_service::kept_config::KeptConfig;
 use racetrack_service::{Component, Service};
 
 pub use app::App;
+use plugin_config::KeptConfigs;
 pub use router::router;
 use settings::LifecycleSettings;
 
@@ -55,6 +59,10 @@ impl Component for Lifecycle {
 
     fn check(config: &Config<LifecycleSettings>) -> Result<(), Box<dyn Error + Send + Sync>> {
         Ok(settings::check(config)?)
+    }
+
+    fn kept_configs(settings: &LifecycleSettings) -> Result<Vec<KeptConfig>, Box<dyn Error + Send + Sync>> {
+        Ok(KeptConfigs::new(&settings.state_folder()).load()?)
     }
 
     async fn open(

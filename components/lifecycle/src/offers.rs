@@ -1,18 +1,21 @@
 //! What the plugins offer: job types, and infrastructure targets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use racetrack_core::catalogue::{Catalogue, CatalogueError, Offer};
+use racetrack_core::registry::Outcome;
 use racetrack_core::{Hook, InfrastructureTarget, JobType};
+use racetrack_service::hooks::{HookCall, PluginOwned};
 use racetrack_service::{ApiError, HookRuntime, plugin_endpoints};
 
 /// What the plugins said they offer when they were last asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Offers {
     /// How jobs are made.
-    pub(crate) job_types: Arc<Catalogue<JobType>>,
+    pub(crate) job_types: Arc<PluginOwned<Catalogue<JobType>>>,
     /// Where jobs run.
-    pub(crate) targets: Arc<Catalogue<InfrastructureTarget>>,
+    pub(crate) targets: Arc<PluginOwned<Catalogue<InfrastructureTarget>>>,
 }
 
 /// Why no infrastructure target can be chosen.
@@ -35,8 +38,22 @@ impl Offers {
         let job_types = plugin_endpoints::collect_job_types(hooks).await?;
         let hook = Hook::InfrastructureTargets;
         let targets = hooks.call_every(hook, Arc::new(()), |plugin, ()| plugin.infrastructure_targets());
-        let targets = Catalogue::collect(hooks.registry(), hook, targets.await)?;
-        Ok(Self { job_types: Arc::new(job_types), targets: Arc::new(targets) })
+        let targets = Catalogue::collect(&hooks.registry(), hook, targets.await)?;
+        Ok(Self::new(job_types, targets))
+    }
+
+    /// Asks one plugin anew, in all its versions. What the others said holds.
+    ///
+    /// # Errors
+    /// [`CatalogueError`] when it fails, or offers what another one does.
+    pub(crate) async fn renewed(&self, hooks: &HookRuntime, plugin: &str) -> Result<Self, CatalogueError> {
+        let hook = Hook::JobTypes;
+        let job_types = renewed(hooks, plugin, hook, &self.job_types, |plugin, ()| plugin.job_types());
+        let job_types = job_types.await?;
+        let hook = Hook::InfrastructureTargets;
+        let ask: HookCall<(), _> = |plugin, ()| plugin.infrastructure_targets();
+        let targets = renewed(hooks, plugin, hook, &self.targets, ask).await?;
+        Ok(Self::new(job_types, targets))
     }
 
     /// The target of this name.
@@ -65,9 +82,39 @@ impl Offers {
         }
     }
 
+    fn new(job_types: Catalogue<JobType>, targets: Catalogue<InfrastructureTarget>) -> Self {
+        Self {
+            job_types: Arc::new(PluginOwned::new(job_types)),
+            targets: Arc::new(PluginOwned::new(targets)),
+        }
+    }
+
     fn target_names(&self) -> Vec<String> {
         self.targets.iter().map(|(name, _)| name.to_owned()).collect()
     }
+}
+
+async fn renewed<T: Clone + Send + 'static>(
+    hooks: &HookRuntime,
+    plugin: &str,
+    hook: Hook,
+    former: &Catalogue<T>,
+    ask: HookCall<(), BTreeMap<String, T>>,
+) -> Result<Catalogue<T>, CatalogueError> {
+    let registry = hooks.registry();
+    let mut outcomes = Vec::new();
+    for (index, entry) in registry.entries().iter().enumerate() {
+        let result = if entry.manifest.name.as_str() != plugin {
+            let own = former.iter().filter(|(_, offer)| offer.plugin == index);
+            Ok(own.map(|(name, offer)| (name.to_owned(), offer.item.clone())).collect())
+        } else if entry.hooks.contains(hook) {
+            hooks.call_one(entry, hook, Arc::new(()), ask).await
+        } else {
+            continue;
+        };
+        outcomes.push(Outcome { plugin: index, result });
+    }
+    Catalogue::collect(&registry, hook, outcomes)
 }
 
 impl From<TargetChoiceError> for ApiError {

@@ -15,7 +15,7 @@ use crate::auth::Access;
 use crate::endpoints::document::{self, Document};
 use crate::endpoints::{
     audit, authorization, deployment, esc, health as own_health, info, job, job_logs, jobs, maintenance,
-    permission, plugin, proxy, token, user, users,
+    permission, plugin, plugin_config, proxy, token, user, users,
 };
 use crate::realtime::change_events;
 use crate::routes::{Route, Routes};
@@ -93,6 +93,8 @@ fn api(app: &App) -> Routes {
         .add(Open, routes!(plugin::docs))
         .add(Open, routes!(plugin::download))
         .add(Staff, routes!(plugin::run))
+        .add(Staff, routes!(plugin_config::get))
+        .add(Staff, routes!(plugin_config::put))
         .add(Staff, routes!(plugin::upload))
         .add(Staff, routes!(plugin::upload_file))
         .add(Staff, routes!(plugin::delete_all))

@@ -168,6 +168,11 @@ impl Settings for LifecycleSettings {
 }
 
 impl LifecycleSettings {
+    /// Where lifecycle keeps what it must not lose.
+    pub(crate) fn state_folder(&self) -> PathBuf {
+        self.state_folder.clone().unwrap_or_else(|| PathBuf::from(".racetrack-run/lifecycle"))
+    }
+
     /// The settings with their defaults filled in, for a lifecycle that listens on `address`.
     pub fn with_defaults(self, address: SocketAddr) -> LifecycleConfig {
         const MINUTE: u64 = 60;
@@ -176,7 +181,7 @@ impl LifecycleSettings {
             let url = format!("http://{}{path}", reachable(address));
             url.parse().expect("an address and a path make a URL")
         };
-        let state_folder = self.state_folder.unwrap_or_else(|| PathBuf::from(".racetrack-run/lifecycle"));
+        let state_folder = self.state_folder();
         let database = || DatabaseUrl::file(&state_folder.join("lifecycle.sqlite"));
         let external_pub_url = self.external_pub_url.unwrap_or_else(|| own("/pub"));
         let reconciliation_interval = span(self.reconciliation_interval, 10 * MINUTE);

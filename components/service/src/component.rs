@@ -9,6 +9,7 @@ use axum::Router;
 use crate::HookRuntime;
 use crate::config::Config;
 use crate::health::Readiness;
+use crate::kept_config::KeptConfig;
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 
@@ -33,6 +34,16 @@ pub trait Component: 'static {
     fn check(config: &Config<Self::Settings>) -> Result<(), Box<dyn Error + Send + Sync>> {
         let _ = config;
         Ok(())
+    }
+
+    /// The configurations that plugins were given while the component ran. They go before those of the configuration file.
+    /// Read before the plugins are constructed.
+    ///
+    /// # Errors
+    /// What keeps them from being read, and what to do about it.
+    fn kept_configs(settings: &Self::Settings) -> Result<Vec<KeptConfig>, Box<dyn Error + Send + Sync>> {
+        let _ = settings;
+        Ok(Vec::new())
     }
 
     /// Asks the plugins what they offer and makes the routes. Nothing is served before this is done.

@@ -12,6 +12,7 @@ use clap::{Args, Command};
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
+use crate::kept_config::KeptConfig;
 use crate::settings::{LogFormat, LogLevel, ServiceSettings, Settings};
 
 /// What a component runs with.
@@ -35,6 +36,8 @@ pub struct ServiceConfig {
     pub git_version: String,
     pub docker_tag: String,
     pub plugins: BTreeMap<String, Value>,
+    /// What plugins were given at an earlier run of the component; see [`Component::kept_configs`](crate::Component).
+    pub kept_configs: Vec<KeptConfig>,
     /// The configuration file, if there was one.
     pub file: Option<PathBuf>,
 }
@@ -125,6 +128,7 @@ pub fn load<S: Settings>(
             git_version: settings.git_version.unwrap_or_else(|| "dev".to_owned()),
             docker_tag: settings.docker_tag.unwrap_or_default(),
             plugins: settings.plugins,
+            kept_configs: Vec::new(),
             file: file.map(Path::to_owned),
         },
         component: given.1.or(in_file.1),

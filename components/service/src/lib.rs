@@ -20,6 +20,7 @@ pub mod extract;
 pub mod health;
 pub mod hooks;
 pub mod http;
+pub mod kept_config;
 pub mod metrics;
 mod observability;
 pub mod plugin_endpoints;

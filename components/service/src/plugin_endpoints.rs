@@ -15,7 +15,7 @@ use crate::{HookRuntime, Service};
 /// [`CatalogueError`] when a plugin fails, or two offer one job type.
 pub async fn collect_job_types(hooks: &HookRuntime) -> Result<Catalogue<JobType>, CatalogueError> {
     let outcomes = hooks.call_every(Hook::JobTypes, Arc::new(()), |plugin, ()| plugin.job_types());
-    Catalogue::collect(hooks.registry(), Hook::JobTypes, outcomes.await)
+    Catalogue::collect(&hooks.registry(), Hook::JobTypes, outcomes.await)
 }
 
 /// `GET /plugin`: the plugin manifests, in hook order.
@@ -30,6 +30,7 @@ pub async fn job_type_versions(State(job_types): State<Arc<Catalogue<JobType>>>)
 
 /// The plugin manifests, in hook order.
 pub fn manifests(hooks: &HookRuntime) -> Vec<PluginManifest> {
-    let entries = hooks.registry().entries().iter();
+    let registry = hooks.registry();
+    let entries = registry.entries().iter();
     entries.map(|entry| entry.manifest.clone()).collect()
 }

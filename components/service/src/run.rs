@@ -105,8 +105,9 @@ async fn serve<C: Component>(
     registrations: impl IntoIterator<Item = &'static Registration>,
     config: Config<C::Settings>,
 ) -> Result<HookRuntime, Failure> {
-    let Config { service: config, component } = config;
+    let Config { service: mut config, component } = config;
     let metrics = Metrics::install();
+    config.kept_configs = C::kept_configs(&component).map_err(Failure::Component)?;
     let hooks = HookRuntime::start(plan, registrations, &config)?;
     let identity = Identity {
         component: plan.component,
@@ -151,7 +152,8 @@ fn show(answer: &clap::Error) -> Result<ExitCode, Failure> {
 
 fn log_start(identity: &Identity, hooks: &HookRuntime, file: Option<&std::path::Path>) {
     let Identity { component, version, .. } = identity;
-    let plugins = hooks.registry().entries().iter();
+    let registry = hooks.registry();
+    let plugins = registry.entries().iter();
     let plugins: Vec<_> =
         plugins.map(|entry| format!("{} {}", entry.manifest.name, entry.manifest.version)).collect();
     let plugins = if plugins.is_empty() { "none".to_owned() } else { plugins.join(", ") };

@@ -136,7 +136,8 @@ async fn every_plugin_is_called_whatever_the_others_do() {
 async fn hooks_that_block_take_no_thread_from_others() {
     let _release = ReleaseAtEnd("blocks-many");
     let hooks = started(&["blocks-many", "good"]);
-    let [blocks, good] = hooks.registry().entries() else { panic!("two plugins") };
+    let registry = hooks.registry();
+    let [blocks, good] = registry.entries() else { panic!("two plugins") };
     let docs =
         |entry| hooks.call_one(entry, Hook::MarkdownDocs, Arc::new(()), |plugin, ()| plugin.markdown_docs());
     let blocked = futures_util::future::join_all((0..20).map(|_| docs(blocks))).await;
@@ -161,7 +162,8 @@ async fn a_plugin_released_late_disturbs_no_later_round() {
 #[tokio::test]
 async fn one_plugin_is_called_alone() {
     let hooks = started(&["good", "panics"]);
-    let [good, panics] = hooks.registry().entries() else { panic!("two plugins") };
+    let registry = hooks.registry();
+    let [good, panics] = registry.entries() else { panic!("two plugins") };
     let docs =
         |entry| hooks.call_one(entry, Hook::MarkdownDocs, Arc::new(()), |plugin, ()| plugin.markdown_docs());
     assert_eq!(docs(good).await.expect("answers").as_deref(), Some("good"));

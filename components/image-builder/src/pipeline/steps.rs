@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use racetrack_core::failure::HookFailure;
+use racetrack_core::job_type_match::{self, JobTypeError};
 use racetrack_core::{Hook, JobManifest, ValidateJobManifest};
 
 use super::{Shared, StepError};
@@ -13,7 +14,6 @@ use crate::build_log::BuildLog;
 use crate::build_metrics::ActiveBuild;
 use crate::engine::EngineRequest;
 use crate::engine::bundle::on_a_thread;
-use crate::job_type_match::{self, JobTypeError};
 use crate::phases::{Phase, Reporter};
 use crate::request::{BuildRequest, RequestedSource};
 use crate::settings::UnpackLimits;
@@ -187,7 +187,8 @@ async fn prepare(shared: &Shared, manifest: &Arc<JobManifest>) -> Result<String,
     let available = shared.job_types.iter().map(|(name, _)| name);
     let job_type = job_type_match::resolve(manifest.job_type(), available)?.to_owned();
     let owner = shared.job_types.get(&job_type).expect("has just been found").plugin;
-    let owner = &shared.hooks.registry().entries()[owner];
+    let registry = shared.hooks.registry();
+    let owner = &registry.entries()[owner];
     let hook = Hook::ValidateJobManifest;
     if owner.hooks.contains(hook) {
         let event = Arc::new((Arc::clone(manifest), job_type.clone()));

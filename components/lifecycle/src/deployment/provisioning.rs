@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use racetrack_core::error::chain;
-use racetrack_core::{Job, JobManifest, JobSecrets, JobStatus};
+use racetrack_core::{Job, JobManifest, JobSecrets, JobStatus, job_type_match};
 use racetrack_service::hooks::TargetFailure;
 use racetrack_store::{Deployment, JobRecord, NotFound, StoreError, Subject};
 
@@ -184,8 +184,22 @@ pub(super) fn described(
     job.image_tag = Some((*tag).to_owned());
     job.deployed_by.clone_from(&deployment.deployed_by);
     job.infrastructure_target = Some(target.name.clone());
-    job.job_type_version = job.job_type_version.or_else(|| Some(manifest.job_type().to_owned()));
+    job.job_type_version = job.job_type_version.or_else(|| Some(job_type_of(app, provisioning)));
     job
+}
+
+/// The exact job type, where the target does not tell it: that of the former job, if it has the same images, or else what
+/// the manifest means now. If nobody offers that any more, what the manifest says.
+fn job_type_of(app: &App, provisioning: &Provisioning<'_>) -> String {
+    let Provisioning { manifest, image_names, former, .. } = provisioning;
+    let built_before = former.filter(|former| former.image_names == *image_names);
+    if let Some(job_type) = built_before.and_then(|former| former.job.job_type_version.clone()) {
+        return job_type;
+    }
+    let offers = app.offers();
+    let wanted = manifest.job_type();
+    let found = job_type_match::resolve(wanted, offers.job_types.iter().map(|(name, _)| name));
+    found.unwrap_or(wanted).to_owned()
 }
 
 /// Keeps where a starting job is reached. It may have been deleted meanwhile.

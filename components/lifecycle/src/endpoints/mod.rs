@@ -15,6 +15,7 @@ pub(crate) mod jobs;
 pub(crate) mod maintenance;
 pub(crate) mod permission;
 pub(crate) mod plugin;
+pub(crate) mod plugin_config;
 pub(crate) mod proxy;
 pub(crate) mod token;
 pub(crate) mod user;

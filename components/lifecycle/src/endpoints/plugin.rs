@@ -11,7 +11,7 @@ use racetrack_core::catalogue::Catalogue;
 use racetrack_core::registry::PluginEntry;
 use racetrack_core::{Hook, Job, PluginManifest, Registry, RunAction, Version};
 use racetrack_service::extract::{JsonObject, Path, Query};
-use racetrack_service::{ApiError, HookRuntime, plugin_endpoints};
+use racetrack_service::{ApiError, plugin_endpoints};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -66,7 +66,8 @@ pub(crate) async fn job_type_versions(State(app): State<App>) -> Json<Vec<String
 /// Lists the infrastructure targets, each with the manifest of the plugin that provides it
 #[utoipa::path(get, path = "/plugin/infrastructure_targets", tag = "plugins", responses((status = 200, body = Object)))]
 pub(crate) async fn infrastructure_targets(State(app): State<App>) -> Json<BTreeMap<String, PluginManifest>> {
-    let entries = app.service.hooks.registry().entries();
+    let registry = app.service.hooks.registry();
+    let entries = registry.entries();
     let offers = app.offers();
     let targets = offers.targets.iter();
     let targets = targets.map(|(name, offer)| (name.to_owned(), entries[offer.plugin].manifest.clone()));
@@ -83,8 +84,9 @@ pub(crate) async fn tree(State(app): State<App>) -> Result<Json<Tree>, ApiError>
         |is_of: &dyn Fn(&Job) -> bool| jobs.as_slice().iter().filter(|record| is_of(&record.job)).count();
     let of_type = |name: &str| count(&|job| job.job_type_version.as_deref() == Some(name));
     let on_target = |name: &str| count(&|job| job.infrastructure_target.as_deref() == Some(name));
-    let job_types = by_plugin(&offers.job_types, hooks.registry(), of_type).into_iter();
-    let targets = by_plugin(&offers.targets, hooks.registry(), on_target).into_iter();
+    let registry = hooks.registry();
+    let job_types = by_plugin(&offers.job_types, &registry, of_type).into_iter();
+    let targets = by_plugin(&offers.targets, &registry, on_target).into_iter();
     Ok(Json(Tree {
         plugins: plugin_endpoints::manifests(hooks),
         job_type_plugins_data: job_types
@@ -112,7 +114,8 @@ pub(crate) async fn docs(
     Path(name): Path<String>,
 ) -> Result<Json<Option<String>>, ApiError> {
     let hooks = &app.service.hooks;
-    let entry = find(hooks, &name)?;
+    let registry = hooks.registry();
+    let entry = find(&registry, &name)?;
     let docs = hooks.call_one(entry, Hook::MarkdownDocs, Arc::new(()), |plugin, ()| plugin.markdown_docs());
     Ok(Json(docs.await?))
 }
@@ -129,7 +132,8 @@ pub(crate) async fn run(
     JsonObject(body): JsonObject,
 ) -> Result<Json<Value>, ApiError> {
     let hooks = &app.service.hooks;
-    let entry = find(hooks, &name)?;
+    let registry = hooks.registry();
+    let entry = find(&registry, &name)?;
     let query = query.into_iter().map(|(name, value)| (name, Value::String(value)));
     let parameters: Map<_, _> = query.chain(body).collect();
     let answer = hooks.call_one(entry, Hook::RunAction, Arc::new(parameters), |plugin, parameters| {
@@ -191,8 +195,8 @@ async fn refuse_change(body: Body) -> ApiError {
 }
 
 /// The plugin of that name; of several versions the one with the highest.
-fn find<'a>(hooks: &'a HookRuntime, name: &str) -> Result<&'a PluginEntry, ApiError> {
-    let entry = hooks.registry().named(name);
+fn find<'a>(registry: &'a Registry, name: &str) -> Result<&'a PluginEntry, ApiError> {
+    let entry = registry.named(name);
     entry.ok_or_else(|| ApiError::not_found(format!("plugin named \"{name}\" was not found")))
 }
 

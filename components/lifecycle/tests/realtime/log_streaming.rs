@@ -270,6 +270,15 @@ async fn a_streamer_that_lets_go_of_a_session_ends_it() {
 }
 
 #[tokio::test]
+async fn a_session_ends_with_its_streamer() {
+    let mut server = Server::start().await;
+    let (mut of_former, _) = following(&mut server).await;
+    server.replace_streamer();
+    assert_eq!(of_former.next().await, "41");
+    following(&mut server).await;
+}
+
+#[tokio::test]
 async fn a_server_that_stops_closes_sessions_and_waits_for_no_poll() {
     let mut server = Server::start().await;
     let (client, id) = following(&mut server).await;

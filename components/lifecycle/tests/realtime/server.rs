@@ -1,7 +1,7 @@
 //! A server on loopback, with the routes as lifecycle has them.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
@@ -18,6 +18,7 @@ use racetrack_lifecycle::realtime::change_events;
 use racetrack_lifecycle::realtime::log_streaming::{Limits, LogSource, LogStreaming};
 use racetrack_lifecycle::settings::LifecycleSettings;
 use racetrack_service::config::{self, Config};
+use racetrack_service::hooks::PluginOwned;
 use racetrack_service::{ApiError, Component, HookRuntime, http};
 use racetrack_store::{DatabaseUrl, Store};
 use tokio::net::TcpListener;
@@ -33,10 +34,14 @@ pub(crate) struct Server {
     pub(crate) store: Store,
     pub(crate) streamer: Arc<RecordingStreamer>,
     pub(crate) asked: mpsc::UnboundedReceiver<Asked>,
+    targets: Arc<Mutex<Targets>>,
     pub(crate) streaming: LogStreaming,
     stop: watch::Sender<bool>,
     serving: JoinHandle<std::io::Result<()>>,
 }
+
+/// The targets that there are now.
+type Targets = Arc<PluginOwned<Catalogue<InfrastructureTarget>>>;
 
 struct Idle;
 
@@ -88,7 +93,9 @@ impl Server {
 
     pub(crate) async fn start_with(limits: Limits) -> Self {
         let (streamer, asked) = RecordingStreamer::start();
-        let source = LogSource { limits, ..source(&streamer).await };
+        let hooks = hooks();
+        let targets = Arc::new(Mutex::new(targets(&hooks, &streamer)));
+        let source = LogSource { limits, ..source(hooks, Arc::clone(&targets)).await };
         let store = source.store.clone();
         let streaming = LogStreaming::new(source);
         let (stop, stopping) = watch::channel(false);
@@ -107,7 +114,7 @@ impl Server {
         let address = listener.local_addr().expect("is bound");
         let server = axum::serve(listener, router).with_graceful_shutdown(until(stopping));
         let serving = tokio::spawn(server.into_future());
-        Self { address, store, streamer, asked, streaming, stop, serving }
+        Self { address, store, streamer, asked, targets, streaming, stop, serving }
     }
 
     /// What the streamer is asked for next.
@@ -121,6 +128,12 @@ impl Server {
             Asked::Create(session) => session,
             Asked::Close(id) => panic!("{id} is closed"),
         }
+    }
+
+    /// Puts another streamer in place, as another configuration of its plugin does.
+    pub(crate) fn replace_streamer(&mut self) {
+        (self.streamer, self.asked) = RecordingStreamer::start();
+        *self.targets.lock().expect("not poisoned") = targets(&hooks(), &self.streamer);
     }
 
     /// Puts a job where it is, or moves it.
@@ -139,23 +152,30 @@ impl Server {
     }
 }
 
-async fn source(streamer: &Arc<RecordingStreamer>) -> LogSource {
+fn hooks() -> HookRuntime {
     let config: Config<LifecycleSettings> =
         config::load(None, Default::default(), Lifecycle::HTTP_ADDRESS).expect("defaults");
-    let hooks = HookRuntime::start(&PLAN, &[REGISTRATION], &config.service).expect("as planned");
+    HookRuntime::start(&PLAN, &[REGISTRATION], &config.service).expect("as planned")
+}
+
+fn targets(hooks: &HookRuntime, streamer: &Arc<RecordingStreamer>) -> Targets {
     let target = InfrastructureTarget::default().with_logs_streamer(streamer.clone());
     let targets = InfrastructureTargets::from([
         ("test".to_owned(), target),
         ("mute".to_owned(), InfrastructureTarget::default()),
     ]);
     let targets = vec![Outcome { plugin: 0, result: Ok(targets) }];
-    let targets = Catalogue::collect(hooks.registry(), Hook::InfrastructureTargets, targets);
+    let targets = Catalogue::collect(&hooks.registry(), Hook::InfrastructureTargets, targets);
+    Arc::new(PluginOwned::new(targets.expect("nothing clashes")))
+}
+
+async fn source(hooks: HookRuntime, targets: Arc<Mutex<Targets>>) -> LogSource {
     let store = Store::open(&DatabaseUrl::memory()).await.expect("a database in memory");
     for (name, version, target) in JOBS {
         deploy(&store, name, version, target).await;
     }
-    let targets = Arc::new(targets.expect("nothing clashes"));
-    let mut source = LogSource::new(store, Arc::new(move || Arc::clone(&targets)), hooks);
+    let current = move || Arc::clone(&targets.lock().expect("not poisoned"));
+    let mut source = LogSource::new(store, Arc::new(current), hooks);
     source.authorize = Arc::new(|headers, name, _| {
         let is_allowed = name != "secret" || headers.contains_key("x-pass");
         let refusal = ApiError::unauthorized("you may not read this");

@@ -7,12 +7,15 @@
 //! What hooks await and what plugins spawn runs on a tokio runtime apart from the server's. Time limits are measured by
 //! the server's runtime, which no plugin can block.
 
+mod plugin_owned;
+mod replacement;
 mod round;
 mod target_call;
 
-use std::io;
-use std::sync::{Arc, mpsc};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, mpsc};
 use std::time::Duration;
+use std::{fmt, io};
 
 use futures_util::future::BoxFuture;
 use racetrack_core::failure::{HookFailure, HookFailureCause};
@@ -21,12 +24,16 @@ use racetrack_core::registration::Registration;
 use racetrack_core::registry::{Outcome, PluginEntry};
 use racetrack_core::start::StartError;
 use racetrack_core::time_limit::{TimeLimit, Timer};
-use racetrack_core::{Hook, HookResult, Plugin, PluginError, Registry};
+use racetrack_core::{Hook, HookResult, Plugin, PluginError, PluginManifest, Registry};
+use serde_yaml::Value;
 use tokio::runtime::{Handle, Runtime};
 
+pub use self::plugin_owned::PluginOwned;
+pub use self::replacement::{Replacement, ReplacementError};
 use self::round::{Answer, BlockedThreads, Round, RoundContext, Step};
 pub use self::target_call::{TargetCall, TargetFailure};
 use crate::config::ServiceConfig;
+use crate::kept_config::{BadKeptConfig, KeptConfig};
 use crate::metrics;
 use crate::observability::OneLine;
 
@@ -46,14 +53,24 @@ pub enum HookRuntimeError {
     /// The plugins are not the planned ones, or cannot be constructed.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// A plugin cannot be constructed with the configuration that was kept for it.
+    #[error(transparent)]
+    Kept(#[from] BadKeptConfig),
     /// The system gives no threads.
     #[error("cannot start the threads of the plugins")]
     Threads(#[source] io::Error),
 }
 
-#[derive(Debug)]
 struct Inner {
-    registry: Arc<Registry>,
+    /// Replaced as a whole when a plugin gets another configuration.
+    registry: RwLock<Arc<PluginOwned<Registry>>>,
+    common: Arc<Common>,
+}
+
+/// What the plugins share with those that may take their place.
+struct Common {
+    /// What the configuration file gives to plugins.
+    sections: BTreeMap<String, Value>,
     /// Taken when dropped, because only a taken runtime can be dropped from within another one.
     runtime: Option<Runtime>,
     blocked: BlockedThreads,
@@ -63,7 +80,8 @@ struct Inner {
 struct TokioTimer(Handle);
 
 impl HookRuntime {
-    /// Constructs the plugins. Must be called on the server's runtime.
+    /// Constructs the plugins, each with the configuration that is kept for it or else with its section of the
+    /// configuration file. Must be called on the server's runtime.
     ///
     /// # Errors
     /// [`HookRuntimeError`] when the plugins are not the planned ones or cannot be constructed.
@@ -77,43 +95,55 @@ impl HookRuntime {
     ) -> Result<Self, HookRuntimeError> {
         let limit =
             TimeLimit { duration: config.hook_time_limit, timer: Arc::new(TokioTimer(Handle::current())) };
-        let registry = Registry::start_with(plan, registrations, &config.plugins, limit)?;
+        let kept = &config.kept_configs;
+        let configs = lay_over(&config.plugins, kept, plan);
+        let started = Registry::start_with(plan, registrations, &configs, limit);
+        let registry = started.map_err(|error| blame_kept(kept, error))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKER_THREADS)
             .thread_name("hooks")
             .enable_all()
             .build()
             .map_err(HookRuntimeError::Threads)?;
+        let sections = config.plugins.clone();
+        let common = Common { sections, runtime: Some(runtime), blocked: BlockedThreads::default() };
         Ok(Self(Arc::new(Inner {
-            registry: Arc::new(registry),
-            runtime: Some(runtime),
-            blocked: BlockedThreads::default(),
+            registry: RwLock::new(Arc::new(PluginOwned::new(registry))),
+            common: Arc::new(common),
         })))
     }
 
-    /// The plugins.
-    pub fn registry(&self) -> &Registry {
-        &self.0.registry
+    /// The plugins as they are now. Whoever holds them holds a plugin that is replaced meanwhile.
+    pub fn registry(&self) -> Arc<PluginOwned<Registry>> {
+        Arc::clone(&self.0.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What the configuration file gives to a plugin.
+    pub fn section(&self, plugin: &str) -> Option<&Value> {
+        self.0.common.sections.get(plugin)
     }
 
     /// Calls a hook on every plugin that implements it, in hook order, whatever becomes of the ones before. There is
-    /// one outcome per plugin, in that order. Failures have been logged and counted.
+    /// one outcome per plugin, in that order. Failures have been logged and counted. A plugin that is replaced meanwhile is
+    /// called all the same, and the one in its place is not.
     pub async fn call_every<E, T>(&self, hook: Hook, event: Arc<E>, call: HookCall<E, T>) -> Vec<Outcome<T>>
     where
         E: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let plugins = self.registry().implementing(hook).len();
+        let registry = self.registry();
+        let plugins = registry.implementing(hook).len();
         let mut outcomes = Vec::with_capacity(plugins);
         while outcomes.len() < plugins {
             let first = outcomes.len();
-            let round = Round::over_every(self.round_context(), hook, first, Arc::clone(&event), call);
+            let context = self.round_context(Arc::clone(&registry));
+            let round = Round::over_every(context, hook, first, Arc::clone(&event), call);
             let cause = match round {
                 Ok(round) => self.follow(hook, round, &mut outcomes).await,
                 Err(error) => Some(no_thread(&error)),
             };
             if let Some(cause) = cause {
-                let Outcome { plugin, result } = self.registry().failure_at(hook, outcomes.len(), cause);
+                let Outcome { plugin, result } = registry.failure_at(hook, outcomes.len(), cause);
                 let Err(failure) = result;
                 outcomes.push(self.given_up(plugin, failure));
             }
@@ -121,7 +151,7 @@ impl HookRuntime {
         outcomes
     }
 
-    /// Calls a hook on one plugin, whether it implements the hook or not.
+    /// Calls a hook on the plugin of this name and version as it is now, whether it implements the hook or not.
     ///
     /// # Errors
     /// The failure, which has been logged and counted.
@@ -139,11 +169,13 @@ impl HookRuntime {
         E: Send + Sync + 'static,
         T: Send + 'static,
     {
-        let mut entries = self.registry().entries().iter();
-        let index = entries.position(|own| std::ptr::eq(own, entry));
+        let registry = self.registry();
+        let PluginManifest { name, version, .. } = &entry.manifest;
+        let is_meant = |own: &PluginManifest| (&own.name, &own.version) == (name, version);
+        let index = registry.entries().iter().position(|own| is_meant(&own.manifest));
         let index = index.expect("the plugin is one of this runtime's registry");
         let mut outcomes = Vec::with_capacity(1);
-        let cause = match Round::over_one(self.round_context(), hook, index, event, call) {
+        let cause = match Round::over_one(self.round_context(registry), hook, index, event, call) {
             Ok(round) => self.follow(hook, round, &mut outcomes).await,
             Err(error) => Some(no_thread(&error)),
         };
@@ -209,14 +241,15 @@ impl HookRuntime {
 
     /// Counts a call, and logs its failure.
     fn record(&self, hook: Hook, plugin: usize, failure: Option<&HookFailure>, duration: Duration) {
-        let manifest = &self.registry().entries()[plugin].manifest;
+        let registry = self.registry();
+        let manifest = &registry.entries()[plugin].manifest;
         let (name, version) = (manifest.name.as_str(), manifest.version.as_str());
         metrics::hook_called(hook, (name, version), failure, duration);
         let Some(failure) = failure else { return };
         let text = failure.one_line();
         let text = OneLine(&text);
         if let HookFailureCause::Blocked { .. } = failure.cause {
-            let blocked = self.0.blocked.count();
+            let blocked = self.0.common.blocked.count();
             tracing::error!(
                 hook.name = hook.name(),
                 plugin.name = name,
@@ -228,21 +261,31 @@ impl HookRuntime {
         }
     }
 
-    fn round_context(&self) -> RoundContext {
-        let runtime = self.0.runtime.as_ref();
-        RoundContext {
-            registry: Arc::clone(&self.0.registry),
-            hooks: runtime.expect("is taken only when dropped").handle().clone(),
-            blocked: self.0.blocked.clone(),
-        }
+    fn round_context(&self, registry: Arc<PluginOwned<Registry>>) -> RoundContext {
+        let Common { blocked, .. } = &*self.0.common;
+        RoundContext { registry, hooks: self.0.common.handle(), blocked: blocked.clone() }
     }
 }
 
-impl Drop for Inner {
+impl Common {
+    /// The runtime of what hooks await and plugins spawn.
+    fn handle(&self) -> Handle {
+        self.runtime.as_ref().expect("is taken only when dropped").handle().clone()
+    }
+}
+
+impl Drop for Common {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The configurations may hold secrets.
+        f.debug_struct("Inner").field("registry", &self.registry).finish_non_exhaustive()
     }
 }
 
@@ -255,4 +298,31 @@ impl Timer for TokioTimer {
 
 fn no_thread(error: &io::Error) -> HookFailureCause {
     HookFailureCause::from(PluginError::from(format!("the system gives no thread to call it on: {error}")))
+}
+
+/// The configurations to start with. One that is kept for a plugin that is not in this binary waits until it is.
+fn lay_over(
+    sections: &BTreeMap<String, Value>,
+    kept: &[KeptConfig],
+    plan: &ComponentPlan,
+) -> BTreeMap<String, Value> {
+    let mut configs = sections.clone();
+    for KeptConfig { plugin, config, file } in kept {
+        if plan.plugins.iter().any(|row| row.name == plugin.as_str()) {
+            configs.insert(plugin.to_string(), config.clone());
+        } else {
+            tracing::warn!("{} is for a plugin that is not in this binary", file.display());
+        }
+    }
+    configs
+}
+
+/// Names the file, if the plugin that cannot be constructed was given what is kept there.
+fn blame_kept(kept: &[KeptConfig], error: StartError) -> HookRuntimeError {
+    let is_meant = |kept: &&KeptConfig| match &error {
+        StartError::Construct { name, .. } => kept.plugin.as_str() == *name,
+        _ => false,
+    };
+    let Some(KeptConfig { plugin, file, .. }) = kept.iter().find(is_meant) else { return error.into() };
+    BadKeptConfig { plugin: plugin.clone(), file: file.clone(), source: error.into() }.into()
 }

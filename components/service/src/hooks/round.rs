@@ -14,13 +14,13 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tracing::Span;
 
-use super::HookCall;
+use super::{HookCall, PluginOwned};
 use crate::metrics;
 
 /// What a round needs besides the call itself.
 #[derive(Clone)]
 pub(super) struct RoundContext {
-    pub(super) registry: Arc<Registry>,
+    pub(super) registry: Arc<PluginOwned<Registry>>,
     pub(super) hooks: Handle,
     pub(super) blocked: BlockedThreads,
 }
@@ -141,7 +141,11 @@ impl<T: Send + 'static> Round<T> {
     ) -> io::Result<Self> {
         let (sender, answers) = unbounded_channel();
         let blocked = context.blocked.clone();
-        let thread = PluginThread::spawn(blocked, move || body(&context, &sender))?;
+        let thread = PluginThread::spawn(blocked, move || {
+            body(&context, &sender);
+            // Before the plugins: nobody is to wait for the destructor of one that was replaced meanwhile.
+            drop(sender);
+        })?;
         Ok(Self { answers, place, thread, is_given_up: false })
     }
 }

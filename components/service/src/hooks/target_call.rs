@@ -61,14 +61,15 @@ impl HookRuntime {
         result.map_err(|cause| Box::new(self.target_failure(call, cause)))
     }
 
-    async fn run_on_thread<T: Send + 'static>(
+    /// Runs code of plugins on a thread of its own: `start` makes the future there.
+    pub(super) async fn run_on_thread<T: Send + 'static>(
         &self,
         limit: Duration,
         start: impl FnOnce() -> BoxFuture<'static, HookResult<T>> + Send + 'static,
     ) -> Result<T, HookFailureCause> {
         let (sender, answer) = oneshot::channel();
-        let context = self.round_context();
-        let hooks = context.hooks.clone();
+        let common = &self.0.common;
+        let hooks = common.handle();
         let body = move || {
             let guarded = AssertUnwindSafe(async {
                 match tokio::time::timeout(limit, start()).await {
@@ -81,7 +82,7 @@ impl HookRuntime {
             // Nobody listens when the caller has gone away.
             let _ = sender.send(result);
         };
-        let thread = PluginThread::spawn(context.blocked, body).map_err(|error| no_thread(&error))?;
+        let thread = PluginThread::spawn(common.blocked.clone(), body).map_err(|error| no_thread(&error))?;
         match tokio::time::timeout(patience(limit), answer).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(HookFailureCause::Panic { message: "the thread of the call ended".to_owned() }),
@@ -93,7 +94,8 @@ impl HookRuntime {
     }
 
     fn target_failure(&self, call: TargetCall<'_>, cause: HookFailureCause) -> TargetFailure {
-        let manifest = &self.registry().entries()[call.plugin].manifest;
+        let registry = self.registry();
+        let manifest = &registry.entries()[call.plugin].manifest;
         let failure = TargetFailure {
             target: call.target.to_owned(),
             plugin: manifest.name.clone(),

@@ -73,6 +73,32 @@ async fn a_later_lifecycle_finds_its_jobs_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_with_another_configuration_takes_the_jobs_over() {
+    let mut sandbox = Sandbox::new();
+    let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };
+    let job = sandbox.bring_up(&wanted).await.unwrap();
+    let pid = pid_of(&job).await;
+
+    // As lifecycle does it: the new one is made and asked what it offers while the old one still has the jobs.
+    let former = sandbox.plugin.take().unwrap();
+    sandbox.settings.push_str(", log-files: 3");
+    sandbox.restart();
+    let offered = sandbox.plugin().infrastructure_targets().await.unwrap();
+    assert_eq!(former.targets[0].list_jobs().await.unwrap().len(), 1);
+    drop(former);
+
+    let found = offered["process"].job_monitor.as_ref().unwrap().list_jobs().await.unwrap().remove(0);
+    assert_eq!((found.status, &found.internal_name), (JobStatus::Running, &job.internal_name));
+    assert_eq!(pid_of(&found).await, pid, "the job has not noticed");
+    let process = ProcessIdentity::of(pid).unwrap();
+    process.signal(Signal::KILL).unwrap();
+    until("it is dead", async || !process.is_alive()).await;
+    until_running_again(&sandbox, 1).await;
+    sandbox.target().delete_job("adder", "0.0.1").await.unwrap();
+    assert_eq!((sandbox.processes(), sandbox.job_files()), (Vec::new(), Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_has_got_the_number_of_another_is_left_alone() {
     let mut sandbox = Sandbox::new();
     let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };

@@ -7,7 +7,8 @@
 //! 3. Each line comes as the event `logs_nextline` with `{"line": "text\n"}`. The next one comes when the client has
 //!    acknowledged it, so that the streamer reads no faster than the client.
 //! 4. The session ends when the client goes away, subscribes anew or lets a line wait for too long, when the job is
-//!    deleted or moved, when the streamer lets go of the session, and when lifecycle stops. In all but the first two
+//!    deleted or moved, when the streamer lets go of the session, as one does whose plugin gets another configuration,
+//!    and when lifecycle stops. In all but the first two
 //!    cases the client is disconnected.
 //!
 //! A subscription that is refused is acknowledged with null, the reason comes as a line, and the client is
@@ -36,6 +37,7 @@ use futures_util::future::BoxFuture;
 use racetrack_core::InfrastructureTarget;
 use racetrack_core::catalogue::Catalogue;
 use racetrack_core::error::chain;
+use racetrack_service::hooks::PluginOwned;
 use racetrack_service::{ApiError, HookRuntime};
 use racetrack_store::Store;
 use socketioxide::SocketIo;
@@ -59,7 +61,7 @@ pub type Authorize =
     Arc<dyn Fn(&HeaderMap, &str, &str) -> BoxFuture<'static, Result<(), ApiError>> + Send + Sync>;
 
 /// Gives the infrastructure targets that there are now.
-pub type CurrentTargets = Arc<dyn Fn() -> Arc<Catalogue<InfrastructureTarget>> + Send + Sync>;
+pub type CurrentTargets = Arc<dyn Fn() -> Arc<PluginOwned<Catalogue<InfrastructureTarget>>> + Send + Sync>;
 
 /// Where logs come from, and who may read them.
 #[derive(Clone)]

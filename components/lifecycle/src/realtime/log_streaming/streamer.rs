@@ -1,7 +1,7 @@
 //! Calls the streamer of an infrastructure target.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use racetrack_core::catalogue::Offer;
@@ -10,10 +10,11 @@ use racetrack_core::{InfrastructureTarget, LogsSession, LogsStreamer, OnLine};
 use racetrack_service::HookRuntime;
 use racetrack_service::hooks::{TargetCall, TargetFailure};
 
-/// The streamer of a target.
+/// The streamer of a target. Whoever follows logs does not keep it: a target whose plugin has got another configuration
+/// must be able to let go of its jobs.
 #[derive(Clone)]
 pub(super) struct Streamer {
-    inner: Arc<dyn LogsStreamer>,
+    inner: Weak<dyn LogsStreamer>,
     hooks: HookRuntime,
     target: String,
     plugin: usize,
@@ -28,7 +29,7 @@ impl Streamer {
         hooks: &HookRuntime,
         limit: Duration,
     ) -> Option<Self> {
-        let inner = target.item.logs_streamer.clone()?;
+        let inner = Arc::downgrade(target.item.logs_streamer.as_ref()?);
         Some(Self { inner, hooks: hooks.clone(), target: name.to_owned(), plugin: target.plugin, limit })
     }
 
@@ -38,8 +39,9 @@ impl Streamer {
         on_line: OnLine,
     ) -> Result<(), Box<TargetFailure>> {
         let is_given_up = Arc::new(AtomicBool::new(false));
-        let (streamer, is_late) = (Arc::clone(&self.inner), Arc::clone(&is_given_up));
+        let (streamer, is_late) = (self.inner.upgrade(), Arc::clone(&is_given_up));
         let create = async move {
+            let streamer = streamer.ok_or("its plugin has just got another configuration")?;
             let id = session.id.clone();
             let created = streamer.create_session(session, on_line).await;
             // Whoever gave it up has closed the session too, but possibly before it was there.
@@ -57,7 +59,9 @@ impl Streamer {
     }
 
     pub(super) async fn close_session(&self, session_id: &str) -> Result<(), Box<TargetFailure>> {
-        let (streamer, session_id) = (Arc::clone(&self.inner), session_id.to_owned());
+        // One that is gone has no sessions.
+        let Some(streamer) = self.inner.upgrade() else { return Ok(()) };
+        let session_id = session_id.to_owned();
         let close = async move { streamer.close_session(&session_id).await };
         self.hooks.call_target(self.call("close_session"), move || Box::pin(close)).await
     }

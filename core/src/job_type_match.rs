@@ -1,8 +1,20 @@
-//! Which job type is meant: an exact one, the latest, or the latest that fits a pattern.
+//! Which job type a job manifest means: an exact one, the latest, or the latest that fits a pattern.
+//!
+//! ```
+//! use racetrack_core::job_type_match;
+//!
+//! let available = ["python3:2.5.9", "python3:2.6.1", "python3:2.6.12", "python3:3.0.0", "rust:1.0.0"];
+//! let resolve = |wanted| job_type_match::resolve(wanted, available);
+//! assert_eq!(resolve("python3:2.6.1")?, "python3:2.6.1");
+//! assert_eq!(resolve("python3:2.6.*")?, "python3:2.6.12");
+//! assert_eq!(resolve("python3:latest")?, "python3:3.0.0");
+//! assert!(resolve("go:latest").is_err());
+//! # Ok::<(), job_type_match::JobTypeError>(())
+//! ```
 
-use racetrack_core::Version;
+use crate::Version;
 
-/// Why no job type is meant.
+/// Why no job type is meant. The texts list the job types there are.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JobTypeError {
     /// The text has no colon, or several.
@@ -39,7 +51,15 @@ pub enum JobTypeError {
 
 /// The job type that `wanted` means, of those there are: `python3:2.4.0`, `python3:latest` or `python3:2.*`.
 ///
-/// Labelled versions count; a version of another form than `X.Y.Z[label]` is found by its exact name only.
+/// A `*` stands for one or more characters; a pattern may have a label, as in `python3:2.*-slim`. Labelled versions count;
+/// a version of another form than `X.Y.Z[label]` is found by its exact name only.
+///
+/// ```
+/// use racetrack_core::job_type_match::{JobTypeError, resolve};
+///
+/// assert_eq!(resolve("go:latest", ["go:1.9.0", "go:1.10.0"]), Ok("go:1.10.0"));
+/// assert!(matches!(resolve("go", ["go:1.9.0"]), Err(JobTypeError::Form(_))));
+/// ```
 ///
 /// # Errors
 /// [`JobTypeError`], with the texts that the original platform's users know.

@@ -1,0 +1,157 @@
+//! The configurations of plugins, read and written while lifecycle runs.
+//!
+//! A configuration is for every version of its plugin. What was written goes before the plugin's section of the
+//! configuration file, now and after a restart, until an empty text is written.
+
+mod kept;
+
+use std::io;
+
+use racetrack_core::catalogue::CatalogueError;
+use racetrack_core::error::chain;
+use racetrack_service::ApiError;
+use racetrack_service::hooks::{Replacement, ReplacementError};
+use serde_yaml::Value;
+use tokio::sync::Mutex;
+use tokio::task::{JoinError, spawn_blocking};
+
+pub(crate) use self::kept::KeptConfigs;
+use crate::App;
+use crate::offers::Offers;
+
+/// The longest configuration that is taken, in bytes.
+const MAX_LENGTH: usize = 1 << 20;
+
+/// The configurations that are kept, and whose turn it is to write.
+#[derive(Debug)]
+pub(crate) struct PluginConfigs {
+    pub(crate) kept: KeptConfigs,
+    turn: Mutex<()>,
+}
+
+/// Why a plugin has no other configuration now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PluginConfigError {
+    #[error("the configuration of plugin `{plugin}` is longer than {MAX_LENGTH} bytes")]
+    TooLong { plugin: String },
+    #[error("the configuration of plugin `{plugin}` is no YAML")]
+    Yaml {
+        plugin: String,
+        #[source]
+        source: serde_yaml::Error,
+    },
+    #[error(transparent)]
+    Plugin(#[from] ReplacementError),
+    #[error("what plugins would offer with this configuration of `{plugin}` is refused")]
+    Offers {
+        plugin: String,
+        #[source]
+        source: Box<CatalogueError>,
+    },
+    #[error("cannot access the configuration kept for plugin `{plugin}`")]
+    Kept {
+        plugin: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the section of plugin `{plugin}` in the configuration file cannot be shown as YAML")]
+    Section {
+        plugin: String,
+        #[source]
+        source: serde_yaml::Error,
+    },
+    #[error("a task that reads or writes the configuration of a plugin ended")]
+    Task(#[source] JoinError),
+}
+
+impl PluginConfigs {
+    pub(crate) fn new(kept: KeptConfigs) -> Self {
+        Self { kept, turn: Mutex::default() }
+    }
+}
+
+/// The configuration of a plugin: what was written, else its section of the configuration file, else nothing.
+///
+/// # Errors
+/// When what was written cannot be read.
+pub(crate) async fn read(app: &App, plugin: &str) -> Result<String, PluginConfigError> {
+    let section = app.service.hooks.section(plugin).filter(|section| !section.is_null());
+    let kept = with_kept(app, plugin, KeptConfigs::text).await?;
+    match (kept, section) {
+        (Some(text), _) => Ok(text),
+        (None, Some(section)) => serde_yaml::to_string(section)
+            .map_err(|source| PluginConfigError::Section { plugin: plugin.to_owned(), source }),
+        (None, None) => Ok(String::new()),
+    }
+}
+
+/// Gives a plugin another configuration, and keeps it for later starts. An empty text goes back to the plugin's section of
+/// the configuration file. When that fails, the plugin that is there goes on as it is.
+///
+/// One is written at a time, and to its end, also when whoever asked goes away.
+///
+/// # Errors
+/// What is wrong with the configuration, or that it cannot be kept.
+pub(crate) async fn write(app: &App, plugin: &str, text: String) -> Result<(), PluginConfigError> {
+    let (app, plugin) = (app.clone(), plugin.to_owned());
+    let writing = tokio::spawn(async move { write_in_turn(&app, &plugin, text).await });
+    writing.await.map_err(PluginConfigError::Task)?
+}
+
+async fn write_in_turn(app: &App, plugin: &str, text: String) -> Result<(), PluginConfigError> {
+    let _turn = app.plugin_configs.turn.lock().await;
+    let config = config_of(app, plugin, &text)?;
+    let (replacement, offers) = prepare(app, plugin, config).await?;
+    // Kept first: what is in force and would be gone after a restart is worse than a failure that changes nothing.
+    with_kept(app, plugin, move |kept, plugin| {
+        if text.trim().is_empty() { kept.forget(plugin) } else { kept.keep(plugin, &text) }
+    })
+    .await?;
+    app.replace_plugins(replacement, offers);
+    Ok(())
+}
+
+fn config_of(app: &App, plugin: &str, text: &str) -> Result<Value, PluginConfigError> {
+    if text.len() > MAX_LENGTH {
+        return Err(PluginConfigError::TooLong { plugin: plugin.to_owned() });
+    }
+    if text.trim().is_empty() {
+        return Ok(app.service.hooks.section(plugin).cloned().unwrap_or_default());
+    }
+    kept::parse(text).map_err(|source| PluginConfigError::Yaml { plugin: plugin.to_owned(), source })
+}
+
+/// Makes the plugin and asks what it would offer beside the others.
+async fn prepare(app: &App, plugin: &str, config: Value) -> Result<(Replacement, Offers), PluginConfigError> {
+    let replacement = app.service.hooks.prepare(plugin, config).await?;
+    let offers = app.offers().renewed(replacement.hooks(), plugin).await;
+    let refused = |source| PluginConfigError::Offers { plugin: plugin.to_owned(), source: Box::new(source) };
+    Ok((replacement, offers.map_err(refused)?))
+}
+
+/// Reads or writes files, where that keeps no request waiting.
+async fn with_kept<T: Send + 'static>(
+    app: &App,
+    plugin: &str,
+    access: impl FnOnce(&KeptConfigs, &str) -> io::Result<T> + Send + 'static,
+) -> Result<T, PluginConfigError> {
+    let (kept, plugin) = (app.plugin_configs.kept.clone(), plugin.to_owned());
+    let accessed = spawn_blocking(move || {
+        access(&kept, &plugin).map_err(|source| PluginConfigError::Kept { plugin, source })
+    });
+    accessed.await.map_err(PluginConfigError::Task)?
+}
+
+impl From<PluginConfigError> for ApiError {
+    fn from(error: PluginConfigError) -> Self {
+        match error {
+            PluginConfigError::TooLong { .. }
+            | PluginConfigError::Yaml { .. }
+            | PluginConfigError::Plugin(_)
+            | PluginConfigError::Offers { .. } => Self::invalid(chain(&error)),
+            PluginConfigError::Kept { .. }
+            | PluginConfigError::Section { .. }
+            | PluginConfigError::Task(_) => Self::internal(error),
+        }
+    }
+}
