@@ -9,16 +9,29 @@ use racetrack_tests::StagedPlatform;
 use racetrack_tests::staged_platform::wait_until;
 use serde_json::{Value, json};
 
-/// The stages at which a deployment waits for something, and whether its job is up in the end although lifecycle ended
-/// there.
-const STAGES: [(&str, bool); 4] = [("build", false), ("listen", true), ("ready", true), ("hooks", true)];
+/// A stage at which a deployment waits for something.
+struct Stage {
+    /// The gate that it waits at.
+    gate: &'static str,
+    /// Whether a job that was not there before is up in the end, although lifecycle ended at this stage.
+    first_comes_up: bool,
+    /// Whether a job that takes the place of another is. Before it is known to answer, the other one stays.
+    next_comes_up: bool,
+}
+
+const STAGES: [Stage; 4] = [
+    Stage { gate: "build", first_comes_up: false, next_comes_up: false },
+    Stage { gate: "listen", first_comes_up: true, next_comes_up: false },
+    Stage { gate: "ready", first_comes_up: true, next_comes_up: false },
+    Stage { gate: "hooks", first_comes_up: true, next_comes_up: true },
+];
 
 #[test]
 fn nothing_is_lost_or_left_behind_when_something_is_killed() {
     let mut platform = StagedPlatform::start("crashes");
-    for (stage, comes_up) in STAGES {
-        lifecycle_dies_during_a_first_deployment(&mut platform, stage, comes_up);
-        lifecycle_dies_during_a_forced_redeployment(&mut platform, stage, comes_up);
+    for Stage { gate, first_comes_up, next_comes_up } in STAGES {
+        lifecycle_dies_during_a_first_deployment(&mut platform, gate, first_comes_up);
+        lifecycle_dies_during_a_forced_redeployment(&mut platform, gate, next_comes_up);
     }
     image_builder_dies_during_a_build(&mut platform);
     a_job_dies(&platform);

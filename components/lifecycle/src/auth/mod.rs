@@ -1,7 +1,7 @@
 //! Who calls, and what they may do.
 //!
-//! A request shows a token: a [JSON Web Token](json_web_token) signed with the [key](auth_key) of this lifecycle. The
-//! token names a subject; the store knows whether it is still good and what the subject may do. [`Authenticator`] makes a
+//! A request shows a token: a JSON Web Token signed with the key of this lifecycle. The token names a subject; the store
+//! knows whether it is still good and what the subject may do. `Authenticator` makes a
 //! [`Caller`] of it. [`Access`] is what each route asks of its caller, said where the route is listed. Calls of jobs
 //! follow a rule of their own, in `call`.
 
