@@ -68,6 +68,11 @@ impl RunningComponent {
         self.address
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it as `kill -9` does, and waits until it is gone.
     pub fn kill(mut self) {
         self.child.kill().expect("it can be killed");

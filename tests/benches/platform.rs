@@ -1,0 +1,352 @@
+//! What the platform costs: requests, start, memory, calls of jobs and deployments.
+//!
+//! `cargo bench -p racetrack-tests --bench platform` builds the default declaration in its release profile, starts it in a
+//! folder of its own, and prints a table. Loads are made by one thread per connection of this process, on the same
+//! machine. The figures of calls are taken side by side: the job itself and the job behind lifecycle, in turns.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use racetrack_core::{Job, JobStatus};
+use racetrack_store::{DatabaseUrl, Store};
+use racetrack_tests::staged_platform::wait_until;
+use racetrack_tests::{Finished, RunningComponent, Sandbox, checkout};
+use serde_json::{Value, json};
+
+/// How long each load lasts.
+const LOAD: Duration = Duration::from_secs(3);
+
+fn main() {
+    // `cargo nextest` and `cargo test` ask benches for their tests.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let _ = Finished::run(
+        std::process::Command::new(env!("CARGO")).args(["xtask", "build"]).current_dir(checkout()),
+    )
+    .succeeded();
+    println!("{:<58} {:>14} {:>12}", "what", "measured", "bar");
+    for (jobs, bar) in [(100, "≥ 1500"), (1000, "≥ 150")] {
+        listing(jobs, bar);
+    }
+    let sandbox = Sandbox::new("bench-platform");
+    starting(&sandbox);
+    let platform = Platform::start(&sandbox);
+    idle(&platform);
+    deploying(&platform);
+    calling(&platform);
+    many_deployments(&platform);
+}
+
+struct Platform {
+    lifecycle: RunningComponent,
+    _image_builder: RunningComponent,
+}
+
+impl Platform {
+    fn start(sandbox: &Sandbox) -> Self {
+        let builder_address = free_address();
+        sandbox.write(
+            "lifecycle.yaml",
+            &format!(
+                "auth-required: false\ncomponent-auth-token: t0ken\nlog-level: warn\n\
+                     image-builder-url: http://{builder_address}\n"
+            ),
+        );
+        let lifecycle = RunningComponent::start(&binary("lifecycle"), &sandbox.path("lifecycle.yaml"));
+        let url = format!("http://{}", lifecycle.address());
+        sandbox.write("image-builder.yaml", &format!("component-auth-token: t0ken\nlifecycle-url: {url}\n"));
+        let config = sandbox.path("image-builder.yaml");
+        let image_builder = RunningComponent::start_at(builder_address, &binary("image-builder"), &config);
+        Self { lifecycle, _image_builder: image_builder }
+    }
+
+    /// Deploys a job, and waits until it is up.
+    fn deploy(&self, request: &Value) -> Value {
+        let (status, body) = self.lifecycle.post("/api/v1/deploy", request);
+        assert_eq!(status, 200, "{body}");
+        let id = body["id"].as_str().expect("a text").to_owned();
+        wait_until("the deployment is over", || {
+            let (_, record) = self.lifecycle.get(&format!("/api/v1/deploy/{id}"));
+            (record["status"] != "in_progress").then_some(record)
+        })
+    }
+}
+
+fn listing(jobs: usize, bar: &str) {
+    let sandbox = Sandbox::new(&format!("bench-listing-{jobs}"));
+    fill(&sandbox, jobs);
+    sandbox.write("lifecycle.yaml", "auth-required: false\nlog-level: warn\nmonitor-interval: 10s\n");
+    let lifecycle = RunningComponent::start(&binary("lifecycle"), &sandbox.path("lifecycle.yaml"));
+    let mut client = Client::connect(lifecycle.address());
+    let size = client.get("/api/v1/job");
+    for _ in 0..3 {
+        let load = load(&[lifecycle.address()], "/api/v1/job", 1);
+        show(
+            &format!("GET /job, {jobs} jobs ({size} bytes), 1 connection"),
+            &format!("{:.0}/s", load.rate()),
+            bar,
+        );
+    }
+    let load = load(&[lifecycle.address()], "/api/v1/job", 8);
+    show(&format!("GET /job, {jobs} jobs, 8 connections"), &format!("{:.0}/s", load.rate()), "");
+}
+
+/// Puts jobs into the database, each as large as a usual one.
+fn fill(sandbox: &Sandbox, jobs: usize) {
+    let folder = sandbox.path(".racetrack-run/lifecycle");
+    fs_err::create_dir_all(&folder).expect("a folder can be made");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let url = DatabaseUrl::file(&folder.join("lifecycle.sqlite"));
+        let store = Store::open(&url).await.expect("opens");
+        for number in 0..jobs {
+            let mut job = Job::new(&format!("job-{number:04}"), "0.0.1", JobStatus::Running, 1_700_000_000);
+            job.manifest_yaml = Some(format!(
+                "name: job-{number:04}\nowner_email: sample@example.com\nversion: 0.0.1\njobtype: python3:latest\n\
+                 git:\n  remote: https://github.com/TheRacetrack/racetrack\n  directory: sample/python-class\n\
+                 jobtype_extra:\n  requirements_path: requirements.txt\n  entrypoint_path: adder.py\n\
+                 resources:\n  memory_max: 1Gi\n  cpu_max: 1000m\n"
+            ));
+            job.pub_url = Some(format!("http://127.0.0.1:7202/pub/job/job-{number:04}/0.0.1"));
+            job.infrastructure_target = Some("elsewhere".to_owned());
+            job.job_type_version = Some("python3:1.0.0".to_owned());
+            job.image_tag = Some("2021-08-12T094058".to_owned());
+            job.deployed_by = Some("admin".to_owned());
+            store.save_job(&job, &["image".to_owned()]).await.expect("is saved");
+        }
+        store.close().await;
+    });
+}
+
+/// From the start of the process to the first answer of `/ready`.
+fn starting(sandbox: &Sandbox) {
+    sandbox.write("start.yaml", "auth-required: false\nlog-level: warn\n");
+    let mut times = Vec::new();
+    for _ in 0..11 {
+        let address = free_address();
+        let started = Instant::now();
+        let mut child = std::process::Command::new(binary("lifecycle"))
+            .args(["--http-address", &address.to_string(), "--config"])
+            .arg(sandbox.path("start.yaml"))
+            .current_dir(sandbox.path("."))
+            .spawn()
+            .expect("lifecycle can be started");
+        let is_ready =
+            || Client::try_connect(address).is_some_and(|mut client| client.status("/ready") == 200);
+        while !is_ready() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        times.push(started.elapsed());
+        child.kill().expect("it can be killed");
+        child.wait().expect("it can be waited for");
+    }
+    // The first start makes the database.
+    show("first start of lifecycle until /ready", &milliseconds(times[0]), "");
+    times.remove(0);
+    show("start of lifecycle until /ready, median of 10", &milliseconds(median(&mut times)), "≤ 50 ms");
+}
+
+fn idle(platform: &Platform) {
+    std::thread::sleep(Duration::from_secs(2));
+    let status =
+        fs_err::read_to_string(format!("/proc/{}/status", platform.lifecycle.id())).expect("there is /proc");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("has a line about memory");
+    let kib: f64 = line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number");
+    show("resident memory of idle lifecycle", &format!("{:.1} MiB", kib / 1024.0), "≤ 25 MiB");
+}
+
+fn deploying(platform: &Platform) {
+    let request = deployment("python-adder", "0.0.1");
+    let cold = Instant::now();
+    expect_done(&platform.deploy(&request));
+    show("first deployment of the python adder", &milliseconds(cold.elapsed()), "");
+    let mut times: Vec<_> = (0..5)
+        .map(|_| {
+            let warm = Instant::now();
+            expect_done(&platform.deploy(&request));
+            warm.elapsed()
+        })
+        .collect();
+    show("warm deployment of the python adder, median of 5", &milliseconds(median(&mut times)), "≤ 2 s");
+}
+
+fn calling(platform: &Platform) {
+    let (_, job) = platform.lifecycle.get("/api/v1/job/python-adder/latest");
+    let direct: SocketAddr =
+        job["internal_name"].as_str().and_then(|name| name.parse().ok()).expect("an address");
+    let path = "/pub/job/python-adder/0.0.1/live";
+    compare("python job", direct, platform.lifecycle.address(), path);
+    let request = deployment("rust-adder", "0.0.1");
+    expect_done(&platform.deploy(&request));
+    let (_, job) = platform.lifecycle.get("/api/v1/job/rust-adder/latest");
+    let direct: SocketAddr =
+        job["internal_name"].as_str().and_then(|name| name.parse().ok()).expect("an address");
+    compare("rust job", direct, platform.lifecycle.address(), "/pub/job/rust-adder/0.0.1/live");
+}
+
+fn compare(what: &str, direct: SocketAddr, proxy: SocketAddr, path: &str) {
+    for connections in [1, 8] {
+        let (mut ratios, mut added) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let own = load(&[direct], path, connections);
+            let behind = load(&[proxy], path, connections);
+            ratios.push(behind.rate() / own.rate());
+            added.push(behind.median().saturating_sub(own.median()));
+        }
+        ratios.sort_by(f64::total_cmp);
+        let (ratio_bar, added_bar) = if connections == 1 { ("", "≤ 0.3 ms") } else { ("≥ 80 %", "") };
+        let label = format!("{what} behind lifecycle, {connections} connections");
+        show(&format!("{label}: throughput"), &format!("{:.0} %", ratios[1] * 100.0), ratio_bar);
+        show(&format!("{label}: added at p50"), &milliseconds(median(&mut added)), added_bar);
+    }
+}
+
+fn many_deployments(platform: &Platform) {
+    let started = Instant::now();
+    let records = std::thread::scope(|scope| {
+        let deploy = |number: usize| {
+            scope.spawn(move || platform.deploy(&deployment("python-adder", &format!("1.0.{number}"))))
+        };
+        let threads: Vec<_> = (0..50).map(deploy).collect();
+        threads.into_iter().map(|thread| thread.join().expect("does not panic")).collect::<Vec<_>>()
+    });
+    let done = records.iter().filter(|record| record["status"] == "done").count();
+    show("50 deployments at once: done", &done.to_string(), "50");
+    show("50 deployments at once: time", &milliseconds(started.elapsed()), "");
+    let (_, jobs) = platform.lifecycle.get("/api/v1/job");
+    for job in jobs.as_array().into_iter().flatten() {
+        let (name, version) =
+            (job["name"].as_str().unwrap_or_default(), job["version"].as_str().unwrap_or_default());
+        assert_eq!(platform.lifecycle.delete(&format!("/api/v1/job/{name}/{version}")).0, 200);
+    }
+}
+
+/// What is posted to deploy a sample.
+fn deployment(sample: &str, version: &str) -> Value {
+    let folder = checkout().join("samples").join(sample);
+    let text = fs_err::read_to_string(folder.join("job.yaml")).expect("the sample is there");
+    let packed = std::process::Command::new("tar")
+        .args(["-cz", "."])
+        .current_dir(folder)
+        .output()
+        .expect("there is tar");
+    let mut manifest: Value = serde_yaml::from_str(&text).expect("a manifest");
+    manifest["version"] = version.into();
+    json!({"manifest": manifest, "build_context": BASE64_STANDARD.encode(packed.stdout), "force": true})
+}
+
+fn expect_done(record: &Value) {
+    assert_eq!(record["status"], "done", "{record}");
+}
+
+/// How long requests took under a load.
+struct Load(Vec<Duration>, Duration);
+
+impl Load {
+    fn rate(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "far fewer requests than a float is exact for")]
+        let count = self.0.len() as f64;
+        count / self.1.as_secs_f64()
+    }
+
+    fn median(&self) -> Duration {
+        self.0[self.0.len() / 2]
+    }
+}
+
+/// Sends requests over some connections, each waiting for its answer.
+fn load(addresses: &[SocketAddr], path: &str, connections: usize) -> Load {
+    let started = Instant::now();
+    let mut times: Vec<_> = std::thread::scope(|scope| {
+        let one = |number: usize| {
+            let address = addresses[number % addresses.len()];
+            scope.spawn(move || {
+                let mut client = Client::connect(address);
+                let mut times = Vec::new();
+                while started.elapsed() < LOAD {
+                    let asked = Instant::now();
+                    client.get(path);
+                    times.push(asked.elapsed());
+                }
+                times
+            })
+        };
+        let threads: Vec<_> = (0..connections).map(one).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("does not panic")).collect()
+    });
+    let elapsed = started.elapsed();
+    times.sort_unstable();
+    Load(times, elapsed)
+}
+
+/// A connection that stays open.
+struct Client {
+    stream: BufReader<TcpStream>,
+    address: SocketAddr,
+    body: Vec<u8>,
+}
+
+impl Client {
+    fn connect(address: SocketAddr) -> Self {
+        Self::try_connect(address).expect("somebody listens")
+    }
+
+    fn try_connect(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_nodelay(true).ok()?;
+        Some(Self { stream: BufReader::with_capacity(1 << 18, stream), address, body: Vec::new() })
+    }
+
+    /// The size of the answer, which must be a success.
+    fn get(&mut self, path: &str) -> usize {
+        assert_eq!(self.status(path), 200, "{path}");
+        self.body.len()
+    }
+
+    fn status(&mut self, path: &str) -> u16 {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
+        self.stream.get_mut().write_all(request.as_bytes()).expect("the connection is open");
+        let (mut line, mut status, mut length) = (String::new(), 0, 0);
+        while line != "\r\n" {
+            line.clear();
+            assert_ne!(self.stream.read_line(&mut line).expect("an answer"), 0, "the connection was closed");
+            if let Some(rest) = line.strip_prefix("HTTP/1.1 ") {
+                status = rest[..3].parse().expect("a status");
+            }
+            let lower = line.to_ascii_lowercase();
+            if let Some(rest) = lower.strip_prefix("content-length:") {
+                length = rest.trim().parse().expect("a length");
+            }
+        }
+        self.body.resize(length, 0);
+        self.stream.read_exact(&mut self.body).expect("a body");
+        status
+    }
+}
+
+fn binary(component: &str) -> std::path::PathBuf {
+    checkout().join("dist").join(component)
+}
+
+fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    listener.local_addr().expect("a listener has an address")
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1000.0)
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what a benchmark is for")]
+fn show(what: &str, measured: &str, bar: &str) {
+    println!("{what:<58} {measured:>14} {bar:>12}");
+}
