@@ -52,7 +52,7 @@ impl Platform {
         sandbox.write(
             "lifecycle.yaml",
             &format!(
-                "auth-required: false\ncomponent-auth-token: t0ken\nlog-level: warn\n\
+                "auth-required: false\ncomponent-auth-token: t0ken\nlog-level: 'warn,racetrack_service::server=info'\n\
                      image-builder-url: http://{builder_address}\n"
             ),
         );
@@ -79,7 +79,10 @@ impl Platform {
 fn listing(jobs: usize, bar: &str) {
     let sandbox = Sandbox::new(&format!("bench-listing-{jobs}"));
     fill(&sandbox, jobs);
-    sandbox.write("lifecycle.yaml", "auth-required: false\nlog-level: warn\nmonitor-interval: 10s\n");
+    sandbox.write(
+        "lifecycle.yaml",
+        "auth-required: false\nlog-level: 'warn,racetrack_service::server=info'\nmonitor-interval: 10s\n",
+    );
     let lifecycle = RunningComponent::start(&binary("lifecycle"), &sandbox.path("lifecycle.yaml"));
     let mut client = Client::connect(lifecycle.address());
     let size = client.get("/api/v1/job");
@@ -124,7 +127,7 @@ fn fill(sandbox: &Sandbox, jobs: usize) {
 
 /// From the start of the process to the first answer of `/ready`.
 fn starting(sandbox: &Sandbox) {
-    sandbox.write("start.yaml", "auth-required: false\nlog-level: warn\n");
+    sandbox.write("start.yaml", "auth-required: false\nlog-level: error\n");
     let mut times = Vec::new();
     for _ in 0..11 {
         let address = free_address();
