@@ -1,6 +1,7 @@
 //! Commands that ran to their end.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 
 /// The outcome of a command.
 #[derive(Debug)]
@@ -17,10 +18,18 @@ pub struct Finished {
 impl Finished {
     /// Runs a command to its end, with no terminal and no input.
     pub fn run(command: &mut Command) -> Self {
-        let shown = format!("{command:?}");
-        let output = command.stdin(std::process::Stdio::null()).output().expect("the command can be started");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr), shown }
+        let output = command.stdin(Stdio::null()).output().expect("the command can be started");
+        Self::new(command, &output)
+    }
+
+    /// Runs a command to its end, with no terminal and with this input.
+    pub fn run_with_input(command: &mut Command, input: &str) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command can be started");
+        let mut stdin = child.stdin.take().expect("standard input is piped");
+        stdin.write_all(input.as_bytes()).expect("the command reads its input");
+        drop(stdin);
+        Self::new(command, &child.wait_with_output().expect("the command ends"))
     }
 
     /// The same outcome, which must be a success.
@@ -43,6 +52,16 @@ impl Finished {
         // xtask writes `Compiling component …`; cargo writes `Compiling name v1.2.3 …`.
         let of_cargo = lines.filter(|rest| rest.split(' ').nth(1).is_some_and(is_version));
         of_cargo.filter_map(|rest| rest.split(' ').next()).collect()
+    }
+
+    fn new(command: &Command, output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+            shown: format!("{command:?}"),
+        }
     }
 }
 

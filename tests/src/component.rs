@@ -1,12 +1,13 @@
 //! A component that runs on a port of its own.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// How long a component may take to say that it listens, or to end.
@@ -16,6 +17,9 @@ const LIMIT: Duration = Duration::from_mins(1);
 pub struct RunningComponent {
     address: SocketAddr,
     child: Child,
+    log: Arc<Mutex<String>>,
+    /// Hears where it listens, and is closed at the end of the log.
+    events: Mutex<mpsc::Receiver<SocketAddr>>,
 }
 
 impl RunningComponent {
@@ -24,7 +28,7 @@ impl RunningComponent {
     /// # Panics
     /// When it ends instead; the panic shows its log.
     pub fn start(binary: &Path, config: &Path) -> Self {
-        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), binary, config)
+        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), binary, config)
     }
 
     /// Like [`start`](Self::start), at an address: that of one that ended, for example.
@@ -34,33 +38,26 @@ impl RunningComponent {
     pub fn start_at(address: SocketAddr, binary: &Path, config: &Path) -> Self {
         let mut command = Command::new(binary);
         command.args(["serve", "--http-address", &address.to_string(), "--log-format", "json", "--config"]);
-        command.arg(config);
         // What a component keeps by default is relative to its working folder.
-        command.current_dir(config.parent().expect("a file is in a folder"));
-        let child = command.stderr(Stdio::piped()).spawn().expect("the component can be started");
-        let mut running = Self { address: SocketAddr::from(([0; 4], 0)), child };
-        let log = BufReader::new(running.child.stderr.take().expect("standard error is piped"));
-        let (sender, receiver) = mpsc::channel();
-        // Reads to the end, so that the component never blocks on a full pipe.
-        std::thread::spawn(move || {
-            for line in log.lines().map_while(Result::ok) {
-                // The receiver is gone once the address is known.
-                let _ = sender.send(line);
-            }
-        });
-        let mut seen = Vec::new();
-        loop {
-            match receiver.recv_timeout(LIMIT) {
-                Ok(line) => match listening_address(&line) {
-                    Some(address) => {
-                        running.address = address;
-                        return running;
-                    }
-                    None => seen.push(line),
-                },
-                Err(error) => panic!("{} does not listen, {error}:\n{}", binary.display(), seen.join("\n")),
-            }
+        command.arg(config).current_dir(config.parent().expect("a file is in a folder"));
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the component can be started");
+        let log = Arc::new(Mutex::new(String::new()));
+        let (listens, events) = mpsc::channel();
+        let output = child.stderr.take().expect("standard error is piped");
+        let sink = Arc::clone(&log);
+        std::thread::spawn(move || keep_log(output, &sink, &listens));
+        let heard = events.recv_timeout(LIMIT);
+        let mut running = Self { address, child, log, events: Mutex::new(events) };
+        match heard {
+            Ok(address) => running.address = address,
+            Err(error) => panic!("{} does not listen, {error}:\n{}", binary.display(), running.log()),
         }
+        running
+    }
+
+    /// What it has logged, a JSON object per line.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("not poisoned").clone()
     }
 
     /// Where it listens.
@@ -90,13 +87,22 @@ impl RunningComponent {
         let request = agent().post(format!("http://{}{path}", self.address));
         answer(request.send_json(body).expect("the component answers"))
     }
-}
 
-impl RunningComponent {
     /// The answer to a `DELETE`: status and body.
     pub fn delete(&self, path: &str) -> (u16, Value) {
         let request = agent().delete(format!("http://{}{path}", self.address));
         answer(request.call().expect("the component answers"))
+    }
+
+    /// Sends SIGTERM, waits for the end, and gives all that it has logged.
+    pub fn stop(mut self) -> (ExitStatus, String) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a process has a number"), Signal::TERM).expect("it runs");
+        let status = self.child.wait().expect("it is a child of this process");
+        let events = self.events.get_mut().expect("not poisoned");
+        let at_end = events.recv_timeout(LIMIT).expect_err("it listens once");
+        assert_eq!(at_end, mpsc::RecvTimeoutError::Disconnected, "something else holds on to its log");
+        (status, self.log())
     }
 }
 
@@ -105,6 +111,23 @@ impl Drop for RunningComponent {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// An address of this machine that nobody listens at now.
+pub fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+    listener.local_addr().expect("a listener has an address")
+}
+
+/// Reads to the end, so that the component never blocks on a full pipe.
+fn keep_log(output: ChildStderr, log: &Mutex<String>, listens: &mpsc::Sender<SocketAddr>) {
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        log.lock().expect("not poisoned").extend([line.as_str(), "\n"]);
+        if let Some(address) = listening_address(&line) {
+            // Nobody waits any more when that took too long.
+            let _ = listens.send(address);
+        }
     }
 }
 

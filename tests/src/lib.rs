@@ -1,9 +1,12 @@
 //! What the whole-system tests are made of: a sandbox that builds a declaration with the commands that users type,
-//! plugins that record when their hooks are called, and components that run on ports of their own.
+//! plugins that record when their hooks are called, components that run on ports of their own, and the client that users
+//! install.
 
 pub mod collector;
 pub mod command;
 pub mod component;
+pub mod installed_client;
+pub mod platform;
 pub mod recording_plugin;
 pub mod sandbox;
 pub mod staged_platform;
@@ -11,6 +14,8 @@ pub mod staged_platform;
 pub use collector::Collector;
 pub use command::Finished;
 pub use component::RunningComponent;
+pub use installed_client::InstalledClient;
+pub use platform::{Platform, PlatformSettings};
 pub use recording_plugin::RecordingPlugin;
 pub use sandbox::{Sandbox, checkout};
 pub use staged_platform::StagedPlatform;

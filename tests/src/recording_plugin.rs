@@ -101,7 +101,19 @@ const HOOKS: &[(&str, &str)] = &[
     (
         "post_job_deploy",
         "    async fn post_job_deploy(&self, _: PostJobDeploy<'_>) -> HookResult {
-        self.report(\"post_job_deploy\")
+        self.report(\"post_job_deploy\")?;
+        match self.config.post_job_deploy.as_deref() {
+            Some(\"panic\") => panic!(\"asked to panic\"),
+            Some(\"hang\") => std::future::pending().await,
+            Some(\"fail\") => Err(\"asked to fail\".into()),
+            _ => Ok(()),
+        }
+    }\n",
+    ),
+    (
+        "post_job_delete",
+        "    async fn post_job_delete(&self, _: PostJobDelete<'_>) -> HookResult {
+        self.report(\"post_job_delete\")
     }\n",
     ),
     (
@@ -126,7 +138,7 @@ use std::net::TcpStream;
 
 use racetrack_core::{
     EnvVars, FromContext, HookResult, ImageDefinition, InfrastructureTargets, JobType, JobTypes, Plugin,
-    PluginContext, PluginError, PostJobDeploy, RunAction,
+    PluginContext, PluginError, PostJobDelete, PostJobDeploy, RunAction,
 };
 use serde_json::Value;
 
@@ -142,6 +154,8 @@ pub struct Recording {
 struct Config {
     collector: String,
     component: String,
+    /// What it does besides reporting: `fail`, `hang` or `panic`.
+    post_job_deploy: Option<String>,
 }
 
 impl FromContext for Recording {

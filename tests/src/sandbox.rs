@@ -28,6 +28,13 @@ impl Sandbox {
         Self { folder }
     }
 
+    /// The sandbox that several tests share: what an earlier one left in it stays.
+    pub fn shared(name: &str) -> Self {
+        let folder = checkout().join("target/system-tests").join(name);
+        fs_err::create_dir_all(&folder).expect("a sandbox can be made");
+        Self { folder }
+    }
+
     /// The path of something in the sandbox.
     pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.folder.join(relative)
@@ -61,13 +68,19 @@ impl Sandbox {
         Finished::run(command.args(arguments))
     }
 
-    /// Writes the plugin's crate to `plugins/<name>-<version>/`, packs it with `racetrack plugin bundle`, and returns
-    /// the path of the bundle, relative to the declaration.
-    pub fn bundle(&self, plugin: &RecordingPlugin) -> String {
+    /// Writes the plugin's crate to `plugins/<name>-<version>/`, and returns that path, relative to the declaration.
+    pub fn write_plugin(&self, plugin: &RecordingPlugin) -> String {
         let folder = format!("plugins/{}-{}", plugin.name, plugin.version);
         for (path, content) in plugin.files() {
             self.write(&format!("{folder}/{path}"), &content);
         }
+        folder
+    }
+
+    /// Writes the plugin's crate, packs it with `racetrack plugin bundle`, and returns the path of the bundle, relative
+    /// to the declaration.
+    pub fn bundle(&self, plugin: &RecordingPlugin) -> String {
+        let folder = self.write_plugin(plugin);
         fs_err::create_dir_all(self.path("bundles")).expect("a folder can be made");
         let (source, out) = (self.path(&folder), self.path("bundles"));
         let arguments = ["plugin", "bundle", &source.to_string_lossy(), "--out", &out.to_string_lossy()];

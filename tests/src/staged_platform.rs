@@ -1,6 +1,6 @@
 //! Lifecycle and image-builder with jobs whose deployment can be stopped at every stage.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
+use crate::component::free_address;
 use crate::{RunningComponent, Sandbox, checkout};
 
 /// How long anything may take that is waited for.
@@ -236,12 +237,6 @@ fn archive() -> Vec<u8> {
     header.set_mode(0o644);
     builder.append_data(&mut header, "README.md", std::io::empty()).expect("is in memory");
     builder.into_inner().expect("is in memory").finish().expect("is in memory")
-}
-
-/// An address that nobody listens at now.
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    listener.local_addr().expect("a listener has an address")
 }
 
 fn copy(from: &Path, to: &Path) {

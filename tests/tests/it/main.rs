@@ -11,4 +11,5 @@ mod first_party;
 mod incremental;
 mod isolation;
 mod order;
+mod platform;
 mod reproducible;
