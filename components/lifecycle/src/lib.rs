@@ -18,6 +18,7 @@ mod infrastructure;
 mod jobs;
 mod monitor;
 mod offers;
+mod origins;
 mod plugin_config;
 pub mod proxy;
 pub mod realtime;

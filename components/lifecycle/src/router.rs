@@ -4,6 +4,7 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::{any, get};
 use racetrack_service::{ApiError, health, http, metrics};
@@ -17,6 +18,7 @@ use crate::endpoints::{
     audit, authorization, deployment, esc, health as own_health, info, job, job_logs, jobs, maintenance,
     permission, plugin, plugin_config, proxy, token, user, users,
 };
+use crate::origins;
 use crate::realtime::change_events;
 use crate::routes::{Route, Routes};
 
@@ -39,7 +41,8 @@ pub fn router(app: App) -> Router {
         .route("/pub/job/{name}/{version}", any(proxy::call))
         .route("/pub/job/{name}/{version}/", any(proxy::call))
         .route("/pub/job/{name}/{version}/{*path}", any(proxy::call));
-    http::complete(root.clone().nest("/lifecycle", root).layer(limit).merge(calls).with_state(app))
+    let root = root.clone().nest("/lifecycle", root).layer(limit);
+    http::complete(root.merge(calls).with_state(app)).layer(from_fn(origins::allow))
 }
 
 async fn change_events(

@@ -46,8 +46,10 @@ async fn method_not_allowed(request: Request) -> ApiError {
 
 /// Runs one request: gives it its id, catches its panic, logs and counts it. Bodies and query strings are never logged:
 /// they may hold secrets.
-async fn observe(request: Request, next: Next) -> Response {
+async fn observe(mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
+    // For whoever tells it in an answer of another shape, or passes it on.
+    request.headers_mut().insert(REQUEST_ID, id.clone());
     let span = tracing::error_span!("request", id = id.to_str().unwrap_or_default());
     let answered = async {
         let started = Instant::now();

@@ -5,6 +5,7 @@ mod authorization;
 mod calls;
 mod escs;
 mod harness;
+mod origins;
 mod permissions;
 mod plugins;
 mod tokens;
