@@ -28,7 +28,7 @@ fn main() {
         std::process::Command::new(env!("CARGO")).args(["xtask", "build"]).current_dir(checkout()),
     )
     .succeeded();
-    println!("{:<58} {:>14} {:>12}", "what", "measured", "bar");
+    show("what", "measured", "bar");
     for (jobs, bar) in [(100, "≥ 1500"), (1000, "≥ 150")] {
         listing(jobs, bar);
     }
