@@ -4,6 +4,8 @@
 //! folder of its own, and prints a table. Loads are made by one thread per connection of this process, on the same
 //! machine. The figures of calls are taken side by side: the job itself and the job behind lifecycle, in turns.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -349,7 +351,6 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1000.0)
 }
 
-#[expect(clippy::print_stdout, reason = "the table is what a benchmark is for")]
 fn show(what: &str, measured: &str, bar: &str) {
     println!("{what:<58} {measured:>14} {bar:>12}");
 }
