@@ -4,11 +4,12 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{any, get};
 use racetrack_service::{ApiError, health, http, metrics};
 use racetrack_store::Scope;
+use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use crate::App;
@@ -21,6 +22,9 @@ use crate::endpoints::{
 use crate::origins;
 use crate::realtime::change_events;
 use crate::routes::{Route, Routes};
+
+/// The largest body that is taken, in bytes, where it is no deployment: the configuration of a plugin may have 1 MiB.
+const MAX_BODY_SIZE: usize = 4 << 20;
 
 /// The routes, answered from `app`.
 pub fn router(app: App) -> Router {
@@ -36,13 +40,19 @@ pub fn router(app: App) -> Router {
         .route("/websocket/events", get(change_events))
         .merge(app.logs.routes())
         .nest("/api/v1", api);
-    let limit = DefaultBodyLimit::max(app.config.max_request_size);
+    let limit = DefaultBodyLimit::max(MAX_BODY_SIZE);
     let calls = Router::new()
         .route("/pub/job/{name}/{version}", any(proxy::call))
         .route("/pub/job/{name}/{version}/", any(proxy::call))
         .route("/pub/job/{name}/{version}/{*path}", any(proxy::call));
     let root = root.clone().nest("/lifecycle", root).layer(limit);
-    http::complete(root.merge(calls).with_state(app)).layer(from_fn(origins::allow))
+    let guard = from_fn_with_state(app.clone(), origins::guard);
+    http::complete(root.merge(calls).with_state(app)).layer(guard)
+}
+
+/// The same routes, for bodies of up to so many bytes.
+fn with_limit((schemas, paths, methods): UtoipaMethodRouter<App>, limit: usize) -> UtoipaMethodRouter<App> {
+    (schemas, paths, methods.layer(DefaultBodyLimit::max(limit)))
 }
 
 async fn change_events(
@@ -66,7 +76,7 @@ fn api(app: &App) -> Routes {
         .add(Open, routes!(info::info))
         .add(Open, routes!(maintenance::get))
         .add(Everywhere(CallAdminApi), routes!(maintenance::put))
-        .add_changing(Authenticated, routes!(deployment::deploy))
+        .add_changing(Authenticated, with_limit(routes!(deployment::deploy), app.config.max_request_size))
         .add(Authenticated, routes!(deployment::list))
         .add(Authenticated, routes!(deployment::get))
         .add(Internal, routes!(deployment::put_phase))

@@ -28,6 +28,13 @@ pub struct JobRecord {
     pub deployment_id: Option<String>,
 }
 
+impl JobRecord {
+    /// A job of which lifecycle knows nothing more.
+    pub fn new(id: &str, job: Job) -> Self {
+        Self { id: id.to_owned(), job, image_names: Vec::new(), is_stale: false, deployment_id: None }
+    }
+}
+
 /// A version that was deleted by somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -53,7 +53,8 @@ fn is_ambiguous(path: &str) -> bool {
 }
 
 impl Store {
-    /// Keeps that a job's owner wants these paths open. New ones are closed; those there already stay as they are.
+    /// Keeps that a job's owner wants these paths open, and no others. New ones are closed; those there already stay as
+    /// they are.
     pub async fn request_public_endpoints(
         &self,
         name: &str,
@@ -65,6 +66,17 @@ impl Store {
                               ON CONFLICT (job_id, endpoint) DO NOTHING";
         let mut transaction = self.begin(ATTEMPT).await?;
         let job_id = job_row::id(&mut transaction, name, version).await?;
+        let wanted: Vec<_> =
+            sqlx::query_scalar::<_, String>("SELECT endpoint FROM public_endpoints WHERE job_id = $1")
+                .bind(job_id.clone())
+                .fetch_all(&mut *transaction)
+                .await
+                .map_err(attempt(ATTEMPT))?;
+        for former in wanted.iter().filter(|former| !endpoints.contains(former)) {
+            let removed = sqlx::query("DELETE FROM public_endpoints WHERE job_id = $1 AND endpoint = $2");
+            let removed = removed.bind(job_id.clone()).bind(text(former)).execute(&mut *transaction);
+            removed.await.map_err(attempt(ATTEMPT))?;
+        }
         for endpoint in endpoints {
             let inserted =
                 sqlx::query(INSERT).bind(job_id.clone()).bind(text(endpoint)).execute(&mut *transaction);

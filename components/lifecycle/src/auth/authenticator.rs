@@ -14,7 +14,7 @@ use racetrack_store::{AccessTable, Store, Subject, SubjectKind, TokenRefusal};
 use super::{AuthKey, Caller, Claims};
 
 /// The headers that tokens are shown in: today's, and two older ones.
-pub(crate) const AUTH_HEADERS: [HeaderName; 3] = [
+pub(crate) static AUTH_HEADERS: [HeaderName; 3] = [
     HeaderName::from_static("x-racetrack-auth"),
     HeaderName::from_static("x-racetrack-user-auth"),
     HeaderName::from_static("x-racetrack-esc-auth"),
@@ -43,8 +43,7 @@ impl Authenticator {
         self.is_required
     }
 
-    /// Whoever sent a request with these headers. When nobody is asked, who shows a good token still is who it says, but
-    /// may do everything.
+    /// Whoever sent a request to the API with these headers.
     ///
     /// # Errors
     /// 401 with the reason, when there is no token or it is not good.
@@ -53,10 +52,30 @@ impl Authenticator {
         headers: &HeaderMap,
         access: &Arc<AccessTable>,
     ) -> Result<Caller, ApiError> {
+        self.caller_who_shows(token_in_header(headers).map(Cow::Borrowed), access)
+    }
+
+    /// Like [`authenticate`](Self::authenticate), for the call of a job: browsers may show the token in a cookie too.
+    ///
+    /// The API takes no cookies. Pages of jobs are of the same origin, and could do there whatever their reader may.
+    pub(crate) fn authenticate_call(
+        &self,
+        headers: &HeaderMap,
+        access: &Arc<AccessTable>,
+    ) -> Result<Caller, ApiError> {
+        let token = token_in_header(headers).map(Cow::Borrowed);
+        self.caller_who_shows(token.or_else(|| token_in_cookie(headers).map(Cow::Owned)), access)
+    }
+
+    fn caller_who_shows(
+        &self,
+        token: Option<Cow<'_, str>>,
+        access: &Arc<AccessTable>,
+    ) -> Result<Caller, ApiError> {
         if !self.is_required {
             return Ok(Caller::anybody());
         }
-        let Some(token) = shown_token(headers) else {
+        let Some(token) = token else {
             let message = "Unauthenticated: no token is shown in the header X-Racetrack-Auth";
             return Err(ApiError::unauthorized(message));
         };
@@ -118,17 +137,19 @@ pub(crate) fn seconds_since_1970() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// The token in a header, or in the cookie of the same name as browsers have it.
-pub(crate) fn shown_token(headers: &HeaderMap) -> Option<Cow<'_, str>> {
-    let in_header = AUTH_HEADERS.iter().find_map(|name| headers.get(name)?.to_str().ok());
-    if let Some(token) = in_header.map(str::trim).filter(|token| !token.is_empty()) {
-        return Some(Cow::Borrowed(token));
-    }
+/// The token in one of the headers for it.
+pub(crate) fn token_in_header(headers: &HeaderMap) -> Option<&str> {
+    let tokens = AUTH_HEADERS.iter().filter_map(|name| headers.get(name)?.to_str().ok());
+    tokens.map(str::trim).find(|token| !token.is_empty())
+}
+
+/// The token in a cookie named like the headers, as browsers have it.
+fn token_in_cookie(headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
     cookies.flat_map(|cookies| cookies.split(';')).find_map(|cookie| {
         let (name, value) = cookie.split_once('=')?;
         let is_token = AUTH_HEADERS.iter().any(|header| header.as_str().eq_ignore_ascii_case(name.trim()));
-        (is_token && !value.trim().is_empty()).then(|| Cow::Owned(without_escapes(value.trim())))
+        (is_token && !value.trim().is_empty()).then(|| without_escapes(value.trim()))
     })
 }
 
@@ -163,7 +184,8 @@ mod tests {
         let header = |(name, value): &(&'static str, &str)| {
             (HeaderName::from_static(name), value.parse().expect("a header value"))
         };
-        shown_token(&pairs.iter().map(header).collect()).map(Cow::into_owned)
+        let headers = pairs.iter().map(header).collect();
+        token_in_header(&headers).map(str::to_owned).or_else(|| token_in_cookie(&headers))
     }
 
     #[test]

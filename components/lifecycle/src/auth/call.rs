@@ -20,6 +20,8 @@ pub(crate) struct AllowedCall {
     pub(crate) record: Arc<JobRecord>,
     /// The caller as the job is told: `User admin`. Empty when nobody has to say who calls.
     pub(crate) caller: String,
+    /// Whether the caller may see the job, too.
+    pub(crate) may_read: bool,
 }
 
 /// Whether whoever sent these headers may call the path of a job, whose version may be an alias: the probes and the
@@ -41,7 +43,7 @@ pub(crate) async fn may_call(
         return Err(in_maintenance());
     }
     let access = app.store.access().await.map_err(store_error)?;
-    let caller = app.authenticator.authenticate(headers, &access);
+    let caller = app.authenticator.authenticate_call(headers, &access);
     let jobs = app.store.jobs().await.map_err(store_error)?;
     let record = match jobs.resolve(name, version_or_alias) {
         Ok(record) => Arc::clone(record),
@@ -51,16 +53,19 @@ pub(crate) async fn may_call(
         }
     };
     let (name, version) = (&record.job.name, &record.job.version);
+    let to_read = AccessRequest::job(Scope::ReadJob, name, version);
     if is_probe(path) || access.is_public(name, version, path) {
+        let may_read = caller.as_ref().is_ok_and(|caller| caller.may(&to_read));
         let caller = caller.map(|caller| caller.description()).unwrap_or_default();
-        return Ok(AllowedCall { record, caller });
+        return Ok(AllowedCall { caller, may_read, record });
     }
     let caller = caller?;
     if !caller.may(&AccessRequest::endpoint(Scope::CallJob, name, version, path)) {
         let what = format!(" for endpoint /{} of job {name} {version}", path.trim_matches('/'));
         return Err(missing_scope(&caller, Scope::CallJob, &what));
     }
-    Ok(AllowedCall { caller: caller.description(), record })
+    let may_read = caller.may(&to_read);
+    Ok(AllowedCall { caller: caller.description(), may_read, record })
 }
 
 fn is_probe(path: &str) -> bool {

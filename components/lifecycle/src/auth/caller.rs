@@ -1,5 +1,6 @@
 //! Whoever calls the API or a job.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use racetrack_store::{
@@ -44,12 +45,13 @@ impl Caller {
         }
     }
 
-    /// The name that deployments and audit events are kept under.
-    pub fn name(&self) -> Option<&str> {
-        match &self.0 {
-            Kind::Anybody => None,
-            Kind::Known { subject, .. } => Some(&subject.name),
-            Kind::Internal { name, .. } => Some(name),
+    /// The name that deployments and audit events are kept under: of a user the username, of others also what they are.
+    /// Usernames have no blanks, so nobody is taken for a user of the same name.
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        match (&self.0, self.username()) {
+            (Kind::Anybody, _) => None,
+            (_, Some(username)) => Some(Cow::Borrowed(username)),
+            _ => Some(Cow::Owned(self.description())),
         }
     }
 

@@ -8,7 +8,8 @@ use super::authenticator::seconds_since_1970;
 use crate::App;
 use crate::api_error::store_error;
 
-/// The cookie in which browsers show a token. Scripts of pages do not see it.
+/// The cookie in which browsers show a token to jobs, whose pages are opened by following links. Scripts of pages do
+/// not see it, and the API takes it from nobody.
 const COOKIE: &str = "X-Racetrack-Auth";
 
 /// A token for a user who logs in. Where tokens of users are good for ever, it is the one the user has already.
@@ -42,7 +43,7 @@ pub(crate) fn no_cookie(app: &App) -> HeaderValue {
 
 fn set_cookie(app: &App, value: &str, max_age: &str) -> HeaderValue {
     let secure = if app.config.external_lifecycle_url.is_plain() { "" } else { "; Secure" };
-    let cookie = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax{max_age}{secure}");
+    let cookie = format!("{COOKIE}={value}; Path=/pub; HttpOnly; SameSite=Lax{max_age}{secure}");
     HeaderValue::try_from(cookie).expect("tokens are of base64 and dots")
 }
 

@@ -1,5 +1,7 @@
 //! From a request to a deployment under way.
 
+use std::borrow::Cow;
+
 use racetrack_core::{JobManifest, JobSecrets};
 use racetrack_service::ApiError;
 use racetrack_store::{AccessRequest, Deployment, JobRecord, NewDeployment, Scope};
@@ -35,7 +37,7 @@ pub(crate) async fn begin(
         job_version: manifest.version.clone(),
         manifest_yaml: yaml,
         infrastructure_target: Some(target),
-        deployed_by: caller.name().map(str::to_owned),
+        deployed_by: caller.name().map(Cow::into_owned),
     };
     let deployment = app.store.claim_deployment(&claim).await.map_err(store_error)?;
     let secrets = request.secrets();

@@ -44,11 +44,10 @@ pub(super) async fn run(
         grant_ownership(app, deployment).await;
     }
     let (name, version) = (manifest.name.as_str(), manifest.version.as_str());
-    if let Some(endpoints) = &manifest.public_endpoints {
-        let requested = app.store.request_public_endpoints(name, version, endpoints).await;
-        if let Err(error) = requested {
-            warn(app, deployment, &chain(&error)).await;
-        }
+    // Without any, too: those of a former manifest are closed.
+    let endpoints = manifest.public_endpoints.as_deref().unwrap_or_default();
+    if let Err(error) = app.store.request_public_endpoints(name, version, endpoints).await {
+        warn(app, deployment, &chain(&error)).await;
     }
     let executor = deployment.deployed_by.as_deref();
     let event = |event_type| about_job(event_type, executor, (name, version));

@@ -3,9 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use racetrack_core::Job;
 use racetrack_service::ApiError;
 use racetrack_service::extract::Path;
-use racetrack_store::{AccessRequest, Permission, Scope, Subject};
+use racetrack_store::{AccessRequest, JobRecord, Permission, Scope, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -141,13 +142,24 @@ async fn allowed_call(
     path: &str,
 ) -> Result<Json<CallView>, ApiError> {
     let call = may_call(app, headers, name, version, path).await?;
-    let job = serde_json::to_value(JobView::from(&*call.record)).map_err(ApiError::internal)?;
+    let record = if call.may_read { JobRecord::clone(&call.record) } else { address_of(&call.record) };
+    let job = serde_json::to_value(JobView::from(&record)).map_err(ApiError::internal)?;
     let offers = app.offers();
     let target = call.record.job.infrastructure_target.as_deref().map(|name| offers.target(name));
     // Of a target that went with its plugin, no gateway is known.
     let target = target.and_then(Result::ok);
     let remote_gateway_url = target.and_then(|offer| offer.item.remote_gateway_url.clone());
     Ok(Json(CallView { job, caller: call.caller, remote_gateway_url, remote_gateway_token: None }))
+}
+
+/// A job with no more than what it takes to call it: that is for those who may call it, and not read it.
+fn address_of(record: &JobRecord) -> JobRecord {
+    let Job { name, version, status, create_time, .. } = &record.job;
+    let mut job = Job::new(name, version, *status, *create_time);
+    job.internal_name.clone_from(&record.job.internal_name);
+    job.replica_internal_names.clone_from(&record.job.replica_internal_names);
+    job.infrastructure_target.clone_from(&record.job.infrastructure_target);
+    JobRecord::new(&record.id, job)
 }
 
 /// The body is empty, and typed as text: without a type, clients in use take it for a broken answer.

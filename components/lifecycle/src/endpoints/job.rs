@@ -70,7 +70,7 @@ pub(crate) async fn delete(
             record.job.version
         )));
     }
-    deletion::delete(&app, &record, caller.name()).await.map(Json)
+    deletion::delete(&app, &record, caller.name().as_deref()).await.map(Json)
 }
 
 /// Builds a job anew from its source in git, and deploys it; answers when it is up
@@ -81,7 +81,7 @@ pub(crate) async fn redeploy(
     caller: Caller,
     JobPath(record): JobPath,
 ) -> Result<Json<()>, ApiError> {
-    again::redeploy(&app, &record, caller.name()).await.map(Json)
+    again::redeploy(&app, &record, caller.name().as_deref()).await.map(Json)
 }
 
 /// Deploys a job again from the images it has; answers when it is up
@@ -92,7 +92,7 @@ pub(crate) async fn reprovision(
     caller: Caller,
     JobPath(record): JobPath,
 ) -> Result<Json<()>, ApiError> {
-    again::reprovision(&app, &record, caller.name()).await.map(Json)
+    again::reprovision(&app, &record, caller.name().as_deref()).await.map(Json)
 }
 
 /// Moves a job to another infrastructure target; answers when it is up there
@@ -104,7 +104,7 @@ pub(crate) async fn move_job(
     JobPath(record): JobPath,
     JsonBody(Move { infrastructure_target }): JsonBody<Move>,
 ) -> Result<Json<()>, ApiError> {
-    again::move_job(&app, &record, &infrastructure_target, caller.name()).await.map(Json)
+    again::move_job(&app, &record, &infrastructure_target, caller.name().as_deref()).await.map(Json)
 }
 
 /// Changes the manifest that a job is redeployed with

@@ -55,7 +55,7 @@ pub(crate) async fn portfolio(State(app): State<App>, caller: Caller) -> Result<
 /// Starts every lost job again on its infrastructure target
 #[utoipa::path(post, path = "/job/all/reconcile", tag = "jobs", responses((status = 200, body = ())))]
 pub(crate) async fn reconcile(State(app): State<App>, caller: Caller) -> Result<Json<()>, ApiError> {
-    monitor::reconcile(&app, caller.name()).await.map(Json).map_err(store_error)
+    monitor::reconcile(&app, caller.name().as_deref()).await.map(Json).map_err(store_error)
 }
 
 fn may_read(caller: &Caller, record: &JobRecord) -> bool {

@@ -50,8 +50,8 @@ pub(crate) async fn put(
 ) -> Result<Json<()>, ApiError> {
     check_exists(&app, &name, &version)?;
     plugin_config::write(&app, &name, config_data).await?;
-    let by = caller.name().unwrap_or("anybody");
-    tracing::info!(plugin.name = name, by, "the plugin has another configuration");
+    let by = caller.name().unwrap_or("anybody".into());
+    tracing::info!(plugin.name = name, by = &*by, "the plugin has another configuration");
     Ok(Json(()))
 }
 

@@ -44,7 +44,7 @@ pub(crate) async fn call(
         let Path(JobAddress { name, version }) = address?;
         may_call(&app, &parts.headers, &name, &version, path).await
     };
-    let AllowedCall { record, caller } = match allowed.await {
+    let AllowedCall { record, caller, .. } = match allowed.await {
         Ok(allowed) => allowed,
         Err(error) => return refuse(error, &parts.headers),
     };

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::api_error::store_error;
-use crate::auth::{Caller, check_username, refused, seconds_since_1970, shown_token, user_token};
+use crate::auth::{Caller, check_username, refused, seconds_since_1970, token_in_header, user_token};
 use crate::extract::JsonBody;
 
 /// What somebody may do everywhere who registered and was let in.
@@ -76,7 +76,7 @@ pub(crate) async fn validate_user_auth(
     headers: HeaderMap,
 ) -> Result<Json<LoggedIn>, ApiError> {
     let user = app.store.user(own_name(&caller)?).await.map_err(store_error)?;
-    let token = shown_token(&headers).unwrap_or_default().into_owned();
+    let token = token_in_header(&headers).unwrap_or_default().to_owned();
     Ok(Json(LoggedIn { username: user.username, token, is_staff: user.is_staff }))
 }
 

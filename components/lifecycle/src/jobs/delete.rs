@@ -1,6 +1,5 @@
 //! Deletes a job.
 
-use racetrack_core::JobStatus;
 use racetrack_service::ApiError;
 use racetrack_store::{AuditEventType, JobRecord};
 
@@ -25,22 +24,24 @@ pub(crate) async fn delete(app: &App, record: &JobRecord, executor: Option<&str>
             "job {name} v{version} is being deployed; it can be deleted when that is over"
         )));
     }
+    let mut warnings = Vec::new();
     if let Some(target) = &job.infrastructure_target {
         match app.target(target) {
             Ok(target) => target.delete_job(name, version).await.map_err(DeploymentError::Delete)?,
-            // The target went with its plugin, and the job with it.
-            Err(error) if job.status == JobStatus::Lost => {
-                tracing::warn!(job = name, version, "deleting a lost job, although: {error}");
+            // Its plugin is not in this binary any more: what is left on the target cannot be reached from here.
+            Err(error) => {
+                let warning = format!("infrastructure target {target} was not asked to delete it: {error}");
+                tracing::warn!(job = name, version, "{warning}");
+                warnings.push(warning);
             }
-            Err(error) => return Err(error.into()),
         }
     }
     let deleted = app.store.delete_job(name, version, executor, seconds_since_1970()).await;
     deleted.map_err(store_error)?;
-    let failures = post_job_delete(app, job, executor).await;
+    warnings.extend(post_job_delete(app, job, executor).await);
     let mut event = about_job(AuditEventType::JobDeleted, executor, (name, version));
-    if !failures.is_empty() {
-        event.properties.insert("warnings".to_owned(), failures.into());
+    if !warnings.is_empty() {
+        event.properties.insert("warnings".to_owned(), warnings.into());
     }
     audit::add(app, &event).await;
     Ok(())

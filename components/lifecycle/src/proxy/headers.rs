@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use uuid::Uuid;
 
@@ -75,9 +75,23 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, sender: &Sender<'_>) {
 /// Makes the headers of a job's answer those for the caller. `own` are the authorities under which the job knows itself.
 pub(super) fn prepare_response(headers: &mut HeaderMap, own: [&str; 2]) {
     remove_hop_by_hop(headers);
+    remove_credentials_set(headers);
     let location = headers.get(LOCATION).and_then(|location| relative(location.to_str().ok()?, own));
     if let Some(location) = location {
         headers.insert(LOCATION, location);
+    }
+}
+
+/// Removes the cookies with which a job would have a browser show a token of the job's choice.
+fn remove_credentials_set(headers: &mut HeaderMap) {
+    let is_credential = |value: &HeaderValue| pairs(value).next().is_some_and(is_credential);
+    if headers.get_all(SET_COOKIE).iter().any(is_credential) {
+        let kept: Vec<_> =
+            headers.get_all(SET_COOKIE).iter().filter(|value| !is_credential(value)).cloned().collect();
+        headers.remove(SET_COOKIE);
+        for value in kept {
+            headers.append(SET_COOKIE, value);
+        }
     }
 }
 

@@ -37,9 +37,14 @@ enum TunnelError {
 }
 
 impl Upgrade {
-    /// What the head of this request asks for, if the server can do it.
+    /// What the head of this request asks for, if the server can do it: a WebSocket and nothing else. In a tunnel of HTTP/2
+    /// a caller could reach every endpoint of the job, whatever the one it was allowed.
     pub(super) fn asked_by(parts: &mut Parts) -> Option<Self> {
-        let protocol = headers::upgrade(&parts.headers)?.clone();
+        let protocol = headers::upgrade(&parts.headers)?;
+        if !protocol.as_bytes().eq_ignore_ascii_case(b"websocket") {
+            return None;
+        }
+        let protocol = protocol.clone();
         Some(Self { protocol, caller: parts.extensions.remove()? })
     }
 

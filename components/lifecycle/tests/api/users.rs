@@ -47,19 +47,24 @@ async fn a_login_answers_a_token_and_a_cookie() {
     let answer = server.login("admin", PASSWORD).await;
     let token = answer.json()["token"].as_str().expect("is a text").to_owned();
     assert_eq!(answer.ok(), json!({ "username": "admin", "token": token, "is_staff": true }));
-    assert_eq!(answer.cookie(), format!("X-Racetrack-Auth={token}; Path=/; HttpOnly; SameSite=Lax"));
+    assert_eq!(answer.cookie(), format!("X-Racetrack-Auth={token}; Path=/pub; HttpOnly; SameSite=Lax"));
     let again = server.login("admin", PASSWORD).await;
     assert_eq!(again.json()["token"], token, "a token without expiry is the one there is");
     assert!(server.app.store.user("admin").await.expect("is there").last_login_time.is_some());
 
     let (cookie, _) = answer.cookie().split_once(';').expect("has attributes");
-    let request = axum::http::Request::get("/api/v1/users/validate_user_auth").header("Cookie", cookie);
-    let request = request.body(axum::body::Body::empty()).expect("a request");
-    assert_eq!(send(&server.router, request).await.ok()["username"], "admin");
+    let with_cookie = async |path: &str| {
+        let request = axum::http::Request::get(path).header("Cookie", cookie);
+        send(&server.router, request.body(axum::body::Body::empty()).expect("a request")).await
+    };
+    // Pages of jobs are of the same origin: a job must not act as an administrator who looks at its page.
+    assert_eq!(with_cookie("/api/v1/users/validate_user_auth").await.status, 401);
+    // This job has no process: the call was allowed.
+    assert_eq!(with_cookie("/pub/job/adder/1.0.0/").await.status, 502);
 
     let answer = server.get("", "/users/logout").await;
     assert_eq!(answer.ok(), Value::Null);
-    assert_eq!(answer.cookie(), "X-Racetrack-Auth=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
+    assert_eq!(answer.cookie(), "X-Racetrack-Auth=; Path=/pub; HttpOnly; SameSite=Lax; Max-Age=0");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::AppendHeaders;
 use axum::routing::get as on_get;
 use http_body_util::BodyExt;
 use tokio::io::AsyncWriteExt;
@@ -21,6 +22,19 @@ async fn status_headers_and_body_are_passed_on() {
     assert_eq!((status, body.as_str(), &headers["x-own"]), (418, "tea", &"1".parse().expect("is a value")));
     assert_eq!(headers["content-length"], "3");
     assert!(!headers.contains_key("x-hop") && !headers.contains_key("connection"), "{headers:?}");
+}
+
+#[tokio::test]
+async fn a_job_sets_cookies_but_no_tokens() {
+    let answer = || async {
+        let cookies =
+            ["theme=dark", "X-Racetrack-Auth=a.b.c; Path=/", "x-racetrack-user-auth=a", "lang=en; Path=/"];
+        (AppendHeaders(cookies.map(|cookie| ("set-cookie", cookie))), "")
+    };
+    let proxy = proxy(&[&job(Router::new().route("/run", on_get(answer))).await]).await;
+    let (_, headers, _) = get(&proxy, "/run").await;
+    let cookies: Vec<_> = headers.get_all("set-cookie").iter().collect();
+    assert_eq!(cookies, ["theme=dark", "lang=en; Path=/"]);
 }
 
 #[tokio::test]

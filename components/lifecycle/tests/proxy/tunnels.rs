@@ -53,22 +53,26 @@ async fn an_upgrade_that_the_job_refuses_is_answered_as_it_is() {
 async fn tunnel(answer: &str) -> (TcpStream, TcpStream) {
     let (listener, address) = listener().await;
     let proxy = proxy(&[&address]).await;
-    let ask = format!("GET {PREFIX}/ HTTP/1.1\r\nhost: h\r\nconnection: Upgrade\r\nupgrade: chat\r\n\r\n");
+    let ask =
+        format!("GET {PREFIX}/ HTTP/1.1\r\nhost: h\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n");
     let caller = raw(&proxy, &ask).await;
     let mut job = accept(&listener).await;
     let head = read_until(&mut job, "\r\n\r\n").await;
-    assert!(head.contains("\r\nconnection: upgrade\r\n") && head.contains("\r\nupgrade: chat\r\n"), "{head}");
+    assert!(
+        head.contains("\r\nconnection: upgrade\r\n") && head.contains("\r\nupgrade: websocket\r\n"),
+        "{head}"
+    );
     job.write_all(answer.as_bytes()).await.expect("is sent");
     (caller, job)
 }
 
-const GRANTED: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: chat\r\n\r\n";
+const GRANTED: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
 
 #[tokio::test]
 async fn what_the_job_says_right_after_its_agreement_is_not_lost() {
     let (mut caller, mut job) = tunnel(&format!("{GRANTED}welcome")).await;
     let answer = read_until(&mut caller, "welcome").await;
-    assert!(answer.starts_with("HTTP/1.1 101 ") && answer.contains("\r\nupgrade: chat\r\n"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 101 ") && answer.contains("\r\nupgrade: websocket\r\n"), "{answer}");
     caller.write_all(b"thanks").await.expect("is sent");
     read_until(&mut job, "thanks").await;
 }
@@ -98,4 +102,17 @@ async fn a_side_that_does_not_close_is_closed() {
     job.shutdown().await.expect("says goodbye");
     assert_eq!(read_to_end(&mut caller).await, "");
     assert_eq!(read_to_end(&mut job).await, "");
+}
+
+#[tokio::test]
+async fn what_is_no_websocket_is_no_tunnel() {
+    let (listener, address) = listener().await;
+    let proxy = proxy(&[&address]).await;
+    let ask = format!(
+        "GET {PREFIX}/live HTTP/1.1\r\nhost: h\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n\
+         http2-settings: AAMAAABk\r\n\r\n"
+    );
+    let _caller = raw(&proxy, &ask).await;
+    let head = read_until(&mut accept(&listener).await, "\r\n\r\n").await;
+    assert!(!head.contains("upgrade") && !head.contains("http2-settings"), "{head}");
 }
