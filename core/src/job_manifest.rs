@@ -18,6 +18,9 @@ pub const MAX_REPLICAS: u32 = 50;
 /// The longest name of a job, in bytes: names become labels of DNS.
 const MAX_NAME_LENGTH: usize = 40;
 
+/// The longest version of a job, in bytes: versions become parts of names of images and folders.
+const MAX_VERSION_LENGTH: usize = 64;
+
 /// A job's description of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -178,9 +181,11 @@ impl JobManifest {
                 self.name
             ));
         }
-        if self.version.parse::<crate::Version>().is_err() || !self.version.chars().all(is_version_character)
-        {
-            broken.push(format!("version: {:?} is no version of the form X.Y.Z[-label]", self.version));
+        if !is_job_version(&self.version) {
+            broken.push(format!(
+                "version: {:?} is no version of the form X.Y.Z[-label] with at most {MAX_VERSION_LENGTH} characters",
+                self.version
+            ));
         }
         match self.owner_email.split_once('@') {
             Some((name, host)) if !name.is_empty() && !host.is_empty() => {}
@@ -226,8 +231,11 @@ fn is_job_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= MAX_NAME_LENGTH && name.chars().all(allowed) && edges
 }
 
-fn is_version_character(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+')
+fn is_job_version(version: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '+');
+    version.len() <= MAX_VERSION_LENGTH
+        && version.chars().all(allowed)
+        && version.parse::<crate::Version>().is_ok()
 }
 
 fn default_version() -> String {
@@ -323,6 +331,16 @@ mod tests {
         });
         for key in ["name:", "owner_email:", "jobtype:", "replicas:", "version:", "jobtype_extra:"] {
             assert!(text.contains(key), "{key} in {text}");
+        }
+    }
+
+    #[test]
+    fn versions_fit_every_infrastructure() {
+        for version in ["1.0.0", "0.0.1-alpha", "1.2.3+build.4", &format!("1.0.0-{}", "a".repeat(58))] {
+            assert!(is_job_version(version), "{version}");
+        }
+        for version in ["", "1", "1.0.0/..", "1.0.0\n", "1.0.0-ä", &format!("1.0.0-{}", "a".repeat(59))] {
+            assert!(!is_job_version(version), "{version:?}");
         }
     }
 

@@ -15,7 +15,7 @@ use racetrack_store::{Store, StoreError};
 use crate::auth::{
     AuthKey, AuthKeyError, Authenticator, FirstAdministratorError, Passwords, ensure_first_administrator,
 };
-use crate::deployment::{ImageBuilder, recovery};
+use crate::deployment::{Deletions, ImageBuilder, recovery};
 use crate::infrastructure::Target;
 use crate::jobs::RenderedJobs;
 use crate::monitor;
@@ -44,6 +44,7 @@ pub struct State {
     pub(crate) proxy: JobProxy,
     pub(crate) logs: LogStreaming,
     pub(crate) plugin_configs: PluginConfigs,
+    pub(crate) deletions: Deletions,
     offers: CurrentOffers,
 }
 
@@ -107,9 +108,14 @@ impl App {
         let app = Self(Arc::new(State {
             authenticator: Authenticator::new(key, config.auth_required, component_token.clone()),
             passwords,
-            image_builder: ImageBuilder::new(config.image_builder_url.clone(), component_token),
+            image_builder: ImageBuilder::new(
+                config.image_builder_url.clone(),
+                component_token,
+                config.image_builder_start_time_limit,
+            ),
             rendered_jobs: RenderedJobs::default(),
             proxy: JobProxy::new(),
+            deletions: Deletions::default(),
             logs,
             plugin_configs: PluginConfigs::new(kept),
             offers,

@@ -98,10 +98,20 @@ impl Target {
         .await
     }
 
-    /// See [`JobMonitor::list_jobs`].
-    pub(crate) async fn list_jobs(&self) -> Result<Vec<Job>, Box<TargetFailure>> {
-        self.with_monitor("list_jobs", None, |monitor| Box::pin(async move { monitor.list_jobs().await }))
-            .await
+    /// See [`JobMonitor::list_jobs`]. `guard` is held while the call goes on, also when it was given up because it
+    /// blocks its thread.
+    pub(crate) async fn list_jobs<G: Send + 'static>(
+        &self,
+        guard: G,
+    ) -> Result<Vec<Job>, Box<TargetFailure>> {
+        self.with_monitor("list_jobs", None, move |monitor| {
+            Box::pin(async move {
+                let jobs = monitor.list_jobs().await;
+                drop(guard);
+                jobs
+            })
+        })
+        .await
     }
 
     /// See [`JobMonitor::check_job_condition`]; `limit` is how long it may take.

@@ -55,6 +55,11 @@ pub struct LifecycleSettings {
     #[arg(long, env, value_name = "URL")]
     pub image_builder_url: Option<HttpUrl>,
 
+    /// How long a deployment waits for image-builder to answer that it is well, while it is being started for example
+    /// [default: 30s]
+    #[arg(long, env, value_name = "DURATION")]
+    pub image_builder_start_time_limit: Option<Span>,
+
     /// Where users reach the jobs [default: /pub at the address it listens on]
     #[arg(long, env, value_name = "URL")]
     pub external_pub_url: Option<HttpUrl>,
@@ -109,6 +114,7 @@ pub struct LifecycleConfig {
     pub user_token_lifetime: Option<Duration>,
     pub component_auth_token: Option<AuthToken>,
     pub image_builder_url: HttpUrl,
+    pub image_builder_start_time_limit: Duration,
     pub external_pub_url: HttpUrl,
     pub internal_pub_url: HttpUrl,
     pub external_lifecycle_url: HttpUrl,
@@ -153,6 +159,9 @@ impl Settings for LifecycleSettings {
             user_token_lifetime: self.user_token_lifetime.or(other.user_token_lifetime),
             component_auth_token: self.component_auth_token.or(other.component_auth_token),
             image_builder_url: self.image_builder_url.or(other.image_builder_url),
+            image_builder_start_time_limit: self
+                .image_builder_start_time_limit
+                .or(other.image_builder_start_time_limit),
             external_pub_url: self.external_pub_url.or(other.external_pub_url),
             internal_pub_url: self.internal_pub_url.or(other.internal_pub_url),
             external_lifecycle_url: self.external_lifecycle_url.or(other.external_lifecycle_url),
@@ -193,6 +202,7 @@ impl LifecycleSettings {
             user_token_lifetime: self.user_token_lifetime.map(|span| span.0),
             component_auth_token: self.component_auth_token,
             image_builder_url: self.image_builder_url.unwrap_or_else(default_image_builder_url),
+            image_builder_start_time_limit: span(self.image_builder_start_time_limit, 30),
             internal_pub_url: self.internal_pub_url.unwrap_or_else(|| external_pub_url.clone()),
             external_pub_url,
             external_lifecycle_url: self.external_lifecycle_url.unwrap_or_else(|| own("/lifecycle")),
@@ -254,7 +264,8 @@ mod tests {
         let text = "state-folder: a\ndatabase-url: 'sqlite:a.sqlite'\nauth-required: false\n\
                     auth-key: 0123456789abcdef0123456789abcdef\nadmin-password: hunter2hunter2\n\
                     user-token-lifetime: 12h\ncomponent-auth-token: t0ken\n\
-                    image-builder-url: http://builder:7201/\nexternal-pub-url: https://example.com/pub\n\
+                    image-builder-url: http://builder:7201/\nimage-builder-start-time-limit: 1min\n\
+                    external-pub-url: https://example.com/pub\n\
                     internal-pub-url: http://pub/pub\nexternal-lifecycle-url: https://example.com/lifecycle\n\
                     infrastructure-target: process\nallow-job-overwrite: true\nmax-request-size: 1Gi\n\
                     job-start-time-limit: 1h\nmonitor-interval: 1s\nreconcile-lost-jobs: true\n\

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -53,11 +54,12 @@ pub(crate) struct Guard {
 /// Lets a request through to its handler, with its [`Caller`], if the caller may do this.
 pub(crate) async fn authorize(
     State(guard): State<Guard>,
-    parameters: RawPathParams,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let Guard { app, access, is_closed_in_maintenance } = guard;
+    let parameters = parameters.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
     if !matches!(access, Access::Open | Access::Call) {
         let caller = caller(&app, access, &parameters, &mut request).await?;
         request.extensions_mut().insert(caller);

@@ -57,7 +57,7 @@ pub(crate) async fn may_call(
     if is_probe(path) || access.is_public(name, version, path) {
         let may_read = caller.as_ref().is_ok_and(|caller| caller.may(&to_read));
         let caller = caller.map(|caller| caller.description()).unwrap_or_default();
-        return Ok(AllowedCall { caller, may_read, record });
+        return Ok(AllowedCall { record, caller, may_read });
     }
     let caller = caller?;
     if !caller.may(&AccessRequest::endpoint(Scope::CallJob, name, version, path)) {
@@ -65,7 +65,7 @@ pub(crate) async fn may_call(
         return Err(missing_scope(&caller, Scope::CallJob, &what));
     }
     let may_read = caller.may(&to_read);
-    Ok(AllowedCall { caller: caller.description(), may_read, record })
+    Ok(AllowedCall { record, caller: caller.description(), may_read })
 }
 
 fn is_probe(path: &str) -> bool {

@@ -7,11 +7,10 @@ use racetrack_service::ApiError;
 use racetrack_store::{Deployment, JobRecord, NewDeployment};
 
 use super::build::{BuildSource, build, tag};
-use super::provisioning::{Provisioning, former, provision};
+use super::provisioning::{Provisioning, former, provision, provision_with_secrets};
 use super::request::{ReadManifest, read_manifest};
-use super::{DeploymentError, run_claimed};
+use super::{DeploymentError, claim};
 use crate::App;
-use crate::api_error::store_error;
 use crate::infrastructure::Target;
 
 /// How a job is deployed again.
@@ -86,9 +85,16 @@ async fn again(
         infrastructure_target: Some(target.name.clone()),
         deployed_by: executor.map(str::to_owned),
     };
-    let deployment = app.store.claim_deployment(&claim).await.map_err(store_error)?;
-    let task = move |app, deployment| async move { deploy(&app, &deployment, &manifest, &target, how).await };
-    let task = run_claimed(app.clone(), deployment, task);
+    let (known_as, known_manifest) = (record.deployment_id.clone(), record.job.manifest_yaml.clone());
+    let task = move |app: App, deployment: Deployment| async move {
+        // Read after the claim: before it, somebody else may have deployed, changed or deleted it.
+        let former: Arc<JobRecord> = former(&app, &deployment).await?.ok_or(DeploymentError::Deleted)?;
+        if former.deployment_id != known_as || former.job.manifest_yaml != known_manifest {
+            return Err(DeploymentError::Changed);
+        }
+        deploy(&app, &deployment, &manifest, &target, &former, how).await
+    };
+    let (_, task) = claim::start(app, claim, task).await?;
     Ok(task.await.map_err(DeploymentError::Task)??)
 }
 
@@ -97,15 +103,10 @@ async fn deploy(
     deployment: &Deployment,
     manifest: &JobManifest,
     target: &Target,
+    former: &JobRecord,
     how: Again,
 ) -> Result<(), DeploymentError> {
-    // Read after the claim: before it, somebody else may have deployed or deleted it.
-    let former: Arc<JobRecord> = former(app, deployment).await?.ok_or(DeploymentError::Deleted)?;
-    let secrets = secrets_of(app, &former, manifest, how).await?;
-    if how == Again::Move {
-        let saved = target.save_job_secrets(&manifest.name, &manifest.version, &secrets).await;
-        saved.map_err(DeploymentError::SaveSecrets)?;
-    }
+    let secrets = secrets_of(app, former, manifest, how).await?;
     let (image_names, tag) = if how == Again::Redeploy {
         let tag = tag(deployment);
         (build(app, deployment, &secrets, &tag, &BuildSource::default()).await?, tag)
@@ -119,9 +120,12 @@ async fn deploy(
         image_names: &image_names,
         tag: &tag,
         secrets: &secrets,
-        former: Some(&former),
+        former: Some(former),
     };
-    provision(app, provisioning).await
+    match how {
+        Again::Move => provision_with_secrets(app, provisioning).await,
+        Again::Redeploy | Again::Reprovision => provision(app, provisioning).await,
+    }
 }
 
 /// The secrets that the job's target keeps. One that has none still can be deployed again without, if its manifest asks
@@ -135,7 +139,8 @@ async fn secrets_of(
     let name = former.job.infrastructure_target.as_deref().unwrap_or_default();
     let kept = app.target(name)?.get_job_secrets(&former.job.name, &former.job.version).await;
     let is_lost = former.job.status == JobStatus::Lost;
-    let needs_none = manifest.secret_runtime_env_file.is_none() && (how != Again::Redeploy || is_lost);
+    // A job that is up is not moved without the secrets it has: its target would forget them.
+    let needs_none = manifest.secret_runtime_env_file.is_none() && (how == Again::Reprovision || is_lost);
     match kept {
         Ok(secrets) => Ok(secrets),
         Err(_) if needs_none => Ok(JobSecrets::default()),

@@ -7,9 +7,10 @@ use racetrack_service::ApiError;
 use racetrack_store::{AccessRequest, Deployment, JobRecord, NewDeployment, Scope};
 
 use super::build::{BuildSource, build, tag};
-use super::provisioning::{Provisioning, former, provision};
+use super::progress::warn;
+use super::provisioning::{Provisioning, former, provision_with_secrets};
 use super::request::{DeployRequest, ReadManifest};
-use super::{DeploymentError, run_claimed};
+use super::{DeploymentError, claim};
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::Caller;
@@ -39,12 +40,11 @@ pub(crate) async fn begin(
         infrastructure_target: Some(target),
         deployed_by: caller.name().map(Cow::into_owned),
     };
-    let deployment = app.store.claim_deployment(&claim).await.map_err(store_error)?;
     let secrets = request.secrets();
     let source = BuildSource { build_context: request.build_context, build_flags: request.build_flags };
     let task = |app, deployment| async move { deploy(&app, &deployment, &manifest, secrets, source).await };
     // The record tells how it ends.
-    drop(run_claimed(app.clone(), deployment.clone(), task));
+    let (deployment, _) = claim::start(app, claim, task).await?;
     Ok(deployment)
 }
 
@@ -63,8 +63,6 @@ async fn deploy(
     let image_names = build(app, deployment, &secrets, &tag, &source).await?;
     drop(source);
     let kept = kept_secrets(&target, former.as_deref()).await;
-    let saved = target.save_job_secrets(&manifest.name, &manifest.version, &secrets).await;
-    saved.map_err(DeploymentError::SaveSecrets)?;
     let provisioning = Provisioning {
         deployment,
         manifest,
@@ -74,12 +72,12 @@ async fn deploy(
         secrets: &secrets,
         former: former.as_deref(),
     };
-    let provisioned = provision(app, provisioning).await;
+    let provisioned = provision_with_secrets(app, provisioning).await;
     if provisioned.is_err()
         && let Some(kept) = kept
+        && let Err(error) = target.save_job_secrets(&manifest.name, &manifest.version, &kept).await
     {
-        let restored = target.save_job_secrets(&manifest.name, &manifest.version, &kept).await;
-        restored.map_err(DeploymentError::SaveSecrets)?;
+        warn(app, deployment, &format!("the former secrets are not put back: {}", error.one_line())).await;
     }
     provisioned
 }

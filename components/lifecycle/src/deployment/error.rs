@@ -31,6 +31,8 @@ pub(crate) enum DeploymentError {
     Verify(#[source] Box<TargetFailure>),
     #[error("the job was deleted while it was being deployed")]
     Deleted,
+    #[error("the job was changed meanwhile; try again")]
+    Changed,
     #[error("deleting job from a former infrastructure")]
     DeleteFormer(#[source] Box<TargetFailure>),
     #[error("deleting job resource")]

@@ -15,9 +15,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long image-builder may take to answer at all, when it is being started for example.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// How long it may say nothing during a build. It shows every minute that it is alive.
 const LONGEST_SILENCE: Duration = Duration::from_mins(5);
 
@@ -29,6 +26,8 @@ const MAX_ANSWER: usize = 64 << 20;
 pub(crate) struct ImageBuilder {
     url: HttpUrl,
     token: Option<AuthToken>,
+    /// How long it may take to answer at all, while it is being started for example.
+    start_time_limit: Duration,
     http: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -93,18 +92,18 @@ enum LastEvent {
 }
 
 impl ImageBuilder {
-    pub(crate) fn new(url: HttpUrl, token: Option<AuthToken>) -> Self {
-        Self { url, token, http: Client::builder(TokioExecutor::new()).build_http() }
+    pub(crate) fn new(url: HttpUrl, token: Option<AuthToken>, start_time_limit: Duration) -> Self {
+        Self { url, token, start_time_limit, http: Client::builder(TokioExecutor::new()).build_http() }
     }
 
     /// Waits until image-builder answers that it is well, for a while.
     pub(crate) async fn wait_until_healthy(&self) -> Result<(), BuildError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.start_time_limit;
         let mut pause = Duration::from_millis(100);
         loop {
             let request = self.request(Method::GET, "/health").body(Full::default());
             let answer = self.http.request(request.map_err(BuildError::Request)?);
-            let failure = match timeout(PATIENCE, answer).await {
+            let failure = match timeout(self.start_time_limit, answer).await {
                 Ok(Ok(answer)) if answer.status() == StatusCode::OK => return Ok(()),
                 Ok(Err(source)) => BuildError::Unreachable { url: self.url.clone(), source },
                 Ok(Ok(_)) | Err(_) => BuildError::Unhealthy { url: self.url.clone() },

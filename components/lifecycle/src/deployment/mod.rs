@@ -12,6 +12,7 @@
 pub(crate) mod again;
 pub(crate) mod begin;
 mod build;
+mod claim;
 mod error;
 mod image_builder;
 mod post_deploy;
@@ -22,6 +23,7 @@ mod request;
 mod runtime_environment;
 
 pub(crate) use begin::begin;
+pub(crate) use claim::Deletions;
 pub(crate) use error::DeploymentError;
 pub(crate) use image_builder::ImageBuilder;
 pub(crate) use post_deploy::post_job_delete;

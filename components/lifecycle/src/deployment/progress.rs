@@ -1,6 +1,7 @@
 //! The record of a deployment under way.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use racetrack_core::error::chain;
@@ -11,6 +12,11 @@ use tracing::Instrument;
 
 use super::DeploymentError;
 use crate::App;
+
+/// How long to wait between attempts to end a record: as long as it is not ended, nobody can deploy the version. The
+/// database may be away for a restart of its own.
+const FINISHING_PAUSES: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(10), Duration::from_mins(1)];
 
 /// Runs the deployment that was claimed in a task of its own, and ends its record whatever happens.
 ///
@@ -48,10 +54,11 @@ pub(super) async fn phase(app: &App, deployment: &Deployment, phase: &str) {
     }
 }
 
-/// Adds to what the owner of the job should know.
+/// Adds to what the owner of the job should know: one line, however many the text has.
 pub(super) async fn warn(app: &App, deployment: &Deployment, text: &str) {
-    tracing::warn!("{text}");
-    if let Err(error) = app.store.add_deployment_warnings(&deployment.id, text).await {
+    let line = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    tracing::warn!("{line}");
+    if let Err(error) = app.store.add_deployment_warnings(&deployment.id, &line).await {
         tracing::error!(error = chain(&error), "a warning of a deployment is not kept");
     }
 }
@@ -69,8 +76,13 @@ pub(super) async fn finish(app: &App, deployment: &Deployment, error: Option<Str
             DeploymentOutcome::Failed { error }
         }
     };
-    if let Err(error) = app.store.finish_deployment(&deployment.id, &outcome).await {
-        tracing::error!(error = chain(&error), "the end of a deployment is not kept; a restart ends it");
+    for pause in FINISHING_PAUSES.map(Some).into_iter().chain([None]) {
+        let Err(error) = app.store.finish_deployment(&deployment.id, &outcome).await else { return };
+        let error = chain(&error);
+        tracing::error!(error, "the end of a deployment is not kept; until it is, the version stays claimed");
+        if let Some(pause) = pause {
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 

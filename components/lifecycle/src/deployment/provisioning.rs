@@ -45,6 +45,20 @@ pub(super) async fn provision(app: &App, provisioning: Provisioning<'_>) -> Resu
     complete(app, provisioning, job).await
 }
 
+/// Has the target keep the secrets of the job, and brings the job up.
+pub(super) async fn provision_with_secrets(
+    app: &App,
+    provisioning: Provisioning<'_>,
+) -> Result<(), DeploymentError> {
+    let Provisioning { deployment, manifest, target, secrets, former, .. } = provisioning;
+    if let Err(error) = target.save_job_secrets(&manifest.name, &manifest.version, secrets).await {
+        // The target may have kept some of them.
+        roll_back(app, deployment, target, former).await;
+        return Err(DeploymentError::SaveSecrets(error));
+    }
+    provision(app, provisioning).await
+}
+
 /// What follows when the new job answers: callers are sent to it, what it replaces goes, and plugins are told.
 pub(super) async fn complete(
     app: &App,
@@ -89,10 +103,15 @@ pub(super) async fn roll_back(
         warn(app, deployment, &format!("what was deployed is not taken away: {}", error.one_line())).await;
     }
     if former.is_none() {
-        match app.store.forget_job(name, version).await {
-            Ok(()) | Err(StoreError::NotFound(_)) => {}
-            Err(error) => warn(app, deployment, &chain(&error)).await,
-        }
+        forget(app, deployment).await;
+    }
+}
+
+/// Shows a version no more that was starting and did not come up.
+pub(super) async fn forget(app: &App, deployment: &Deployment) {
+    match app.store.forget_job(&deployment.job_name, &deployment.job_version).await {
+        Ok(()) | Err(StoreError::NotFound(_)) => {}
+        Err(error) => warn(app, deployment, &chain(&error)).await,
     }
 }
 
@@ -215,7 +234,7 @@ async fn update_starting(app: &App, job: &Job) -> Result<(), DeploymentError> {
 }
 
 /// Deletes the job from the target that it was on. It is up on another by then, so a failure does not undo that.
-async fn leave_former_target(app: &App, deployment: &Deployment, former: &JobRecord) {
+pub(super) async fn leave_former_target(app: &App, deployment: &Deployment, former: &JobRecord) {
     let Some(name) = &former.job.infrastructure_target else { return };
     let deleted = async {
         let target = app.target(name)?;

@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 
-use racetrack_core::error::chain;
 use racetrack_core::{Job, JobManifest, JobSecrets, JobStatus};
-use racetrack_store::{Deployment, JobRecord};
+use racetrack_store::{Deployment, DeploymentStatus, JobRecord};
 
 use super::build::tag;
-use super::progress::warn;
 use super::provisioning::{
-    Provisioning, complete, described, former, roll_back, timestamp, wait_until_ready,
+    Provisioning, complete, described, forget, former, leave_former_target, roll_back, timestamp,
+    wait_until_ready,
 };
 use super::request::read_manifest;
 use super::{DeploymentError, post_deploy, run_claimed};
@@ -38,13 +37,21 @@ pub(crate) async fn recover(app: &App) -> Result<(), racetrack_store::StoreError
 }
 
 async fn take_up(app: &App, deployment: &Deployment) -> Result<(), DeploymentError> {
-    let target = app.target(deployment.infrastructure_target.as_deref().unwrap_or_default())?;
     let known = former(app, deployment).await?;
     if let Some(record) = known.as_deref().filter(|record| is_result_of(deployment, record)) {
-        return finish_what_follows(app, deployment, &target, record).await;
+        return finish_what_follows(app, deployment, record).await;
     }
     // A version that was not there before is kept as starting while it is brought up.
     let former = known.filter(|record| record.job.status != JobStatus::Starting);
+    let target = match app.target(deployment.infrastructure_target.as_deref().unwrap_or_default()) {
+        Ok(target) => target,
+        Err(error) => {
+            if former.is_none() {
+                forget(app, deployment).await;
+            }
+            return Err(error.into());
+        }
+    };
     let back = bring_back(app, deployment, &target, former.clone()).await;
     if back.is_err() {
         roll_back(app, deployment, &target, former.as_deref()).await;
@@ -61,16 +68,37 @@ fn is_result_of(deployment: &Deployment, record: &JobRecord) -> bool {
 async fn finish_what_follows(
     app: &App,
     deployment: &Deployment,
-    target: &Target,
     record: &JobRecord,
 ) -> Result<(), DeploymentError> {
-    if deployment.phase.as_deref() == Some(LEAVING_FORMER_TARGET) {
-        leave_other_targets(app, deployment, target).await;
-    }
     let is_first = record.job.create_time == record.job.update_time;
+    let former = if is_first { None } else { Some(replaced_by(app, deployment, record).await?) };
+    if let Some(former) =
+        former.as_ref().filter(|_| deployment.phase.as_deref() == Some(LEAVING_FORMER_TARGET))
+    {
+        leave_former_target(app, deployment, former).await;
+    }
     let manifest = manifest_of(deployment)?;
-    post_deploy::run(app, deployment, &manifest, record, (!is_first).then_some(record)).await;
+    post_deploy::run(app, deployment, &manifest, record, former.as_ref()).await;
     Ok(())
+}
+
+/// The job that another one took the place of, as far as it is known still: it was where the last deployment before this
+/// one brought it.
+async fn replaced_by(
+    app: &App,
+    deployment: &Deployment,
+    record: &JobRecord,
+) -> Result<JobRecord, DeploymentError> {
+    let deployments = app.store.deployments(u32::MAX).await?;
+    let last = deployments.into_iter().find(|other| {
+        other.status == DeploymentStatus::Done
+            && (&other.job_name, &other.job_version) == (&deployment.job_name, &deployment.job_version)
+    });
+    let mut replaced = record.clone();
+    if let Some(target) = last.and_then(|last| last.infrastructure_target) {
+        replaced.job.infrastructure_target = Some(target);
+    }
+    Ok(replaced)
 }
 
 fn manifest_of(deployment: &Deployment) -> Result<JobManifest, DeploymentError> {
@@ -104,7 +132,7 @@ async fn bring_back(
     let asked = Job::new(&deployment.job_name, &deployment.job_version, JobStatus::Starting, timestamp);
     let ready = wait_until_ready(app, deployment, target, asked, timestamp).await;
     ready.map_err(DeploymentError::HaltedJob)?;
-    let listed = target.list_jobs().await.map_err(DeploymentError::HaltedJob)?;
+    let listed = target.list_jobs(()).await.map_err(DeploymentError::HaltedJob)?;
     let found = listed.into_iter().find(|job| {
         (&job.name, &job.version) == (&deployment.job_name, &deployment.job_version)
             && job.update_time == timestamp
@@ -112,19 +140,4 @@ async fn bring_back(
     let found = found.ok_or(DeploymentError::Halted)?;
     let job = described(app, &provisioning, timestamp, Some(found));
     complete(app, provisioning, job).await
-}
-
-/// Finishes a move: the job is up where it should be, and may still be where it was.
-async fn leave_other_targets(app: &App, deployment: &Deployment, target: &Target) {
-    let offers = app.offers();
-    for (name, _) in offers.targets.iter().filter(|(name, _)| *name != target.name) {
-        let deleted = async {
-            let other = app.target(name)?;
-            let deleted = other.delete_job(&deployment.job_name, &deployment.job_version).await;
-            deleted.map_err(DeploymentError::DeleteFormer)
-        };
-        if let Err(error) = deleted.await {
-            warn(app, deployment, &chain(&error)).await;
-        }
-    }
 }

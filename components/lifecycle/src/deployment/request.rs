@@ -63,7 +63,7 @@ impl DeployRequest {
     pub(crate) fn parse(body: &Bytes) -> Result<Self, ApiError> {
         let mut json = serde_json::Deserializer::from_slice(body);
         let request: Self = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| ApiError::invalid(format!("the request is no deployment: {error}")))?;
+            .map_err(|error| ApiError::invalid(format!("the request is no deployment: {}", told(&error))))?;
         json.end().map_err(|error| ApiError::invalid(format!("the request is no JSON: {error}")))?;
         Ok(request)
     }
@@ -95,6 +95,20 @@ pub(crate) fn read_manifest(yaml: String) -> Result<ReadManifest, ApiError> {
         Ok(manifest) => Ok(ReadManifest { manifest, yaml }),
         Err(error) => Err(ApiError::invalid(format!("validating manifest: {}", chain(&error)))),
     }
+}
+
+/// What is wrong with a request, with its path. Of what is secret, the value is left out: answers end up in logs.
+fn told(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let path = error.path().to_string();
+    let is_secret = ["git_credentials", "secret_vars"].iter().any(|secret| path.starts_with(secret));
+    let without_value = || {
+        let text = error.inner().to_string();
+        let (kind, _) = text.strip_prefix("invalid ")?.split_once(": ")?;
+        let (_, expected) = text.rsplit_once(", expected ")?;
+        Some(format!("{path}: invalid {kind}, expected {expected}"))
+    };
+    let without_value = if is_secret { without_value() } else { None };
+    without_value.unwrap_or_else(|| error.to_string())
 }
 
 impl fmt::Debug for DeployRequest {

@@ -70,7 +70,7 @@ pub(crate) async fn delete(
             record.job.version
         )));
     }
-    deletion::delete(&app, &record, caller.name().as_deref()).await.map(Json)
+    deletion::delete(&app, &record.job.name, &version, caller.name().as_deref()).await.map(Json)
 }
 
 /// Builds a job anew from its source in git, and deploys it; answers when it is up

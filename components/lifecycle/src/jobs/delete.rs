@@ -2,28 +2,42 @@
 
 use racetrack_service::ApiError;
 use racetrack_store::{AuditEventType, JobRecord};
+use tracing::Instrument;
 
 use crate::App;
 use crate::api_error::store_error;
 use crate::audit::{self, about_job};
 use crate::auth::seconds_since_1970;
-use crate::deployment::{DeploymentError, post_job_delete};
+use crate::deployment::{Deletions, DeploymentError, post_job_delete};
 
 /// Deletes a job from its target, and then from what lifecycle knows. Plugins are told; their failures are logged, and
 /// noted in the audit trail.
 ///
 /// # Errors
 /// 409 while it is being deployed; otherwise whatever keeps it in place.
-pub(crate) async fn delete(app: &App, record: &JobRecord, executor: Option<&str>) -> Result<(), ApiError> {
+pub(crate) async fn delete(
+    app: &App,
+    name: &str,
+    version: &str,
+    executor: Option<&str>,
+) -> Result<(), ApiError> {
+    let deletion = Deletions::begin(app, name, version).await?;
+    // Read after that: before it, somebody else may have deployed or moved it.
+    let record = app.store.job(name, version).await.map_err(store_error)?;
+    let (app, executor) = (app.clone(), executor.map(str::to_owned));
+    // Whoever asked may go away, and lifecycle may be told to stop: a job that is gone from its target must not stay here.
+    let hold = app.service.readiness.hold();
+    let task = async move {
+        let deleted = delete_claimed(&app, &record, executor.as_deref()).await;
+        drop((deletion, hold));
+        deleted
+    };
+    tokio::spawn(task.in_current_span()).await.map_err(ApiError::internal)?
+}
+
+async fn delete_claimed(app: &App, record: &JobRecord, executor: Option<&str>) -> Result<(), ApiError> {
     let job = &record.job;
     let (name, version) = (job.name.as_str(), job.version.as_str());
-    let under_way = app.store.deployments_in_progress().await.map_err(store_error)?;
-    if under_way.iter().any(|other| (other.job_name.as_str(), other.job_version.as_str()) == (name, version))
-    {
-        return Err(ApiError::already_exists(format!(
-            "job {name} v{version} is being deployed; it can be deleted when that is over"
-        )));
-    }
     let mut warnings = Vec::new();
     if let Some(target) = &job.infrastructure_target {
         match app.target(target) {

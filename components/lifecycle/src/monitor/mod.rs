@@ -32,9 +32,10 @@ async fn until_stopped(app: App, work: impl Future<Output = ()>) {
 async fn watch(app: App) {
     let mut ticks = tokio::time::interval(app.config.monitor_interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut listings = sync::Listings::default();
     loop {
         ticks.tick().await;
-        if let Err(error) = sync::sync(&app).await {
+        if let Err(error) = sync::sync(&app, &mut listings).await {
             tracing::error!(error = chain(&error), "what the infrastructure targets tell is not kept");
         }
     }

@@ -15,7 +15,12 @@ pub(crate) async fn reconcile(app: &App, executor: Option<&str>) -> Result<(), S
     let lost = jobs.as_slice().iter().filter(|record| record.job.status == JobStatus::Lost);
     for record in lost {
         let (name, version) = (&record.job.name, &record.job.version);
-        match again::reprovision(app, record, Some(executor.unwrap_or(RECONCILER))).await {
+        // The one before may have taken long: somebody may have deployed or deleted this one meanwhile.
+        let Ok(record) = app.store.job(name, version).await else { continue };
+        if record.job.status != JobStatus::Lost {
+            continue;
+        }
+        match again::reprovision(app, &record, Some(executor.unwrap_or(RECONCILER))).await {
             Ok(()) => tracing::info!(job = name, version, "a lost job is back"),
             Err(error) => tracing::warn!(job = name, version, %error, "a lost job is not brought back"),
         }

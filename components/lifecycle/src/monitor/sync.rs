@@ -1,6 +1,7 @@
 //! Asks every infrastructure target how its jobs do, and keeps that.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Weak};
 
 use futures_util::future::join_all;
 use racetrack_core::{Job, JobStatus};
@@ -15,22 +16,38 @@ const OBSOLETE: &str = "This version of the job type is obsolete and no longer a
 /// What targets told: by target, the jobs by name and version; nothing for a target that cannot be asked.
 type Told = BTreeMap<String, Option<HashMap<(String, String), Job>>>;
 
+/// The listings that have not come to an end, by target: of a target that blocks its thread, no other is asked for, for
+/// each would cost another thread.
+#[derive(Debug, Default)]
+pub(super) struct Listings(HashMap<String, Weak<()>>);
+
+impl Listings {
+    /// What the next listing of the target holds while it goes on; none if the one before does still.
+    fn turn(&mut self, target: &str) -> Option<Arc<()>> {
+        if self.0.get(target).is_some_and(|former| former.strong_count() > 0) {
+            return None;
+        }
+        let turn = Arc::new(());
+        self.0.insert(target.to_owned(), Arc::downgrade(&turn));
+        Some(turn)
+    }
+}
+
 /// Asks every target, and keeps what differs. A target that cannot be asked has lost nothing: its jobs keep their status,
 /// as a stale one.
-pub(super) async fn sync(app: &App) -> Result<(), StoreError> {
+pub(super) async fn sync(app: &App, listings: &mut Listings) -> Result<(), StoreError> {
     let asked_at = seconds_since_1970();
-    // What is being deployed changes hands; the deployment itself keeps how it does. Taken before the targets are asked:
-    // a deployment that ends meanwhile may not be in what they tell.
-    let under_way = app.store.deployments_in_progress().await?;
-    let under_way: BTreeSet<_> =
-        under_way.into_iter().map(|deployment| (deployment.job_name, deployment.job_version)).collect();
-    let told = ask(app).await;
+    // What is being deployed changes hands; the deployment itself keeps how it does. Looked up before the targets are
+    // asked and after: one that ends meanwhile may not be in what they tell, and of one that begins meanwhile they may
+    // tell the instance that does not answer yet.
+    let mut under_way = under_way(app).await?;
+    let told = ask(app, listings).await;
+    under_way.append(&mut self::under_way(app).await?);
     let job_types: BTreeSet<_> = app.offers().job_types.iter().map(|(name, _)| name.to_owned()).collect();
     let changed = app.store.update_jobs(|record| {
         let key = (record.job.name.clone(), record.job.version.clone());
-        let is_starting = record.job.status == JobStatus::Starting;
         // What came up after the targets were asked is not known to them.
-        if !is_starting && !under_way.contains(&key) && record.job.update_time < asked_at {
+        if !under_way.contains(&key) && record.job.update_time < asked_at {
             keep(record, &told, &key);
         }
         note_job_type(&mut record.job, &job_types);
@@ -41,13 +58,20 @@ pub(super) async fn sync(app: &App) -> Result<(), StoreError> {
     warn_of_orphans(app, &told, &under_way).await
 }
 
-async fn ask(app: &App) -> Told {
+/// The names and versions of what is being deployed.
+async fn under_way(app: &App) -> Result<BTreeSet<(String, String)>, StoreError> {
+    let deployments = app.store.deployments_in_progress().await?.into_iter();
+    Ok(deployments.map(|deployment| (deployment.job_name, deployment.job_version)).collect())
+}
+
+async fn ask(app: &App, listings: &mut Listings) -> Told {
     let offers = app.offers();
     let names: Vec<_> = offers.targets.iter().map(|(name, _)| name.to_owned()).collect();
-    let asked = names.into_iter().map(|name| async move {
-        let jobs = match app.target(&name) {
-            Ok(target) => target.list_jobs().await.ok(),
-            Err(_) => None,
+    let turns: Vec<_> = names.into_iter().map(|name| (listings.turn(&name), name)).collect();
+    let asked = turns.into_iter().map(|(turn, name)| async move {
+        let jobs = match (app.target(&name), turn) {
+            (Ok(target), Some(turn)) => target.list_jobs(turn).await.ok(),
+            _ => None,
         };
         let by_version = |job: Job| ((job.name.clone(), job.version.clone()), job);
         (name, jobs.map(|jobs| jobs.into_iter().map(by_version).collect()))
@@ -66,6 +90,9 @@ fn keep(record: &mut JobRecord, told: &Told, key: &(String, String)) {
     let Some(of_target) = of_target else { return };
     let Some(found) = of_target.get(key) else {
         record.job.status = JobStatus::Lost;
+        // Another job may get its addresses, and must not be called in its place.
+        record.job.internal_name = None;
+        record.job.replica_internal_names.clear();
         record.job.error = Some("the infrastructure target does not have the job".to_owned());
         return;
     };
@@ -75,7 +102,7 @@ fn keep(record: &mut JobRecord, told: &Told, key: &(String, String)) {
     }
     let job = &mut record.job;
     job.status = match found.status {
-        // Deployed by nobody lifecycle knows of: whatever is there serves, or not.
+        // Nobody waits for it any more; the next listing tells whether it came up.
         JobStatus::Starting => job.status,
         status => status,
     };

@@ -1,0 +1,217 @@
+//! Requests that are wrong, whatever they are about.
+
+use axum::body::Body;
+use axum::http::Method;
+use futures_util::stream;
+use racetrack_service::setting_value::Size;
+use serde_json::{Value, json};
+
+use super::harness::{Server, Setup, adder, with};
+
+async fn assert_nothing_is_kept(server: &Server) {
+    assert_eq!(server.deployment_count().await, 0);
+    assert_eq!(server.jobs().await, [""; 0]);
+    assert_eq!(server.get("/job_family").await.ok(), json!([]));
+    assert_eq!(server.audit_types().await, [""; 0]);
+    assert_eq!(
+        server.world.journal.take(&["deploy_job", "delete_job", "job_secrets", "job_runtime"]),
+        [""; 0]
+    );
+    assert_eq!(server.builder.orders().len(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_deployment_is_refused_with_its_place() {
+    let server = Server::start().await;
+    let whole = adder("1.0.0").to_string();
+    let deep = format!("{{\"manifest\": {{\"labels\": {}1{}}}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let cases: [(&[u8], &str); 16] = [
+        (b"", "EOF while parsing"),
+        (&whole.as_bytes()[..whole.len() - 1], "EOF while parsing"),
+        (&whole.as_bytes()[..whole.len() / 2], "EOF while parsing"),
+        (&[whole.as_bytes(), b"{}"].concat(), "trailing characters"),
+        (b"name: adder\n", "expected"),
+        (b"\xff\xfe", "expected value"),
+        (b"{\"manifest\": {\"name\": \"\xff\"}}", "invalid unicode"),
+        (b"null", "invalid type: null"),
+        (b"\"text\"", "invalid type: string"),
+        (b"{}", "missing field `manifest`"),
+        (b"{\"manifest\": []}", "manifest: invalid type: sequence"),
+        (b"{\"manifest\": {\"name\": \"a\", \"name\": \"b\"}}", "duplicate"),
+        (b"{\"manifest\": {}, \"manifest\": {}}", "duplicate field `manifest`"),
+        (b"{\"manifest\": {}, \"colour\": 1}", "unknown field `colour`"),
+        (b"{\"manifest\": {\"name\": \"\\ud800\"}}", "hex escape"),
+        (deep.as_bytes(), "recursion limit exceeded"),
+    ];
+    for (body, text) in cases {
+        let answer = server.send(&server.admin, Method::POST, "/deploy", body.to_vec()).await;
+        let error = answer.error(400);
+        assert!(error.contains(text), "{error:?} does not say {text:?}");
+        assert!(error.len() < 500, "the error repeats the request: {error:?}");
+    }
+    assert_nothing_is_kept(&server).await;
+}
+
+#[tokio::test]
+async fn values_of_the_wrong_type_are_refused_with_their_path() {
+    let server = Server::start().await;
+    let cases = [
+        ("/force", json!("yes"), "force: invalid type"),
+        ("/build_flags", json!("--pull"), "build_flags: invalid type"),
+        ("/build_flags", json!([1]), "build_flags[0]: invalid type"),
+        ("/build_context", json!({}), "build_context: invalid type"),
+        ("/git_credentials", json!({ "username": "bob" }), "missing field `password`"),
+        ("/git_credentials", json!("hunter2"), "git_credentials: invalid type, expected struct"),
+        (
+            "/git_credentials",
+            json!({ "username": "bob", "password": ["hunter2"] }),
+            "password: invalid type, expected",
+        ),
+        (
+            "/secret_vars",
+            json!({ "build_env": "hunter2" }),
+            "secret_vars.build_env: invalid type, expected a map",
+        ),
+        (
+            "/secret_vars",
+            json!({ "runtime_env": { "A": 31337 } }),
+            "secret_vars.runtime_env.A: invalid type, expected",
+        ),
+        ("/secret_vars", json!({ "other": {} }), "unknown field `other`"),
+    ];
+    for (pointer, value, text) in cases {
+        let error = server.post("/deploy", &with(adder("1.0.0"), pointer, value)).await.error(400);
+        assert!(error.contains(text), "{error:?} does not say {text:?}");
+        assert!(!error.contains("hunter2") && !error.contains("31337"), "a secret is told: {error}");
+    }
+    assert_nothing_is_kept(&server).await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_as_json() {
+    let mut setup = Setup::new(&["north"]);
+    setup.settings.max_request_size = Some(Size(1000));
+    let server = setup.start().await;
+    let request = with(adder("1.0.0"), "/build_context", "A".repeat(1000));
+    let error = server.post("/deploy", &request).await.error(413);
+    assert!(error.contains("limit"), "{error}");
+
+    // Without a length that could be looked at beforehand.
+    let chunks = stream::iter((0..100).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1000])));
+    let body = Body::from_stream(chunks);
+    server.send(&server.admin, Method::POST, "/deploy", body).await.error(413);
+    // Only deployments have the size of a job's source.
+    let large = json!({ "manifest_yaml": "#".repeat(5 << 20) });
+    server.put("/job/adder/1.0.0/manifest", &large).await.error(404);
+    assert_nothing_is_kept(&server).await;
+    server.deployed(&adder("1.0.0")).await;
+    server.put("/job/adder/1.0.0/manifest", &large).await.error(413);
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_refused() {
+    let server = Server::start().await;
+    let whole = adder("1.0.0").to_string();
+    let half = whole.as_bytes()[..20].to_vec();
+    let broken = stream::iter([Ok(half), Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))]);
+    server.send(&server.admin, Method::POST, "/deploy", Body::from_stream(broken)).await.error(400);
+    assert_nothing_is_kept(&server).await;
+}
+
+#[tokio::test]
+async fn a_context_that_image_builder_refuses_fails_the_deployment() {
+    let server = Server::start().await;
+    let refusal = json!({ "error": "the build context is no base64", "type": "ValueError" });
+    server.builder.answer(super::fake_image_builder::BuildAnswer::Refused(400, refusal));
+    let record = server.failed(&with(adder("1.0.0"), "/build_context", "\u{0}not base64\n=")).await;
+    assert_eq!(record["error"], "building an image: image-builder refused: the build context is no base64");
+    assert_eq!(
+        server.builder.orders()[0].body["build_context"],
+        "\u{0}not base64\n=",
+        "is left to image-builder"
+    );
+}
+
+#[tokio::test]
+async fn odd_paths_are_jobs_that_are_not_there() {
+    let server = Server::start().await;
+    server.deployed(&adder("1.0.0")).await;
+    for path in [
+        "/job/..%2F..%2Fetc/passwd",
+        "/job/%2e%2e/latest",
+        "/job/adder/..%2f1.0.0",
+        "/job/adder/1.0.0%2F",
+        "/job/adder%00/1.0.0",
+        "/job/ADDER/1.0.0",
+        "/job/adder'%20OR%20'1'='1/1.0.0",
+        "/job/%0a/latest",
+        "/job/adder/x.x.x.x",
+        "/job/adder/9999999999999999999999.x",
+        "/job/..%2Fadder/1.0.0/logs",
+        "/deploy/..%2Fx",
+        "/deploy/%00",
+    ] {
+        let status = server.get(path).await.status;
+        assert_eq!(status, 404, "{path}");
+        server.get(path).await.error(404);
+    }
+    let long = format!("/job/{}/latest", "a".repeat(10_000));
+    server.get(&long).await.error(404);
+    for path in ["/job/adder/../adder/1.0.0", "/job//adder/1.0.0", "/job/adder/1.0.0//logs"] {
+        server.get(path).await.error(404);
+    }
+    for path in ["/job/%ff/1.0.0", "/job/adder/%ff", "/deploy/%ff", "/auth/can-call-job/adder/1.0.0/%ff"] {
+        let error = server.get(path).await.error(400);
+        assert!(error.contains("UTF-8"), "{error}");
+    }
+    assert_eq!(server.jobs().await, ["adder 1.0.0 running"]);
+}
+
+#[tokio::test]
+async fn parameters_that_are_wrong_or_come_twice_are_refused() {
+    let server = Server::start().await;
+    server.deployed(&adder("1.0.0")).await;
+    for query in
+        ["tail=-1", "tail=x", "tail=", "tail=1.5", "tail=99999999999999999999", "tail=1&tail=2", "tail=%ff"]
+    {
+        for log in ["logs", "logs/plain", "build-logs", "build-logs/plain"] {
+            server.get(&format!("/job/adder/1.0.0/{log}?{query}")).await.error(400);
+        }
+    }
+    for query in ["limit=-1", "limit=x", "limit=4294967296", "limit=1&limit=2"] {
+        server.get(&format!("/deploy?{query}")).await.error(400);
+    }
+    assert_eq!(server.get("/deploy?limit=0").await.ok(), json!([]));
+    assert_eq!(server.get("/deploy?limit=4294967295").await.ok().as_array().map(Vec::len), Some(1));
+    server.target("north").log("a\n");
+    let huge = format!("/job/adder/1.0.0/logs?tail={}", usize::MAX);
+    assert_eq!(server.get(&huge).await.ok(), json!({ "logs": "a\n" }));
+    let huge = format!("/job/adder/1.0.0/build-logs?tail={}", usize::MAX);
+    assert_eq!(server.get(&huge).await.ok(), json!({ "logs": "step 1\nstep 2\n" }));
+}
+
+#[tokio::test]
+async fn bodies_of_other_requests_are_checked_as_strictly() {
+    let server = Server::start().await;
+    let record = server.deployed(&adder("1.0.0")).await;
+    let id = record["id"].as_str().expect("is a text");
+    for (method, path) in [
+        (Method::POST, "/job/adder/1.0.0/move".to_owned()),
+        (Method::PUT, "/job/adder/1.0.0/manifest".to_owned()),
+        (Method::PUT, "/job/adder/1.0.0/public-endpoints".to_owned()),
+        (Method::PUT, "/maintenance".to_owned()),
+        (Method::PUT, format!("/deploy/{id}/phase")),
+        (Method::PUT, format!("/deploy/{id}/warnings")),
+    ] {
+        let is_internal = path.starts_with("/deploy");
+        let token = if is_internal { super::harness::COMPONENT_TOKEN } else { &server.admin };
+        for body in ["", "{", "null", "[]", "{}", "\u{0}"] {
+            let answer = server.send(token, method.clone(), &path, body).await;
+            answer.error(400);
+        }
+    }
+    assert_eq!(server.job("1.0.0").await, record["job"]);
+    assert_eq!(server.get("/maintenance").await.ok(), json!({ "maintenance_mode": false }));
+    let after = server.get(&format!("/deploy/{id}")).await.ok();
+    assert_eq!((&after["phase"], &after["warnings"]), (&Value::Null, &Value::Null));
+}

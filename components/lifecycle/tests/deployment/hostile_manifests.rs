@@ -1,0 +1,123 @@
+//! Manifests made to break something.
+
+use serde_json::{Value, json};
+
+use super::harness::{Server, adder, with};
+
+#[tokio::test]
+async fn hostile_manifests_are_refused_and_leave_nothing() {
+    let server = Server::start().await;
+    let long = "a".repeat(10_000);
+    let names = [
+        "", "..", "a/b", "a\\b", "a\"b", "a'b", "a\nb", "a\u{0}b", "-a", "Adder", "äd", "a b", "${HOME}",
+        "{{a}}", &long,
+    ];
+    let versions = [
+        "",
+        "1",
+        "1.0",
+        "latest",
+        "1.x",
+        "1.0.0/..",
+        "1.0.0\n",
+        "1.0.0 ",
+        "1.0.0\"",
+        "99999999999999999999.0.0",
+    ];
+    let long_version = format!("1.0.0-{long}");
+    let with_manifest = |key: &str, value: Value| with(adder("1.0.0"), &format!("/manifest/{key}"), value);
+    let mut requests: Vec<(String, Value)> = Vec::new();
+    requests.extend(names.map(|name| (format!("name {name:.20?}"), with_manifest("name", json!(name)))));
+    requests.extend(
+        versions.map(|version| (format!("version {version:?}"), with_manifest("version", json!(version)))),
+    );
+    let nested = (0..200).fold(json!(1), |inner, _| json!({ "a": inner }));
+    for (key, value) in [
+        ("version", json!(long_version)),
+        ("version", json!(1.0)),
+        ("owner_email", json!("nobody")),
+        ("jobtype", json!("python3")),
+        ("jobtype", json!(["python3:latest"])),
+        ("lang", json!("python3:latest")),
+        ("replicas", json!(0)),
+        ("replicas", json!(-1)),
+        ("replicas", json!(51)),
+        ("replicas", json!(1e300)),
+        ("replicas", json!(18_446_744_073_709_551_615_u64)),
+        ("replicas", json!("1; rm -rf /")),
+        ("git", json!("https://example.com/jobs.git")),
+        ("git", json!({})),
+        ("git", json!({ "remote": "x", "depth": 1 })),
+        ("resources", json!({ "memory_max": "1e400" })),
+        ("resources", json!({ "memory_max": "-1" })),
+        ("resources", json!({ "gpu": 1 })),
+        ("runtime_env", json!({ "A": { "B": 1 } })),
+        ("runtime_env", json!(["A=1"])),
+        ("public_endpoints", json!("/docs")),
+        ("colour", json!("red")),
+        ("__proto__", json!({})),
+        ("labels", json!({ "a": "x".repeat(300_000) })),
+        ("labels", nested),
+        ("infrastructure_target", json!("../north")),
+    ] {
+        requests.push((format!("{key} {value:.50}"), with_manifest(key, value)));
+    }
+    for (what, request) in requests {
+        let answer = server.post("/deploy", &request).await;
+        assert_eq!(answer.status, 400, "{what}: {}", answer.text());
+        answer.error(400);
+    }
+    assert_eq!(server.deployment_count().await, 0);
+    assert_eq!(server.get("/job_family").await.ok(), json!([]));
+    assert_eq!(
+        server.world.journal.take(&["deploy_job", "delete_job", "job_secrets", "job_runtime"]),
+        [""; 0]
+    );
+}
+
+#[tokio::test]
+async fn hostile_texts_of_a_manifest_do_not_stand_as_yaml() {
+    let server = Server::start().await;
+    let mut request = adder("1.0.0");
+    request["manifest"]["jobtype_extra"] = json!({ "note": "x\nname: evil\nreplicas: 50" });
+    request["manifest"]["runtime_env"] = json!({ "A": "*alias", "B": "!!python/object", "C": "yes", "D": "1_000", "E": "~", "F": "\u{feff}\u{85}\u{2028}" });
+    server.deployed(&request).await;
+    let given = server.target("north").last_request();
+    assert_eq!((given.manifest.name.as_str(), given.manifest.replicas), ("adder", 1));
+    assert_eq!(json!(given.manifest.runtime_env), request["manifest"]["runtime_env"]);
+    let job = server.job("1.0.0").await;
+    assert_eq!(job["manifest"]["jobtype_extra"], request["manifest"]["jobtype_extra"]);
+    assert_eq!(server.builder.orders()[0].body["manifest"], request["manifest"]);
+}
+
+#[tokio::test]
+async fn hostile_yaml_is_refused_as_another_manifest() {
+    let server = Server::start().await;
+    let record = server.deployed(&adder("1.0.0")).await;
+    let yaml = record["manifest_yaml"].as_str().expect("is a text");
+    let laughs = (1..=9).fold("labels:\n  l0: &l0 [lol, lol]\n".to_owned(), |text, level| {
+        let aliases = vec![format!("*l{}", level - 1); 9].join(", ");
+        format!("{text}  l{level}: &l{level} [{aliases}]\n")
+    });
+    for (what, added) in [
+        ("aliases of aliases", laughs),
+        ("an alias of nothing", "labels: {a: *nothing}\n".to_owned()),
+        ("an alias of itself", "labels: &a {b: *a}\n".to_owned()),
+        ("deep nesting", format!("labels: {{a: {}{}}}\n", "[".repeat(50_000), "]".repeat(50_000))),
+        ("a second document", "---\nname: evil\n".to_owned()),
+        ("a key twice", "name: adder\n".to_owned()),
+        ("a huge number", "replicas: 99999999999999999999999999\n".to_owned()),
+        ("no number", "replicas: .nan\n".to_owned()),
+        ("a null byte", "labels: {a: \"\u{0}\"}\n".to_owned()),
+        ("a tab", "labels:\n\ta: 1\n".to_owned()),
+        ("a merge key", "<<: {replicas: 2}\n".to_owned()),
+        ("too much", "#".repeat(300_000)),
+    ] {
+        let answer = server
+            .put("/job/adder/1.0.0/manifest", &json!({ "manifest_yaml": format!("{yaml}{added}") }))
+            .await;
+        assert_eq!(answer.status, 400, "{what}: {}", answer.text());
+        answer.error(400);
+    }
+    assert_eq!(server.job("1.0.0").await, record["job"]);
+}
