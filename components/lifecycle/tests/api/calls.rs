@@ -1,5 +1,6 @@
 //! Who may call which endpoint of a job.
 
+use racetrack_core::{Job, JobStatus};
 use racetrack_store::Scope::{CallAdminApi, CallJob, FullAccess};
 use racetrack_store::{Permission, Subject};
 use serde_json::{Value, json};
@@ -47,6 +48,26 @@ async fn the_answer_has_the_job_and_no_secret() {
         (&answer["remote_gateway_url"], &answer["remote_gateway_token"]),
         (&Value::Null, &Value::Null)
     );
+}
+
+#[tokio::test]
+async fn who_may_call_a_job_and_not_read_it_is_told_no_more_than_its_address() {
+    let server = Server::start().await;
+    let mut job = Job::new("adder", "1.0.0", JobStatus::Error, 1_700_000_000);
+    job.manifest_yaml = Some("name: adder\nruntime_env: {COLOR: red}\n".to_owned());
+    job.error = Some("the last lines of its log".to_owned());
+    job.internal_name = Some("127.0.0.1:7000".to_owned());
+    server.app.store.save_job(&job, &[]).await.expect("is saved");
+    let caller = server.user("carol", &[Permission::for_family(CallJob, "adder")]).await;
+    for (token, path, is_told) in
+        [("", "live", false), (caller.as_str(), "perform", false), (&server.admin().await, "perform", true)]
+    {
+        let answer = server.get(token, &format!("/auth/can-call-job/adder/1.0.0/{path}")).await.ok();
+        assert_eq!(answer["job"]["internal_name"], "127.0.0.1:7000");
+        for secret in ["manifest_yaml", "error"] {
+            assert_eq!(answer["job"][secret] != Value::Null, is_told, "{secret} at {path}: {answer}");
+        }
+    }
 }
 
 #[tokio::test]

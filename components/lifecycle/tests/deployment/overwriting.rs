@@ -109,6 +109,39 @@ async fn nothing_else_is_done_to_a_job_that_is_being_deployed() {
 }
 
 #[tokio::test]
+async fn nothing_else_is_done_to_a_job_that_is_being_deleted() {
+    let server = Setup::new(&["north"]).start().await;
+    server.deployed(&adder("1.0.0")).await;
+    let gate = server.target("north").switches.gate("delete_job");
+    let deleted = async { server.delete("/job/adder/1.0.0").await.ok() };
+    let meanwhile = async {
+        gate.reached().await;
+        let again = server.delete("/job/adder/1.0.0").await.error(409);
+        assert_eq!(again, "job adder v1.0.0 is being deleted already");
+        let deployed = server.post("/deploy", &forced(adder("1.0.0"))).await.error(409);
+        assert_eq!(deployed, "job adder v1.0.0 is being deleted");
+        gate.open();
+    };
+    futures_util::join!(deleted, meanwhile);
+    assert_eq!(server.jobs().await, [""; 0]);
+    server.deployed(&forced(adder("1.0.0"))).await;
+}
+
+#[tokio::test]
+async fn a_deletion_goes_on_when_whoever_asked_goes_away() {
+    let server = Setup::new(&["north"]).start().await;
+    server.deployed(&adder("1.0.0")).await;
+    let gate = server.target("north").switches.gate("delete_job");
+    let asked = server.delete("/job/adder/1.0.0");
+    tokio::select! {
+        _ = asked => panic!("it waits at the gate"),
+        () = gate.reached() => {}
+    }
+    gate.open();
+    server.until("/job", |jobs| *jobs == json!([])).await;
+}
+
+#[tokio::test]
 async fn a_new_family_and_another_version_ask_for_different_permissions() {
     let server = Server::start().await;
     let new_family = server.user("founder", &[Permission::everywhere(Scope::DeployNewFamily)]).await;

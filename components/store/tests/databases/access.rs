@@ -150,6 +150,9 @@ pub(crate) async fn public_endpoints_open_when_an_administrator_says_so(store: S
         {"job_name": "adder", "job_version": "1.0.0", "endpoint": "/b", "active": false},
     ]);
     assert_eq!(listed, expected);
+    store.request_public_endpoints("adder", "1.0.0", &endpoints[..1]).await.unwrap();
+    let access = store.access().await.unwrap();
+    assert!(!access.is_public("adder", "1.0.0", "/a"), "its owner does not want it open any more");
     let (name, version) = ("adder".to_owned(), "1.0.0".to_owned());
     let missing = NotFound::PublicEndpoint { name, version, endpoint: "/c".to_owned() };
     assert_eq!(not_found(store.set_public_endpoint("adder", "1.0.0", "/c", true).await), missing);
