@@ -116,8 +116,9 @@ fn known_method(method: &Method) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
     use std::io;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Once;
 
     use axum::body::{Body, to_bytes};
     use axum::routing::{get, post};
@@ -127,13 +128,17 @@ mod tests {
     use super::*;
     use crate::extract::{JsonObject, Path, Query};
 
+    thread_local! {
+        /// What this thread has logged: each test has a thread of its own.
+        static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+
     /// What has been logged, as text.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
+    struct Log;
 
     impl io::Write for Log {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("not poisoned").write(bytes)
+            LOGGED.with_borrow_mut(|logged| logged.write(bytes))
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -142,16 +147,18 @@ mod tests {
     }
 
     impl Log {
-        fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-            let log = Self::default();
-            let writer = log.clone();
-            let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
-            let guard = tracing::subscriber::set_default(lines.finish());
-            (log, guard)
+        /// One subscriber for all tests. Subscribers that come and go with the tests of other threads make tracing forget
+        /// now and then who listens.
+        fn start() {
+            static SUBSCRIBER: Once = Once::new();
+            SUBSCRIBER.call_once(|| {
+                let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(|| Self);
+                tracing::subscriber::set_global_default(lines.finish()).expect("there is no other");
+            });
         }
 
-        fn text(&self) -> String {
-            String::from_utf8(self.0.lock().expect("not poisoned").clone()).expect("is text")
+        fn text() -> String {
+            LOGGED.with_borrow(|logged| String::from_utf8(logged.clone()).expect("is text"))
         }
     }
 
@@ -239,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_went_wrong_inside_is_in_the_log_and_not_in_the_answer() {
-        let (log, _guard) = Log::start();
+        Log::start();
         let hidden = json!({
             "error": "internal error; the log of the server has the details under the id of this request",
             "type": "InternalError",
@@ -249,7 +256,7 @@ mod tests {
             (500, hidden.clone())
         );
         assert_eq!(error(Request::get("/panic"), "").await, (500, hidden));
-        let log = log.text();
+        let log = Log::text();
         let [fail, panic] = log.lines().collect::<Vec<_>>()[..] else { panic!("two lines: {log}") };
         assert!(fail.contains("id=\"id-1\"") && fail.contains("the disk at /var is full"), "{fail}");
         assert!(panic.contains("ERROR") && panic.contains("it panicked: out of\\nhandlers"), "{panic}");
@@ -257,9 +264,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_access_log_has_no_query_and_no_body() {
-        let (log, _guard) = Log::start();
+        Log::start();
         answer(Request::post("/echo?token=hunter2"), "{\"password\": \"hunter2\"}").await;
-        let log = log.text();
+        let log = Log::text();
         assert!(log.contains("method=POST path=\"/echo\" status=200 duration_ms="), "{log}");
         assert!(!log.contains("hunter2"), "{log}");
     }
