@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::component::free_address;
@@ -200,9 +201,21 @@ impl Drop for StagedPlatform {
         drop((self.lifecycle.take(), self.image_builder.take()));
         for pid in self.processes() {
             // Jobs outlive lifecycle, and so they would outlive the test. It may have ended meanwhile.
-            let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+            let _ = end(pid);
         }
     }
+}
+
+/// Ends a process as `kill -9` does.
+///
+/// # Errors
+/// When there is none of this number.
+///
+/// # Panics
+/// When the number is that of no process.
+pub fn end(pid: u32) -> Result<(), rustix::io::Errno> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("the number of a process");
+    kill_process(pid, Signal::KILL)
 }
 
 /// Waits until something is there.

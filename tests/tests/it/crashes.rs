@@ -1,12 +1,11 @@
 //! What ends without a word, at every stage of a deployment, and what is found when it is started again.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use racetrack_tests::StagedPlatform;
-use racetrack_tests::staged_platform::wait_until;
+use racetrack_tests::staged_platform::{end, wait_until};
 use serde_json::{Value, json};
 
 /// A stage at which a deployment waits for something.
@@ -108,7 +107,7 @@ fn a_job_dies(platform: &StagedPlatform) {
     let deployment = platform.deploy("adder", &json!({}), true);
     assert_eq!(platform.outcome(&deployment)["status"], "done");
     let [pid] = platform.processes()[..] else { panic!("one process: {:?}", platform.processes()) };
-    kill(pid);
+    end(pid).expect("the process is there");
     let answered = wait_until("the job answers again", || match platform.call("adder") {
         (200, body) => Some(body),
         _ => None,
@@ -126,7 +125,7 @@ fn a_replica_dies(platform: &StagedPlatform) {
     let answers = |count: usize| (0..count).map(|_| platform.call("adder").0).collect::<Vec<_>>();
     assert_eq!(answers(4), [200; 4]);
     let pid = platform.processes()[0];
-    kill(pid);
+    end(pid).expect("the process is there");
     wait_until("the replica is gone", || (!platform.processes().contains(&pid)).then_some(()));
     assert_eq!(answers(8), [200; 8], "the other one answers");
     platform.wait_for_processes(2);
@@ -167,9 +166,4 @@ fn a_forced_redeployment_fails(platform: &StagedPlatform) {
     assert_eq!(failures, []);
     platform.wait_for_processes(1);
     platform.delete("adder");
-}
-
-fn kill(pid: u32) {
-    let killed = Command::new("kill").args(["-9", &pid.to_string()]).status();
-    assert!(killed.expect("kill can be run").success());
 }
