@@ -1,10 +1,12 @@
 //! A plugin source: a folder or a ZIP bundle that was read, checked and digested.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use racetrack_core::PluginManifest;
+use sha2::{Digest, Sha256};
 
 use crate::crate_rules::{self, CrateRules};
 use crate::edit::{self, Edits};
@@ -44,7 +46,7 @@ pub struct PluginSource {
     pub digest: String,
     /// The crate's `[package] name`, equal to the plugin's name.
     pub crate_name: String,
-    /// BLAKE3 of the ZIP file itself, hex, for bundles.
+    /// SHA-256 of the ZIP file itself, hex, for bundles: what other tools give for a file.
     pub archive_digest: Option<String>,
 }
 
@@ -141,11 +143,18 @@ fn read(origin: &Origin, base: &Path) -> Result<(Vec<SourceFile>, ShownAs, Optio
             let shown = ShownAs::archive(path, base);
             check_kind(path, &shown, false)?;
             let bytes = archive::load(path, &shown)?;
-            let digest = blake3::hash(&bytes).to_hex().to_string();
+            let digest = hexadecimal(&Sha256::digest(&bytes));
             let archive::Unpacked { files, shown } = archive::unpack(&bytes, shown)?;
             Ok((files, shown, Some(digest)))
         }
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes any text");
+        text
+    })
 }
 
 fn check_kind(path: &Path, shown: &ShownAs, wants_folder: bool) -> Result<(), Diagnostic> {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::overrides::Override;
+
 /// Composes the plugins that racetrack.toml declares into one binary per component.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
@@ -28,6 +30,15 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Show the plugins of each component in hook order, and the call order of each hook.
     Plan(PlanArgs),
+    /// Accept what the declaration gives now: write racetrack.lock and say what changed.
+    Lock,
+    /// Accept one plugin as it is now, and leave the other entries of racetrack.lock as they are.
+    ///
+    /// The versions of crates are not in racetrack.lock but in locks/, a Cargo.lock per component. To take newer ones run
+    /// `cargo update` in the checkout, remove the file of the component from locks/, and build.
+    Update(UpdateArgs),
+    /// Show for each plugin what racetrack.lock says and what its source holds now.
+    Outdated(OutdatedArgs),
     /// Run everything CI runs: format, lints, tests, documentation, licences, and the build of the declaration.
     Test(TestArgs),
     /// Build, then start the components on this machine until Ctrl-C.
@@ -46,7 +57,7 @@ pub(crate) struct BuildArgs {
     /// Build for this target triple.
     #[arg(long, value_name = "TRIPLE")]
     pub(crate) target: Option<String>,
-    /// Fail rather than change a file in locks/.
+    /// Build exactly what racetrack.lock says and change no file in locks/, or fail.
     #[arg(long)]
     pub(crate) locked: bool,
     /// Do not use the network.
@@ -55,6 +66,17 @@ pub(crate) struct BuildArgs {
     /// Put the binaries here rather than into the output folder of the declaration.
     #[arg(long, value_name = "PATH")]
     pub(crate) out_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+}
+
+/// Other sources for declared plugins.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct OverrideArgs {
+    /// Take plugin NAME from this folder rather than from its declared source, which leaves its components unlocked; may
+    /// be repeated.
+    #[arg(id = "override", long = "override", value_name = "NAME=PATH", value_parser = parse_override)]
+    pub(crate) overrides: Vec<Override>,
 }
 
 /// Arguments of `check`.
@@ -63,12 +85,32 @@ pub(crate) struct CheckArgs {
     /// Fail with a diff when the generated files are not what the declaration gives.
     #[arg(long)]
     pub(crate) generated: bool,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
 }
 
 /// Arguments of `plan`.
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
     /// How to print the plan.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
+}
+
+/// Arguments of `update`.
+#[derive(Args, Debug)]
+pub(crate) struct UpdateArgs {
+    /// The plugin to accept; all of them if none is named.
+    #[arg(value_name = "PLUGIN")]
+    pub(crate) plugin: Option<String>,
+}
+
+/// Arguments of `outdated`.
+#[derive(Args, Debug)]
+pub(crate) struct OutdatedArgs {
+    /// How to print the comparison.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 }
@@ -104,6 +146,11 @@ fn parse_address(text: &str) -> Result<(String, SocketAddr), String> {
     let (component, address) = text.split_once('=').ok_or("expected COMPONENT=IP:PORT")?;
     let address = address.parse().map_err(|error| format!("`{address}` is no IP:PORT: {error}"))?;
     Ok((component.to_owned(), address))
+}
+
+fn parse_override(text: &str) -> Result<Override, String> {
+    let (name, path) = text.split_once('=').ok_or("expected NAME=PATH")?;
+    Ok(Override { plugin: name.to_owned(), path: path.into() })
 }
 
 #[cfg(test)]

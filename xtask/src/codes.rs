@@ -40,12 +40,20 @@ codes! {
     INVALID_PROFILE_NAME = "invalid-profile-name";
     /// A value that cargo would not take.
     INVALID_VALUE = "invalid-value";
+    /// The lock names a plugin that is not in it.
+    LOCK_INCONSISTENT = "lock-inconsistent";
+    /// `--locked` was asked for, and what would be built is not what the lock says.
+    LOCK_MISMATCH = "lock-mismatch";
+    /// The lock is of another version of its format.
+    LOCK_VERSION = "lock-version";
     /// There is no crate at the path of a component.
     MISSING_COMPONENT = "missing-component";
     /// There is no declaration.
     MISSING_DECLARATION = "missing-declaration";
     /// A key that must be there is not.
     MISSING_KEY = "missing-key";
+    /// `--locked` was asked for, and there is no lock.
+    MISSING_LOCK = "missing-lock";
     /// A `[[plugin]]` names neither a folder nor a bundle, or one that does not exist.
     MISSING_SOURCE = "missing-source";
     /// The declaration has no component to build.

@@ -10,9 +10,11 @@ use racetrack_core::Hook;
 use toml::de::DeTable;
 
 use crate::checkout::Checkout;
+use crate::cli::OverrideArgs;
 use crate::codes;
 use crate::declaration::{self, Declaration, PluginDeclaration};
 use crate::implementation::implemented_hooks;
+use crate::overrides;
 use crate::plan::{BuildPlan, LoadedPlugin, plan};
 use crate::shell::Shell;
 
@@ -32,13 +34,19 @@ pub(crate) struct Loaded {
     pub(crate) plan: BuildPlan,
 }
 
-/// Loads and plans the declaration at `path`, or the one of the checkout. All mistakes are reported together: those of
+/// Loads and plans the declaration at `path`, or the one of the checkout, with some sources replaced. All mistakes are reported together: those of
 /// the declaration, or else those of all sources, or else those of the plan.
-pub(crate) fn load(path: Option<&Path>, checkout: &Checkout, shell: &Shell) -> Result<Loaded> {
+pub(crate) fn load(
+    path: Option<&Path>,
+    overrides: &OverrideArgs,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<Loaded> {
     let default = || checkout.root.join(declaration::FILE_NAME);
     let path = path.map_or_else(default, Path::to_path_buf);
-    let declaration = Declaration::load(&path, checkout).map_err(Rejected)?;
-    let plugins = load_plugins(&declaration, shell).map_err(Rejected)?;
+    let mut declaration = Declaration::load(&path, checkout).map_err(Rejected)?;
+    let mut plugins = load_plugins(&declaration, shell).map_err(Rejected)?;
+    overrides::apply(&overrides.overrides, &mut declaration, &mut plugins, checkout, shell)?;
     let plan = plan(&declaration, &plugins).map_err(Rejected)?;
     refuse_profiles(&declaration, checkout).into_result(()).map_err(Rejected)?;
     Ok(Loaded { declaration, plugins, plan })
@@ -60,7 +68,11 @@ fn load_plugins(declaration: &Declaration, shell: &Shell) -> Result<Vec<LoadedPl
     diagnostics.into_result(plugins)
 }
 
-fn load_plugin(plugin: &PluginDeclaration, declaration: &Declaration) -> Result<LoadedPlugin, Diagnostics> {
+/// Reads the source of one plugin.
+pub(crate) fn load_plugin(
+    plugin: &PluginDeclaration,
+    declaration: &Declaration,
+) -> Result<LoadedPlugin, Diagnostics> {
     // A plugin may name components that this declaration leaves out.
     let callers =
         Hook::catalogue().into_iter().flat_map(|hook| hook.components).map(|name| (*name).to_owned());

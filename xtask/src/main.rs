@@ -2,7 +2,7 @@
 //!
 //! A build goes through [`load`] (disk to typed values), [`plan`] (decisions, pure), [`generate`] (text, pure),
 //! [`output`] (writes what changed), [`cargo`] (one call per component), the checks of the finished binary
-//! ([`self_report`], [`leak`], [`lock`]) and the output folder. Only [`shell`] prints.
+//! ([`self_report`], [`leak`], [`lock`]) and the output folder; [`lockfile`] says whether that is what was accepted. Only [`shell`] prints.
 
 mod blame;
 mod cargo;
@@ -17,8 +17,10 @@ mod implementation;
 mod leak;
 mod load;
 mod lock;
+mod lockfile;
 mod members;
 mod output;
+mod overrides;
 mod plan;
 mod self_report;
 mod shell;
@@ -31,7 +33,9 @@ use clap::Parser;
 
 use crate::checkout::Checkout;
 use crate::cli::{Cli, Command};
-use crate::commands::{UsageError, build, check, plan as plan_command, test, up};
+use crate::commands::{
+    UsageError, build, check, lock as lock_command, outdated, plan as plan_command, test, up, update,
+};
 use crate::load::Rejected;
 use crate::shell::Shell;
 
@@ -59,8 +63,11 @@ fn run(cli: &Cli, shell: &Shell) -> Result<()> {
     match &cli.command {
         Command::Build(args) => build::run(declaration, args, &checkout, shell).map(drop),
         Command::Check(args) => check::run(declaration, args, &checkout, shell),
+        Command::Lock => lock_command::run(declaration, &checkout, shell),
+        Command::Outdated(args) => outdated::run(declaration, args, &checkout, shell),
         Command::Plan(args) => plan_command::run(declaration, args, &checkout, shell),
         Command::Test(args) => test::run(declaration, args, &checkout, shell),
         Command::Up(args) => up::run(declaration, args, &checkout, shell),
+        Command::Update(args) => update::run(declaration, args, &checkout, shell),
     }
 }

@@ -61,6 +61,8 @@ pub(crate) struct PlannedPlugin {
     pub(crate) hooks: Vec<&'static str>,
     /// The files below `resources/`, sorted by path.
     pub(crate) resources: Vec<String>,
+    /// Whether it is built from another source than the declared one.
+    pub(crate) overridden: bool,
 }
 
 /// Decides what each component holds, or says everything that keeps the plugins from fitting together.
@@ -149,6 +151,7 @@ fn plan_one(
         package: plugin.source.crate_name.clone(),
         hooks: plugin.hooks.clone(),
         resources: resources.map(str::to_owned).collect(),
+        overridden: plugin.declaration.overridden,
         manifest,
     }
 }
@@ -258,6 +261,7 @@ mod tests {
                 components: None,
                 allow_build_script: false,
                 place: 0..0,
+                overridden: false,
             },
             source: PluginSource {
                 origin,

@@ -10,6 +10,7 @@ use racetrack_bundle::{Diagnostics, Style, render};
 
 const VERB: &str = "\u{1b}[1;32m";
 const WARNING: &str = "\u{1b}[1;33m";
+const NOTE: &str = "\u{1b}[1;36m";
 const ERROR: &str = "\u{1b}[1;31m";
 const RESET: &str = "\u{1b}[0m";
 
@@ -66,6 +67,13 @@ impl Shell {
     pub(crate) fn warn(&self, message: impl Display) {
         if !self.quiet {
             self.line(&format!("{WARNING}warning{RESET}: {message}"));
+        }
+    }
+
+    /// `note: …`.
+    pub(crate) fn note(&self, message: impl Display) {
+        if !self.quiet {
+            self.line(&format!("{NOTE}note{RESET}: {message}"));
         }
     }
 

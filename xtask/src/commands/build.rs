@@ -15,6 +15,7 @@ use crate::cli::BuildArgs;
 use crate::declaration::{Declaration, check_out_dir, normal};
 use crate::generate::CheckoutManifest;
 use crate::load::{Loaded, load};
+use crate::lockfile::{self, State};
 use crate::plan::PlannedComponent;
 use crate::shell::Shell;
 use crate::{leak, lock, output, self_report, workspace};
@@ -33,7 +34,10 @@ pub(crate) fn run(
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<Distribution> {
-    let loaded = load(declaration, checkout, shell)?;
+    if args.locked && !args.overrides.overrides.is_empty() {
+        return Err(UsageError::LockedOverride.into());
+    }
+    let loaded = load(declaration, &args.overrides, checkout, shell)?;
     let declaration = &loaded.declaration;
     for component in &args.component {
         check_component(declaration, component)?;
@@ -45,13 +49,15 @@ pub(crate) fn run(
     };
     let components: Vec<_> = loaded.plan.components.iter().filter(chosen).collect();
     shell.status("Planning", summary(&loaded));
+    let accepted = lockfile::admit(&loaded, args.locked, checkout, shell)?;
     let _lock = exclusive(declaration, shell)?;
     unpack(&loaded, checkout, shell)?;
     write(&components, declaration, checkout, shell)?;
     let mut binaries = Vec::new();
     for component in &components {
         let name = component.declaration.name.clone();
-        let binary = build_one(component, declaration, &options, &out_dir, checkout, shell)
+        let state = lockfile::state_of(component, accepted.as_ref());
+        let binary = build_one(component, state, declaration, &options, &out_dir, checkout, shell)
             .with_context(|| format!("component `{name}` was not built"))?;
         binaries.push((name, binary));
     }
@@ -154,6 +160,7 @@ fn write(
 
 fn build_one(
     component: &PlannedComponent,
+    state: State,
     declaration: &Declaration,
     options: &CompileOptions,
     out_dir: &Path,
@@ -164,10 +171,9 @@ fn build_one(
     let folder = workspace::folder(declaration, name);
     let committed = lock::committed_path(&declaration.folder, name);
     lock::copy_in(&committed, &checkout.root, &folder, options.locked)?;
-    shell.status(
-        "Compiling",
-        format_args!("component `{name}` with {}", counted(component.plugins.len(), "plugin")),
-    );
+    let plugins = counted(component.plugins.len(), "plugin");
+    let unlocked = if state == State::Unlocked { ", unlocked" } else { "" };
+    shell.status("Compiling", format_args!("component `{name}` with {plugins}{unlocked}"));
     let target_dir = workspace::target_dir(declaration, name);
     let binary = cargo::compile(name, &folder, &target_dir, options, checkout, shell)
         .map_err(|error| explain(error, component, &folder, checkout))?;

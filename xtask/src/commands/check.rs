@@ -10,7 +10,7 @@ use crate::cli::CheckArgs;
 use crate::generate::CheckoutManifest;
 use crate::load::load;
 use crate::shell::{Shell, print_data};
-use crate::{output, workspace};
+use crate::{lockfile, output, workspace};
 
 /// Checks the declaration, its plugins and how they fit together.
 pub(crate) fn run(
@@ -19,7 +19,7 @@ pub(crate) fn run(
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<()> {
-    let loaded = load(declaration, checkout, shell)?;
+    let loaded = load(declaration, &args.overrides, checkout, shell)?;
     let declaration = &loaded.declaration;
     let manifest = CheckoutManifest::load(&checkout.root)?;
     let mut differences = String::new();
@@ -35,9 +35,13 @@ pub(crate) fn run(
             format_args!("component `{name}` with {}", counted(component.plugins.len(), "plugin")),
         );
     }
+    let orders = lockfile::advise(&loaded, shell)?;
+    print_data(&(differences.clone() + &orders))?;
     if !differences.is_empty() {
-        print_data(&differences)?;
         bail!("generated files are not what the declaration gives; `cargo xtask build` restores them");
+    }
+    if !orders.is_empty() {
+        bail!("hooks would run in another order than the locked one; `cargo xtask lock` accepts it");
     }
     shell.status("Finished", format_args!("{} is fine", declaration.document.file.display()));
     Ok(())

@@ -2,9 +2,12 @@
 
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod lock;
+pub(crate) mod outdated;
 pub(crate) mod plan;
 pub(crate) mod test;
 pub(crate) mod up;
+pub(crate) mod update;
 
 use racetrack_bundle::suggestion::suggestion;
 
@@ -28,6 +31,28 @@ pub(crate) enum UsageError {
         name: String,
         /// What was probably meant.
         help: String,
+    },
+    /// A plugin that is neither declared nor locked.
+    #[error("there is no plugin `{name}`; {help}")]
+    UnknownPlugin {
+        /// The name given.
+        name: String,
+        /// What was probably meant.
+        help: String,
+    },
+    /// A locked build of something that is not locked.
+    #[error(
+        "`--locked` builds what the lock says, `--override` builds something else; leave one of the two out"
+    )]
+    LockedOverride,
+    /// A source that cannot replace that of a plugin.
+    #[error("cannot use `--override {argument}`")]
+    Override {
+        /// The argument given.
+        argument: String,
+        /// Why not.
+        #[source]
+        source: crate::overrides::OverrideRefusal,
     },
     /// An output folder that would overwrite something.
     #[error("cannot use `--out-dir {path}`")]

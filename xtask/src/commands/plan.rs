@@ -56,7 +56,7 @@ pub(crate) fn run(
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<()> {
-    let plan = load(declaration, checkout, shell)?.plan;
+    let plan = load(declaration, &args.overrides, checkout, shell)?.plan;
     let text = match args.format {
         Format::Text => text(&plan),
         Format::Json => {

@@ -47,7 +47,8 @@ pub(crate) fn run(
         shell.warn("cargo-deny is not installed, so licences and sources were not checked");
     }
     shell.status("Testing", "build of the declaration");
-    build::run(declaration, &BuildArgs { offline: args.offline, ..BuildArgs::default() }, checkout, shell)?;
+    let locked = BuildArgs { locked: true, offline: args.offline, ..BuildArgs::default() };
+    build::run(declaration, &locked, checkout, shell)?;
     Ok(())
 }
 

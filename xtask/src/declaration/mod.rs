@@ -5,7 +5,7 @@ mod out_dir;
 mod paths;
 mod profile;
 mod syntax;
-mod table;
+pub(crate) mod table;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -69,6 +69,8 @@ pub(crate) struct PluginDeclaration {
     pub(crate) allow_build_script: bool,
     /// Where the declaration names the source.
     pub(crate) place: Range<usize>,
+    /// Whether the source is not the declared one, but one given on the command line.
+    pub(crate) overridden: bool,
 }
 
 impl Declaration {

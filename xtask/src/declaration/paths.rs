@@ -146,6 +146,7 @@ impl Resolver<'_> {
                 components: plugin.components,
                 allow_build_script: plugin.allow_build_script,
                 place: plugin.source.place,
+                overridden: false,
             });
         }
         plugins

@@ -12,27 +12,27 @@ use crate::codes;
 
 /// A value with the bytes it was written with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Placed<T> {
-    pub(super) value: T,
-    pub(super) place: Range<usize>,
+pub(crate) struct Placed<T> {
+    pub(crate) value: T,
+    pub(crate) place: Range<usize>,
 }
 
 /// Texts, each with its place.
-pub(super) type Texts = Vec<(String, Range<usize>)>;
+pub(crate) type Texts = Vec<(String, Range<usize>)>;
 
 /// A table being read.
-pub(super) struct TableReader<'a> {
+pub(crate) struct TableReader<'a> {
     document: &'a Document,
     /// How the table is called in messages: `[build]`.
     name: String,
     table: &'a DeTable<'a>,
     /// Where the table is, for keys that are missing.
-    pub(super) place: Range<usize>,
+    pub(crate) place: Range<usize>,
 }
 
 impl<'a> TableReader<'a> {
     /// Reads `table`, in which `known` keys may stand.
-    pub(super) fn new(
+    pub(crate) fn new(
         document: &'a Document,
         name: String,
         table: &'a DeTable<'a>,
@@ -50,7 +50,7 @@ impl<'a> TableReader<'a> {
     }
 
     /// The keys of the table in the order they were written, each with its value.
-    pub(super) fn entries(&self) -> Vec<(Placed<String>, &'a Spanned<DeValue<'a>>)> {
+    pub(crate) fn entries(&self) -> Vec<(Placed<String>, &'a Spanned<DeValue<'a>>)> {
         let placed =
             |key: &Spanned<DeString<'_>>| Placed { value: key.get_ref().to_string(), place: key.span() };
         let mut entries: Vec<_> = self.table.iter().map(|(key, value)| (placed(key), value)).collect();
@@ -59,12 +59,12 @@ impl<'a> TableReader<'a> {
     }
 
     /// A mistake at a place of the document.
-    pub(super) fn diagnostic(&self, code: Code, place: Range<usize>, message: String) -> Diagnostic {
+    pub(crate) fn diagnostic(&self, code: Code, place: Range<usize>, message: String) -> Diagnostic {
         self.document.diagnostic(code, place, message)
     }
 
     /// A text that may be missing.
-    pub(super) fn string(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<String>> {
+    pub(crate) fn string(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<String>> {
         let value = self.table.get(key)?;
         match value.get_ref() {
             DeValue::String(text) => Some(Placed { value: text.to_string(), place: value.span() }),
@@ -76,18 +76,24 @@ impl<'a> TableReader<'a> {
     }
 
     /// A text that must be there.
-    pub(super) fn required_string(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<String>> {
-        if self.table.get(key).is_none() {
-            let message = format!("{} has no `{key}`", self.name);
-            let help = format!("add `{key} = \"…\"`");
-            diagnostics
-                .push(self.diagnostic(codes::MISSING_KEY, self.place.clone(), message).with_help(help));
-        }
+    pub(crate) fn required_string(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<String>> {
+        self.require(key, &format!("{key} = \"…\""), diagnostics);
         self.string(key, diagnostics)
     }
 
+    /// An integer that must be there.
+    pub(crate) fn required_integer(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<i64> {
+        self.require(key, &format!("{key} = 0"), diagnostics);
+        let value = self.table.get(key)?;
+        let integer = value.get_ref().as_integer().and_then(|integer| integer.as_str().parse().ok());
+        if integer.is_none() {
+            diagnostics.push(self.wrong_type(key, Wanted::Integer, value.get_ref(), value.span()));
+        }
+        integer
+    }
+
     /// A switch that is off when it is missing.
-    pub(super) fn switch(&self, key: &str, diagnostics: &mut Diagnostics) -> bool {
+    pub(crate) fn switch(&self, key: &str, diagnostics: &mut Diagnostics) -> bool {
         let Some(value) = self.table.get(key) else {
             return false;
         };
@@ -98,7 +104,7 @@ impl<'a> TableReader<'a> {
     }
 
     /// A list of texts that may be missing.
-    pub(super) fn strings(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<Texts>> {
+    pub(crate) fn strings(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<Texts>> {
         let value = self.table.get(key)?;
         let DeValue::Array(items) = value.get_ref() else {
             diagnostics.push(self.wrong_type(key, Wanted::Strings, value.get_ref(), value.span()));
@@ -114,8 +120,14 @@ impl<'a> TableReader<'a> {
         (texts.len() == items.len()).then(|| Placed { value: texts, place: value.span() })
     }
 
+    /// A list of texts that must be there.
+    pub(crate) fn required_strings(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<Texts>> {
+        self.require(key, &format!("{key} = []"), diagnostics);
+        self.strings(key, diagnostics)
+    }
+
     /// A table inside this one that may be missing.
-    pub(super) fn table(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<&'a DeTable<'a>>> {
+    pub(crate) fn table(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<&'a DeTable<'a>>> {
         let (written, value) = self.table.get_key_value(key)?;
         match value.get_ref() {
             DeValue::Table(table) => Some(Placed { value: table, place: table_place(written, value) }),
@@ -126,8 +138,18 @@ impl<'a> TableReader<'a> {
         }
     }
 
+    /// A table inside this one that must be there.
+    pub(crate) fn required_table(
+        &self,
+        key: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Placed<&'a DeTable<'a>>> {
+        self.require(key, &format!("[{key}]"), diagnostics);
+        self.table(key, diagnostics)
+    }
+
     /// The tables of an array of tables; none when it is missing.
-    pub(super) fn tables(&self, key: &str, diagnostics: &mut Diagnostics) -> Vec<Placed<&'a DeTable<'a>>> {
+    pub(crate) fn tables(&self, key: &str, diagnostics: &mut Diagnostics) -> Vec<Placed<&'a DeTable<'a>>> {
         let Some(value) = self.table.get(key) else {
             return Vec::new();
         };
@@ -145,9 +167,19 @@ impl<'a> TableReader<'a> {
         tables
     }
 
+    fn require(&self, key: &str, example: &str, diagnostics: &mut Diagnostics) {
+        if self.table.get(key).is_none() {
+            let message = format!("{} has no `{key}`", self.name);
+            let help = format!("add `{example}`");
+            diagnostics
+                .push(self.diagnostic(codes::MISSING_KEY, self.place.clone(), message).with_help(help));
+        }
+    }
+
     fn wrong_type(&self, key: &str, wanted: Wanted, found: &DeValue<'_>, place: Range<usize>) -> Diagnostic {
         let (wanted, help) = match wanted {
             Wanted::String => ("a string", format!("write `{key} = \"…\"`")),
+            Wanted::Integer => ("an integer of 64 bits", format!("write `{key} = 0`")),
             Wanted::Switch => ("true or false", format!("write `{key} = true`, or remove the key")),
             Wanted::Strings => ("an array of strings", format!("write `{key} = [\"…\"]`")),
             Wanted::Table => ("a table", format!("write `[{key}]` on a line of its own, and its keys below")),
@@ -164,6 +196,7 @@ impl<'a> TableReader<'a> {
 #[derive(Clone, Copy)]
 enum Wanted {
     String,
+    Integer,
     Switch,
     Strings,
     Table,
@@ -171,12 +204,12 @@ enum Wanted {
 }
 
 /// Where a table is: its header if it has one, otherwise the key it is the value of.
-pub(super) fn table_place(key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
+pub(crate) fn table_place(key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Range<usize> {
     if value.span().is_empty() { key.span() } else { value.span() }
 }
 
 /// What kind of value this is, with its article.
-pub(super) const fn kind(value: &DeValue<'_>) -> &'static str {
+pub(crate) const fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",

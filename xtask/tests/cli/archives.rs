@@ -8,7 +8,7 @@ use zip::{CompressionMethod, ZipWriter};
 use crate::sandbox::Sandbox;
 
 /// A bundle of plugin `one`, and more entries.
-fn bundle(sandbox: &Sandbox, more: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn bundle(sandbox: &Sandbox, more: &[(&str, &str)]) -> Vec<u8> {
     let names = ["Cargo.toml", "plugin-manifest.yaml", "src/lib.rs"];
     let files = names.map(|name| (name, sandbox.read(&format!("plugins/one/{name}"))));
     let files = files.iter().map(|(name, text)| (*name, text.as_str())).chain(more.iter().copied());

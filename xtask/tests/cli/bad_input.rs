@@ -40,6 +40,14 @@ fn written_cases() -> Vec<(&'static str, Sandbox)> {
     ]
 }
 
+/// Cases that only a locked build refuses.
+fn locked_cases() -> Vec<(&'static str, Sandbox)> {
+    let edited = Sandbox::new();
+    assert_eq!(edited.run(&["lock"]).code, 0);
+    edited.write("plugins/one/src/lib.rs", edited.read("plugins/one/src/lib.rs") + "// edited\n");
+    vec![("lock-missing", Sandbox::new()), ("lock-mismatch", edited)]
+}
+
 #[test]
 fn every_mistake_has_its_answer() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/bad");
@@ -56,6 +64,9 @@ fn every_mistake_has_its_answer() {
         let absolute = sandbox.folder.parent().expect("has a parent").display().to_string();
         let stderr = outcome.stderr.replace(&absolute, "CHECKOUT/target/xtask-tests");
         seen.extend(rejected(name, &Outcome { stderr, ..outcome }));
+    }
+    for (name, sandbox) in locked_cases() {
+        seen.extend(rejected(name, &sandbox.run(&["build", "--locked"])));
     }
     let list = include_str!("../../src/codes.rs");
     let known: Vec<_> =

@@ -4,6 +4,9 @@
 mod archives;
 mod bad_input;
 mod generated;
+mod locked;
+mod overridden;
 mod planned;
 mod sandbox;
+mod updated;
 mod usage;

@@ -50,6 +50,13 @@ impl Sandbox {
         fs::write(path, content).expect("the file is writable");
     }
 
+    /// Replaces every `old` in a file; there has to be one.
+    pub(crate) fn edit(&self, path: &str, old: &str, new: &str) {
+        let text = self.read(path);
+        assert!(text.contains(old), "{path} has no `{old}`");
+        self.write(path, text.replace(old, new));
+    }
+
     /// The declaration with only its components.
     pub(crate) fn components(&self) -> String {
         let text = self.read("racetrack.toml");

@@ -27,6 +27,7 @@ fn status_lines_are_left_out_on_request() {
     insta::assert_snapshot!(sandbox.run(&["check"]).stderr, @r"
         Checking component `alpha` with 4 plugins
         Checking component `beta` with 4 plugins
+    note: there is no racetrack.lock; `cargo xtask lock` writes it
         Finished racetrack.toml is fine
     ");
     assert_eq!(sandbox.run(&["check", "--quiet"]).stderr, "");

@@ -1,0 +1,136 @@
+//! What a lock says about a build or a check that is about to happen.
+
+use anyhow::Result;
+use racetrack_bundle::{Diagnostic, Diagnostics, Location};
+
+use super::difference::{Difference, Subject};
+use super::order::{List, OrderDifference, hook_orders};
+use super::{Lock, path, read};
+use crate::checkout::Checkout;
+use crate::codes;
+use crate::load::{Loaded, Rejected};
+use crate::output::write_if_changed;
+use crate::shell::Shell;
+
+/// How a declaration has moved away from its lock.
+#[derive(Debug)]
+pub(crate) struct Drift {
+    /// Everything that differs, but for what an override changes in the plugin it replaces.
+    pub(crate) differences: Vec<Difference>,
+    /// Every hook order that differs.
+    pub(crate) orders: Vec<OrderDifference>,
+}
+
+impl Drift {
+    /// Compares what was loaded with the lock.
+    pub(crate) fn of(loaded: &Loaded, lock: &Lock) -> Self {
+        let actual = Lock::of(loaded);
+        let is_declared = |difference: &Difference| match difference {
+            Difference::Plugin { subject, .. } => !is_overridden(loaded, subject),
+            _ => true,
+        };
+        let differences = lock.differences(&actual).into_iter().filter(is_declared).collect();
+        Self { differences, orders: hook_orders(lock, &actual) }
+    }
+}
+
+/// Decides whether the build may go on, and returns the lock it goes by. With `locked`, anything that is not as the lock
+/// says is refused. Without, it is told; and where there is no lock yet, one is written.
+pub(crate) fn admit(
+    loaded: &Loaded,
+    locked: bool,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<Option<Lock>> {
+    let declaration = &loaded.declaration;
+    let path = path(declaration);
+    let Some(lock) = read(declaration)? else {
+        if locked {
+            return Err(missing(loaded, "`--locked` builds what the lock says, and there is none").into());
+        }
+        if loaded.plugins.iter().any(|plugin| plugin.declaration.overridden) {
+            return Ok(None);
+        }
+        let lock = Lock::of(loaded);
+        write_if_changed(&path, lock.text().as_bytes())?;
+        shell.status("Locking", checkout.display(&path));
+        return Ok(Some(lock));
+    };
+    let drift = Drift::of(loaded, &lock);
+    if locked {
+        refuse(loaded, &drift).into_result(()).map_err(Rejected)?;
+    } else if !drift.differences.is_empty() {
+        for difference in drift.differences {
+            shell.warn(format_args!("not as locked: {}", difference.shortened()));
+        }
+        shell.note(
+            "`cargo xtask lock` accepts what differs; until then the components concerned are unlocked",
+        );
+    }
+    Ok(Some(lock))
+}
+
+/// Says on a check how the declaration and its lock stand to each other; returns the hook orders that nobody has
+/// accepted, as unified diffs.
+pub(crate) fn advise(loaded: &Loaded, shell: &Shell) -> Result<String> {
+    let Some(lock) = read(&loaded.declaration)? else {
+        shell.note(format_args!("there is no {}; `cargo xtask lock` writes it", shown(loaded)));
+        return Ok(String::new());
+    };
+    let drift = Drift::of(loaded, &lock);
+    for difference in drift.differences {
+        let is_told_below =
+            matches!(&difference, Difference::Order(order) if order.list != List::Declaration);
+        if !is_told_below {
+            shell.note(format_args!("not as locked: {}", difference.shortened()));
+        }
+    }
+    Ok(drift.orders.iter().map(OrderDifference::unified_diff).collect())
+}
+
+/// The lock, where there has to be one.
+pub(crate) fn required(loaded: &Loaded) -> Result<Lock> {
+    let lock = read(&loaded.declaration)?;
+    Ok(lock.ok_or_else(|| missing(loaded, "there is no lock yet to update"))?)
+}
+
+fn missing(loaded: &Loaded, message: &str) -> Rejected {
+    let location = Location::file(shown(loaded));
+    let diagnostic = Diagnostic::new(codes::MISSING_LOCK, location, message);
+    Rejected(diagnostic.with_help("run `cargo xtask lock` and commit the file").into())
+}
+
+fn refuse(loaded: &Loaded, drift: &Drift) -> Diagnostics {
+    let help = "`cargo xtask lock` accepts it and says what changed; commit the file afterwards";
+    let mismatch = |difference: &Difference| {
+        let place = place(loaded, difference);
+        Diagnostic::new(codes::LOCK_MISMATCH, place, difference.to_string()).with_help(help)
+    };
+    Diagnostics(drift.differences.iter().map(mismatch).collect())
+}
+
+/// The table of a declared plugin; the lock for everything else.
+fn place(loaded: &Loaded, difference: &Difference) -> Location {
+    let (Difference::Plugin { subject, .. } | Difference::AddedPlugin(subject)) = difference else {
+        return Location::file(shown(loaded));
+    };
+    let document = &loaded.declaration.document;
+    let plugin = loaded.plugins.iter().find(|plugin| {
+        let manifest = &plugin.source.manifest;
+        manifest.name.as_str() == subject.name && manifest.version.as_str() == subject.version
+    });
+    plugin.map_or_else(
+        || Location::file(&document.file),
+        |plugin| Location::in_text(&document.file, document.text.clone(), plugin.declaration.place.clone()),
+    )
+}
+
+fn is_overridden(loaded: &Loaded, subject: &Subject) -> bool {
+    let mut overridden = loaded.plugins.iter().filter(|plugin| plugin.declaration.overridden);
+    overridden.any(|plugin| plugin.source.manifest.name.as_str() == subject.name)
+}
+
+/// The name of the lock, as shown to people.
+fn shown(loaded: &Loaded) -> String {
+    super::file_name(&loaded.declaration.document.file).display().to_string()
+}
