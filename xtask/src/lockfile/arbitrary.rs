@@ -19,13 +19,10 @@ pub(super) fn lock() -> impl Strategy<Value = Lock> {
         });
         let titles: Vec<_> = plugins.iter().map(LockedPlugin::title).collect();
         let components = btree_map(any::<String>(), component(titles), 0..3);
-        (any::<(String, String)>(), Just(plugins), components).prop_map(
-            |((rustc, host), plugins, components)| {
-                let named =
-                    components.into_iter().map(|(name, component)| LockedComponent { name, ..component });
-                Lock { toolchain: Toolchain { rustc, host }, plugins, components: named.collect() }
-            },
-        )
+        (any::<String>(), Just(plugins), components).prop_map(|(rustc, plugins, components)| {
+            let named = components.into_iter().map(|(name, component)| LockedComponent { name, ..component });
+            Lock { toolchain: Toolchain { rustc }, plugins, components: named.collect() }
+        })
     })
 }
 
@@ -41,7 +38,6 @@ pub(super) fn edited() -> impl Strategy<Value = (Lock, Lock)> {
 fn edit(lock: &mut Lock, kind: usize, one: Index, other: Index) {
     match kind {
         0 => lock.toolchain.rustc.push('x'),
-        1 => lock.toolchain.host.push('x'),
         2..=11 if lock.plugins.is_empty() => {}
         2 => drop(lock.plugins.remove(one.index(lock.plugins.len()))),
         3 => {

@@ -80,12 +80,8 @@ impl Lock {
         if differences.is_empty() {
             differences.extend(self.plan_differences(actual));
         }
-        let toolchain = [
-            Change::of("rustc", &self.toolchain.rustc, &actual.toolchain.rustc),
-            Change::of("host", &self.toolchain.host, &actual.toolchain.host),
-        ];
-        let toolchain = toolchain.into_iter().flatten().map(Difference::Toolchain);
-        toolchain.chain(differences).collect()
+        let toolchain = Change::of("rustc", &self.toolchain.rustc, &actual.toolchain.rustc);
+        toolchain.map(Difference::Toolchain).into_iter().chain(differences).collect()
     }
 
     fn component_differences(&self, actual: &Self) -> Vec<Difference> {

@@ -6,7 +6,6 @@
 //!
 //! [toolchain]
 //! rustc = "rustc 1.95.0 (59807616e 2026-04-14)"
-//! host = "x86_64-unknown-linux-gnu"
 //!
 //! [[plugin]]                     # in the order of the declaration's tables
 //! name = "skynet-watcher"
@@ -54,7 +53,6 @@ pub(crate) use pairs::Pairs;
 pub(crate) use read::read;
 pub(crate) use update::update;
 
-use crate::checkout::HOST_TRIPLE;
 use crate::declaration::Declaration;
 use crate::plan::PlannedComponent;
 
@@ -77,8 +75,6 @@ pub(crate) struct Lock {
 pub(crate) struct Toolchain {
     /// What `rustc --version` says, which names the commit.
     pub(crate) rustc: String,
-    /// The triple of the machine it runs on.
-    pub(crate) host: String,
 }
 
 /// A plugin.
@@ -155,7 +151,7 @@ fn file_name(declaration: &Path) -> PathBuf {
 impl Toolchain {
     /// The one that built this xtask, and that will build the components.
     pub(crate) fn current() -> Self {
-        Self { rustc: env!("XTASK_RUSTC_VERSION").to_owned(), host: HOST_TRIPLE.to_owned() }
+        Self { rustc: env!("XTASK_RUSTC_VERSION").to_owned() }
     }
 }
 

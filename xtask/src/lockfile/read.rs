@@ -85,10 +85,9 @@ fn toolchain(
 ) -> Option<Toolchain> {
     let table = reader.required_table("toolchain", diagnostics)?;
     let name = "[toolchain]".to_owned();
-    let reader = TableReader::new(document, name, table.value, table.place, &["host", "rustc"], diagnostics);
+    let reader = TableReader::new(document, name, table.value, table.place, &["rustc"], diagnostics);
     let rustc = reader.required_string("rustc", diagnostics);
-    let host = reader.required_string("host", diagnostics);
-    Some(Toolchain { rustc: rustc?.value, host: host?.value })
+    Some(Toolchain { rustc: rustc?.value })
 }
 
 fn plugins(

@@ -17,7 +17,6 @@ impl Lock {
     fn write(&self, text: &mut String) -> fmt::Result {
         writeln!(text, "\n[toolchain]")?;
         writeln!(text, "rustc = {}", quoted(&self.toolchain.rustc))?;
-        writeln!(text, "host = {}", quoted(&self.toolchain.host))?;
         for plugin in &self.plugins {
             write_plugin(plugin, text)?;
         }
