@@ -31,6 +31,8 @@ pub struct LoadOptions {
     pub allow_build_script: bool,
     /// The names a manifest may list under `components`.
     pub known_components: BTreeSet<String>,
+    /// What diagnostics call the source, if not by its path: a fetched one is better known by where it came from.
+    pub shown_as: Option<PathBuf>,
 }
 
 /// A checked plugin source. Everything that was read is held in memory; nothing was written.
@@ -62,21 +64,26 @@ pub struct SourceFile {
 impl PluginSource {
     /// Reads and checks the source at `origin` (an absolute path).
     pub fn load(origin: Origin, options: &LoadOptions) -> Result<Self, Diagnostics> {
-        let LoadOptions { base, allow_build_script, known_components } = options;
+        let LoadOptions { base, allow_build_script, known_components, shown_as } = options;
         let checks =
             Checks { allow_build_script: *allow_build_script, known_components: Some(known_components) };
-        load(origin, base, checks)
+        let shown = match shown_as {
+            Some(name) => shown(&origin, name, Path::new("")),
+            None => shown(&origin, origin.path(), base),
+        };
+        load(origin, shown, checks)
     }
 
     /// Reads and checks a source that no declaration speaks of, as its author has it. Whether a build script is
     /// accepted and which components there are is for a declaration to say, so neither is checked.
     pub fn load_undeclared(origin: Origin, base: &Path) -> Result<Self, Diagnostics> {
-        load(origin, base, Checks { allow_build_script: true, known_components: None })
+        let shown = shown(&origin, origin.path(), base);
+        load(origin, shown, Checks { allow_build_script: true, known_components: None })
     }
 
     /// The source with some fields set anew, in the manifest and in the crate. All checks are made again.
     pub fn edited(mut self, edits: &Edits, base: &Path) -> Result<Self, Diagnostics> {
-        let shown = self.shown(base);
+        let shown = shown(&self.origin, self.origin.path(), base);
         for file in &mut self.files {
             let shown = shown.file(&file.path);
             if file.path == manifest::FILE_NAME {
@@ -102,11 +109,13 @@ impl PluginSource {
     pub fn unpack_into(&self, store: &Path) -> io::Result<PathBuf> {
         store::place(&self.files, store, &self.store_name())
     }
+}
 
-    fn shown(&self, base: &Path) -> ShownAs {
-        match &self.origin {
-            Origin::Folder(path) => ShownAs::folder(path, base),
-            Origin::Zip(path) => ShownAs::archive(path, base),
+impl Origin {
+    /// The folder or the file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Folder(path) | Self::Zip(path) => path,
         }
     }
 }
@@ -118,8 +127,8 @@ struct Checks<'a> {
     known_components: Option<&'a BTreeSet<String>>,
 }
 
-fn load(origin: Origin, base: &Path, checks: Checks<'_>) -> Result<PluginSource, Diagnostics> {
-    let (files, shown, archive_digest) = read(&origin, base)?;
+fn load(origin: Origin, shown: ShownAs, checks: Checks<'_>) -> Result<PluginSource, Diagnostics> {
+    let (files, shown, archive_digest) = read(&origin, shown)?;
     let manifest = check(&files, &shown, checks)?;
     Ok(PluginSource {
         origin,
@@ -131,16 +140,21 @@ fn load(origin: Origin, base: &Path, checks: Checks<'_>) -> Result<PluginSource,
     })
 }
 
-fn read(origin: &Origin, base: &Path) -> Result<(Vec<SourceFile>, ShownAs, Option<String>), Diagnostics> {
+fn shown(origin: &Origin, name: &Path, base: &Path) -> ShownAs {
+    match origin {
+        Origin::Folder(_) => ShownAs::folder(name, base),
+        Origin::Zip(_) => ShownAs::archive(name, base),
+    }
+}
+
+fn read(origin: &Origin, shown: ShownAs) -> Result<(Vec<SourceFile>, ShownAs, Option<String>), Diagnostics> {
     match origin {
         Origin::Folder(path) => {
-            let shown = ShownAs::folder(path, base);
             check_kind(path, &shown, true)?;
             let files = folder::read(path, &shown)?;
             Ok((files, shown, None))
         }
         Origin::Zip(path) => {
-            let shown = ShownAs::archive(path, base);
             check_kind(path, &shown, false)?;
             let bytes = archive::load(path, &shown)?;
             let digest = hexadecimal(&Sha256::digest(&bytes));

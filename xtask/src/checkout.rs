@@ -21,11 +21,13 @@ pub(crate) struct Checkout {
     pub(crate) cargo_home: PathBuf,
     /// The home folders of the user and of cargo, as they were given and canonical.
     pub(crate) homes: Vec<PathBuf>,
+    /// Whether nobody may use the network: neither for plugin sources nor cargo.
+    pub(crate) offline: bool,
 }
 
 impl Checkout {
     /// Finds the checkout this xtask belongs to.
-    pub(crate) fn locate() -> Result<Self> {
+    pub(crate) fn locate(offline: bool) -> Result<Self> {
         let home = env::var_os("HOME").or_else(|| env::var_os("USERPROFILE")).map(PathBuf::from);
         let cargo_home = env::var_os("CARGO_HOME")
             .map(PathBuf::from)
@@ -39,10 +41,11 @@ impl Checkout {
             cargo: env::var_os("CARGO").unwrap_or_else(|| "cargo".into()),
             cargo_home: fs::canonicalize(cargo_home)?,
             homes: given.into_iter().chain(canonical).collect(),
+            offline,
         })
     }
 
-    /// The content-addressed store of unpacked plugins, shared by all declarations of the checkout.
+    /// The content-addressed store of fetched and of unpacked plugins, shared by all declarations of the checkout.
     pub(crate) fn store(&self) -> PathBuf {
         self.root.join(".racetrack/store")
     }

@@ -17,6 +17,9 @@ pub(crate) struct Cli {
     /// Print nothing but errors and what was asked for.
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// Do not use the network: neither for plugin sources nor for crates.
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -26,7 +29,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Build the component binaries into the output folder.
     Build(BuildArgs),
-    /// Check the declaration and its plugins; everything short of compiling, and nothing is written.
+    /// Check the declaration and its plugins; everything short of compiling, and nothing is written but what had to be
+    /// fetched.
     Check(CheckArgs),
     /// Show the plugins of each component in hook order, and the call order of each hook.
     Plan(PlanArgs),
@@ -39,8 +43,10 @@ pub(crate) enum Command {
     Update(UpdateArgs),
     /// Show for each plugin what racetrack.lock says and what its source holds now.
     Outdated(OutdatedArgs),
+    /// Fetch the declared plugin sources that are elsewhere, and nothing else; or one source, to learn its digest.
+    Fetch(FetchArgs),
     /// Run everything CI runs: format, lints, tests, documentation, licences, and the build of the declaration.
-    Test(TestArgs),
+    Test,
     /// Build, then start the components on this machine until Ctrl-C.
     Up(UpArgs),
 }
@@ -60,9 +66,6 @@ pub(crate) struct BuildArgs {
     /// Build exactly what racetrack.lock says and change no file in locks/, or fail.
     #[arg(long)]
     pub(crate) locked: bool,
-    /// Do not use the network.
-    #[arg(long)]
-    pub(crate) offline: bool,
     /// Put the binaries here rather than into the output folder of the declaration.
     #[arg(long, value_name = "PATH")]
     pub(crate) out_dir: Option<PathBuf>,
@@ -124,12 +127,12 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Arguments of `test`.
+/// Arguments of `fetch`.
 #[derive(Args, Debug)]
-pub(crate) struct TestArgs {
-    /// Do not use the network.
-    #[arg(long)]
-    pub(crate) offline: bool,
+pub(crate) struct FetchArgs {
+    /// A bundle that is not declared yet, `https://…/x.zip` or `github.com/OWNER/REPOSITORY==VERSION`: fetch it, and
+    /// print the table that declares it.
+    pub(crate) source: Option<String>,
 }
 
 /// Arguments of `up`.

@@ -16,7 +16,7 @@ macro_rules! codes {
 codes! {
     /// A path of the declaration does not begin in the declaration's folder.
     ABSOLUTE_PATH = "absolute-path";
-    /// A `[[plugin]]` names both a folder and a bundle.
+    /// A `[[plugin]]` names more than one source.
     AMBIGUOUS_SOURCE = "ambiguous-source";
     /// A cargo configuration file would change the profiles of generated workspaces.
     CARGO_CONFIG_PROFILE = "cargo-config-profile";
@@ -24,12 +24,16 @@ codes! {
     COMPONENT_PACKAGE = "component-package";
     /// The declaration is larger than any hand-written one.
     DECLARATION_TOO_LARGE = "declaration-too-large";
+    /// A fetched source is something else than the declaration says.
+    DIGEST_MISMATCH = "digest-mismatch";
     /// One plugin, in one version, is declared twice.
     DUPLICATE_PLUGIN = "duplicate-plugin";
-    /// One folder or bundle is declared twice.
+    /// One source is declared twice.
     DUPLICATE_SOURCE = "duplicate-source";
     /// A list that narrows something is empty, so nothing would be left.
     EMPTY_COMPONENTS = "empty-components";
+    /// A source cannot be fetched from where it is.
+    FETCH_FAILED = "fetch-failed";
     /// Two plugins would have one name in generated code.
     IDENTIFIER_CLASH = "identifier-clash";
     /// Two versions of a plugin that brings infrastructure targets: they would claim the same jobs.
@@ -38,6 +42,8 @@ codes! {
     INVALID_COMPONENT_NAME = "invalid-component-name";
     /// A profile has a name that cargo keeps to itself.
     INVALID_PROFILE_NAME = "invalid-profile-name";
+    /// An address, a digest, a commit or a release that names no source.
+    INVALID_SOURCE = "invalid-source";
     /// A value that cargo would not take.
     INVALID_VALUE = "invalid-value";
     /// The lock names a plugin that is not in it.
@@ -46,6 +52,8 @@ codes! {
     LOCK_MISMATCH = "lock-mismatch";
     /// The lock is of another version of its format.
     LOCK_VERSION = "lock-version";
+    /// A key that belongs to another kind of source.
+    MISPLACED_KEY = "misplaced-key";
     /// There is no crate at the path of a component.
     MISSING_COMPONENT = "missing-component";
     /// There is no declaration.
@@ -54,12 +62,14 @@ codes! {
     MISSING_KEY = "missing-key";
     /// `--locked` was asked for, and there is no lock.
     MISSING_LOCK = "missing-lock";
-    /// A `[[plugin]]` names neither a folder nor a bundle, or one that does not exist.
+    /// A `[[plugin]]` names no source, or a folder or bundle that does not exist.
     MISSING_SOURCE = "missing-source";
     /// The declaration has no component to build.
     NO_COMPONENTS = "no-components";
     /// No type of the crate is marked as the plugin.
     NO_PLUGIN = "no-plugin";
+    /// A source is not in the store, and the network may not be used.
+    NOT_FETCHED = "not-fetched";
     /// The declaration is no UTF-8 text.
     NOT_UTF8 = "not-utf8";
     /// A path leaves the checkout.

@@ -136,6 +136,7 @@ mod tests {
             cargo: "cargo".into(),
             cargo_home: cargo_home.into(),
             homes: Vec::new(),
+            offline: false,
         }
     }
 

@@ -55,6 +55,7 @@ mod tests {
             cargo: "cargo".into(),
             cargo_home: "/h/.cargo".into(),
             homes: vec!["/h".into()],
+            offline: false,
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use racetrack_bundle::{Diagnostic, Diagnostics, LoadOptions, Location, Origin, PluginSource};
+use racetrack_bundle::{Diagnostic, Diagnostics, LoadOptions, Location, PluginSource};
 use racetrack_core::Hook;
 use toml::de::DeTable;
 
@@ -16,6 +16,7 @@ use crate::declaration::{self, Declaration, PluginDeclaration};
 use crate::implementation::implemented_hooks;
 use crate::overrides;
 use crate::plan::{BuildPlan, LoadedPlugin, plan};
+use crate::remote::provide;
 use crate::shell::Shell;
 
 /// Mistakes in what the user wrote, as an error.
@@ -45,18 +46,29 @@ pub(crate) fn load(
     let default = || checkout.root.join(declaration::FILE_NAME);
     let path = path.map_or_else(default, Path::to_path_buf);
     let mut declaration = Declaration::load(&path, checkout).map_err(Rejected)?;
-    let mut plugins = load_plugins(&declaration, shell).map_err(Rejected)?;
+    let mut plugins = load_plugins(&declaration, checkout, shell).map_err(Rejected)?;
     overrides::apply(&overrides.overrides, &mut declaration, &mut plugins, checkout, shell)?;
     let plan = plan(&declaration, &plugins).map_err(Rejected)?;
     refuse_profiles(&declaration, checkout).into_result(()).map_err(Rejected)?;
     Ok(Loaded { declaration, plugins, plan })
 }
 
-fn load_plugins(declaration: &Declaration, shell: &Shell) -> Result<Vec<LoadedPlugin>, Diagnostics> {
+fn load_plugins(
+    declaration: &Declaration,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<Vec<LoadedPlugin>, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     let mut plugins = Vec::new();
-    let progress = shell.progress("Reading", declaration.plugins.len());
+    let mut at_hand = Vec::new();
     for plugin in &declaration.plugins {
+        match provide(plugin, declaration, checkout, shell) {
+            Ok(()) => at_hand.push(plugin),
+            Err(diagnostic) => diagnostics.push(diagnostic),
+        }
+    }
+    let progress = shell.progress("Reading", at_hand.len());
+    for plugin in at_hand {
         progress.set_message(plugin.source.clone());
         match load_plugin(plugin, declaration) {
             Ok(loaded) => plugins.push(loaded),
@@ -82,11 +94,12 @@ pub(crate) fn load_plugin(
         base: declaration.folder.clone(),
         allow_build_script: plugin.allow_build_script,
         known_components,
+        shown_as: plugin.remote.as_ref().map(|_| PathBuf::from(&plugin.source)),
     };
     let source = PluginSource::load(plugin.origin.clone(), &options)?;
-    let (Origin::Folder(path) | Origin::Zip(path)) = &plugin.origin;
-    let shown =
-        path.strip_prefix(&declaration.folder).map_or(plugin.source.as_str().into(), Path::to_string_lossy);
+    let shown = plugin.origin.path().strip_prefix(&declaration.folder);
+    let shown = shown.map_or(plugin.source.as_str().into(), Path::to_string_lossy);
+    let shown = options.shown_as.as_ref().map_or(shown, |shown| shown.to_string_lossy());
     let hooks = implemented_hooks(&source, &shown)?;
     Ok(LoadedPlugin { declaration: plugin.clone(), source, hooks })
 }

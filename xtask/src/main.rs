@@ -22,6 +22,7 @@ mod members;
 mod output;
 mod overrides;
 mod plan;
+mod remote;
 mod self_report;
 mod shell;
 mod workspace;
@@ -34,7 +35,7 @@ use clap::Parser;
 use crate::checkout::Checkout;
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    UsageError, build, check, lock as lock_command, outdated, plan as plan_command, test, up, update,
+    UsageError, build, check, fetch, lock as lock_command, outdated, plan as plan_command, test, up, update,
 };
 use crate::load::Rejected;
 use crate::shell::Shell;
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, shell: &Shell) -> Result<()> {
-    let checkout = Checkout::locate()?;
+    let checkout = Checkout::locate(cli.offline)?;
     let declaration = cli.declaration.as_deref();
     match &cli.command {
         Command::Build(args) => build::run(declaration, args, &checkout, shell).map(drop),
@@ -66,7 +67,8 @@ fn run(cli: &Cli, shell: &Shell) -> Result<()> {
         Command::Lock => lock_command::run(declaration, &checkout, shell),
         Command::Outdated(args) => outdated::run(declaration, args, &checkout, shell),
         Command::Plan(args) => plan_command::run(declaration, args, &checkout, shell),
-        Command::Test(args) => test::run(declaration, args, &checkout, shell),
+        Command::Fetch(args) => fetch::run(declaration, args, &checkout, shell),
+        Command::Test => test::run(declaration, &checkout, shell),
         Command::Up(args) => up::run(declaration, args, &checkout, shell),
         Command::Update(args) => update::run(declaration, args, &checkout, shell),
     }

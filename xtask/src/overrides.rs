@@ -86,6 +86,7 @@ pub(crate) fn apply(
         let mut replaced = former.declaration.clone();
         replaced.source = shown(&relative(&declaration.folder, &folder));
         replaced.origin = Origin::Folder(folder);
+        replaced.remote = None;
         replaced.overridden = true;
         let plugin = load_plugin(&replaced, declaration).map_err(Rejected)?;
         let found = plugin.source.manifest.name.as_str();

@@ -257,6 +257,7 @@ mod tests {
             declaration: PluginDeclaration {
                 position,
                 origin: origin.clone(),
+                remote: None,
                 source: format!("plugins/{position}"),
                 components: None,
                 allow_build_script: false,

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result};
@@ -16,6 +17,9 @@ const RESET: &str = "\u{1b}[0m";
 
 /// From this many steps on a bar is shown: fewer are over before anyone reads it.
 const WORTH_A_BAR: usize = 5;
+
+/// How often a spinner turns while nothing is heard.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Where and how things are printed.
 #[derive(Debug)]
@@ -107,6 +111,19 @@ impl Shell {
         ProgressBar::with_draw_target(Some(steps as u64), target)
             .with_style(style)
             .with_prefix(verb.to_owned())
+    }
+
+    /// Shows how much was downloaded so far; invisible where nobody watches.
+    pub(crate) fn transfer(&self) -> ProgressBar {
+        if self.quiet || !self.is_terminal {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{prefix:>12.green.bold} {spinner} {bytes} in {elapsed}")
+            .expect("the template is well-formed");
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = bar.with_style(style).with_prefix("Fetching");
+        bar.enable_steady_tick(TICK);
+        bar
     }
 
     fn line(&self, text: &str) {

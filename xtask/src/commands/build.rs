@@ -42,7 +42,7 @@ pub(crate) fn run(
     for component in &args.component {
         check_component(declaration, component)?;
     }
-    let options = options(declaration, args)?;
+    let options = options(declaration, args, checkout)?;
     let out_dir = out_dir(declaration, args, checkout)?;
     let chosen = |component: &&PlannedComponent| {
         args.component.is_empty() || args.component.contains(&component.declaration.name)
@@ -66,7 +66,11 @@ pub(crate) fn run(
     Ok(Distribution { binaries })
 }
 
-fn options(declaration: &Declaration, args: &BuildArgs) -> Result<CompileOptions, UsageError> {
+fn options(
+    declaration: &Declaration,
+    args: &BuildArgs,
+    checkout: &Checkout,
+) -> Result<CompileOptions, UsageError> {
     let profile_name = args.profile.as_ref().unwrap_or(&declaration.profile);
     let Some(profile) = declaration.profiles.0.get(profile_name) else {
         let help = suggestion(profile_name, "profiles", declaration.profiles.names());
@@ -77,7 +81,7 @@ fn options(declaration: &Declaration, args: &BuildArgs) -> Result<CompileOptions
         profile: profile.clone(),
         target: args.target.clone(),
         locked: args.locked,
-        offline: args.offline,
+        offline: checkout.offline,
     })
 }
 

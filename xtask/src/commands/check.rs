@@ -1,4 +1,4 @@
-//! `cargo xtask check`: everything short of compiling. Writes nothing.
+//! `cargo xtask check`: everything short of compiling. Writes nothing but what it had to fetch.
 
 use std::path::Path;
 

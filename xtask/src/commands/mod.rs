@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod fetch;
 pub(crate) mod lock;
 pub(crate) mod outdated;
 pub(crate) mod plan;
@@ -53,6 +54,20 @@ pub(crate) enum UsageError {
         /// Why not.
         #[source]
         source: crate::overrides::OverrideRefusal,
+    },
+    /// A text that names no source.
+    #[error("{message}; {help}")]
+    Source {
+        /// What is wrong with it.
+        message: String,
+        /// What to write instead.
+        help: String,
+    },
+    /// Something that cannot be done without a network.
+    #[error("`{what}` needs the network, which `--offline` forbids")]
+    Offline {
+        /// The command.
+        what: &'static str,
     },
     /// An output folder that would overwrite something.
     #[error("cannot use `--out-dir {path}`")]

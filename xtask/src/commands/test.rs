@@ -7,21 +7,16 @@ use anyhow::{Context, Result, bail};
 
 use super::build;
 use crate::checkout::Checkout;
-use crate::cli::{BuildArgs, TestArgs};
+use crate::cli::BuildArgs;
 use crate::shell::Shell;
 
 /// Runs every section.
-pub(crate) fn run(
-    declaration: Option<&Path>,
-    args: &TestArgs,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
+pub(crate) fn run(declaration: Option<&Path>, checkout: &Checkout, shell: &Shell) -> Result<()> {
     let section = |title: &str, environment: &[(&str, &str)], arguments: &[&str]| {
         shell.status("Testing", format_args!("{title}: cargo {}", arguments.join(" ")));
         let mut command = Command::new(&checkout.cargo);
         command.current_dir(&checkout.root).args(arguments).envs(environment.iter().copied());
-        if args.offline {
+        if checkout.offline {
             command.env("CARGO_NET_OFFLINE", "true");
         }
         let status = command.status().context("cannot start cargo")?;
@@ -47,7 +42,7 @@ pub(crate) fn run(
         shell.warn("cargo-deny is not installed, so licences and sources were not checked");
     }
     shell.status("Testing", "build of the declaration");
-    let locked = BuildArgs { locked: true, offline: args.offline, ..BuildArgs::default() };
+    let locked = BuildArgs { locked: true, ..BuildArgs::default() };
     build::run(declaration, &locked, checkout, shell)?;
     Ok(())
 }

@@ -4,6 +4,7 @@ mod document;
 mod out_dir;
 mod paths;
 mod profile;
+mod source;
 mod syntax;
 pub(crate) mod table;
 
@@ -20,6 +21,7 @@ pub(crate) use profile::{Profile, Profiles};
 
 use crate::checkout::Checkout;
 use crate::codes;
+use crate::remote::RemoteSource;
 
 /// The file name of the declaration of a checkout.
 pub(crate) const FILE_NAME: &str = "racetrack.toml";
@@ -59,8 +61,10 @@ pub(crate) struct ComponentDeclaration {
 pub(crate) struct PluginDeclaration {
     /// The place of the table among all `[[plugin]]` tables, counted from 0.
     pub(crate) position: usize,
-    /// The folder or bundle, canonical.
+    /// The folder or bundle, canonical; for a source that is elsewhere the place in the store.
     pub(crate) origin: Origin,
+    /// The source that is elsewhere, if it is.
+    pub(crate) remote: Option<RemoteSource>,
     /// The folder or bundle as the declaration writes it.
     pub(crate) source: String,
     /// The components that the declaration narrows the plugin to, each with its place.

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use racetrack_bundle::Origin;
-
 use super::Declaration;
 use crate::checkout::Checkout;
 
@@ -55,9 +53,7 @@ fn protected(declaration: &Declaration, checkout: &Checkout) -> Vec<PathBuf> {
     protected.extend(OWN_FOLDERS.iter().map(|folder| checkout.root.join(folder)));
     protected.extend([declaration.folder.join("locks"), declaration.state()]);
     protected.extend(declaration.components.iter().map(|component| checkout.root.join(&component.member)));
-    protected.extend(declaration.plugins.iter().map(|plugin| match &plugin.origin {
-        Origin::Folder(path) | Origin::Zip(path) => path.clone(),
-    }));
+    protected.extend(declaration.plugins.iter().map(|plugin| plugin.origin.path().to_owned()));
     protected.extend(members(checkout));
     protected
 }

@@ -1,17 +1,19 @@
 //! The declaration against the disk: paths, crates of components, and names that refer to each other.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use racetrack_bundle::suggestion::suggestion;
 use racetrack_bundle::{Code, Diagnostic, Diagnostics, Origin};
 
+use super::source::WrittenSource;
 use super::syntax::{Written, WrittenComponent, WrittenPlugin};
 use super::table::Placed;
 use super::{ComponentDeclaration, Declaration, Document, PluginDeclaration, check_out_dir};
 use crate::checkout::Checkout;
 use crate::codes;
+use crate::remote::RemoteSource;
 
 /// Top-level names of a generated workspace that cannot lead to a component's crate.
 const RESERVED_TOPS: [&str; 3] = ["plugins", "src", ".racetrack"];
@@ -20,6 +22,14 @@ struct Resolver<'a> {
     document: &'a Document,
     folder: &'a Path,
     checkout: &'a Checkout,
+}
+
+/// Where a source is.
+struct FoundSource {
+    origin: Origin,
+    remote: Option<RemoteSource>,
+    /// As it is shown, at the place that names it.
+    text: Placed<String>,
 }
 
 /// Finds what the declaration names.
@@ -109,7 +119,6 @@ impl Resolver<'_> {
         diagnostics: &mut Diagnostics,
     ) -> Vec<PluginDeclaration> {
         let mut plugins: Vec<PluginDeclaration> = Vec::new();
-        let mut seen: HashMap<PathBuf, Range<usize>> = HashMap::new();
         for plugin in written {
             for (component, place) in plugin.components.iter().flatten() {
                 if !names.contains(component) {
@@ -121,40 +130,56 @@ impl Resolver<'_> {
                     );
                 }
             }
-            let Some(path) = self.existing(&plugin.source, codes::MISSING_SOURCE, diagnostics) else {
+            let Some(found) = self.source(plugin.source, diagnostics) else {
                 continue;
             };
-            if let Some(diagnostic) = self.wrong_kind(&plugin, &path) {
-                diagnostics.push(diagnostic);
+            let is_same =
+                |other: &&PluginDeclaration| other.origin == found.origin || other.source == found.text.value;
+            if let Some(first) = plugins.iter().find(is_same) {
+                let line =
+                    self.document.diagnostic(codes::DUPLICATE_SOURCE, first.place.clone(), "").location;
+                let message = format!("`{}` is declared twice; the first time at {line}", found.text.value);
+                let diagnostic = self.document.diagnostic(codes::DUPLICATE_SOURCE, found.text.place, message);
+                diagnostics.push(diagnostic.with_help("remove one of the two tables"));
                 continue;
             }
-            if let Some(first) = seen.get(&path) {
-                let line = self.document.diagnostic(codes::DUPLICATE_SOURCE, first.clone(), "").location;
-                let message =
-                    format!("`{}` is declared twice; the first time at {line}", plugin.source.value);
-                let place = plugin.source.place.clone();
-                let help = "remove one of the two tables";
-                diagnostics
-                    .push(self.document.diagnostic(codes::DUPLICATE_SOURCE, place, message).with_help(help));
-                continue;
-            }
-            seen.insert(path.clone(), plugin.source.place.clone());
             plugins.push(PluginDeclaration {
                 position: plugin.position,
-                origin: if plugin.is_zip { Origin::Zip(path) } else { Origin::Folder(path) },
-                source: plugin.source.value,
+                origin: found.origin,
+                remote: found.remote,
+                source: found.text.value,
                 components: plugin.components,
                 allow_build_script: plugin.allow_build_script,
-                place: plugin.source.place,
+                place: found.text.place,
                 overridden: false,
             });
         }
         plugins
     }
 
-    fn wrong_kind(&self, plugin: &WrittenPlugin, path: &Path) -> Option<Diagnostic> {
-        let source = &plugin.source.value;
-        let (message, help) = match (plugin.is_zip, path.is_dir()) {
+    /// Finds a source on the disk; one that is elsewhere has its place there, whether it was fetched or not.
+    fn source(&self, written: WrittenSource, diagnostics: &mut Diagnostics) -> Option<FoundSource> {
+        let (is_zip, text) = match written {
+            WrittenSource::Folder(text) => (false, text),
+            WrittenSource::Zip(text) => (true, text),
+            WrittenSource::Remote(Placed { value, place }) => {
+                let origin = value.origin(&self.checkout.store());
+                let text = Placed { value: value.to_string(), place };
+                return Some(FoundSource { origin, remote: Some(value), text });
+            }
+        };
+        let path = self.existing(&text, codes::MISSING_SOURCE, diagnostics)?;
+        if let Some(diagnostic) = self.wrong_kind(is_zip, &text, &path) {
+            diagnostics.push(diagnostic);
+            return None;
+        }
+        let origin = if is_zip { Origin::Zip(path) } else { Origin::Folder(path) };
+        Some(FoundSource { origin, remote: None, text })
+    }
+
+    fn wrong_kind(&self, is_zip: bool, text: &Placed<String>, path: &Path) -> Option<Diagnostic> {
+        let source = &text.value;
+        let (message, help) = match (is_zip, path.is_dir()) {
             (true, true) => {
                 (format!("`{source}` is a folder, not a bundle"), format!("write `path = {source:?}`"))
             }
@@ -163,7 +188,7 @@ impl Resolver<'_> {
             }
             _ => return None,
         };
-        let place = plugin.source.place.clone();
+        let place = text.place.clone();
         Some(self.document.diagnostic(codes::WRONG_SOURCE_KIND, place, message).with_help(help))
     }
 

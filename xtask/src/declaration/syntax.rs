@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Document;
 use super::profile::{self, Profiles};
+use super::source::{self, WrittenSource};
 use super::table::{Placed, TableReader, kind};
 use crate::codes;
 
@@ -41,8 +42,7 @@ pub(super) struct WrittenComponent {
 #[derive(Debug)]
 pub(super) struct WrittenPlugin {
     pub(super) position: usize,
-    pub(super) is_zip: bool,
-    pub(super) source: Placed<String>,
+    pub(super) source: WrittenSource,
     pub(super) components: Option<Vec<(String, Range<usize>)>>,
     pub(super) allow_build_script: bool,
 }
@@ -164,11 +164,11 @@ fn plugins(
 ) -> Vec<WrittenPlugin> {
     let mut plugins = Vec::new();
     for (position, table) in reader.tables("plugin", diagnostics).into_iter().enumerate() {
-        let known = ["allow-build-script", "components", "path", "zip"];
+        let mut known = ["allow-build-script", "components"].to_vec();
+        known.extend(source::KEYS);
+        known.sort_unstable();
         let name = "[[plugin]]".to_owned();
         let reader = TableReader::new(document, name, table.value, table.place.clone(), &known, diagnostics);
-        let has_source = table.value.contains_key("path") || table.value.contains_key("zip");
-        let (path, zip) = (reader.string("path", diagnostics), reader.string("zip", diagnostics));
         let allow_build_script = reader.switch("allow-build-script", diagnostics);
         let components = reader.strings("components", diagnostics);
         if let Some(components) = components.as_ref().filter(|components| components.value.is_empty()) {
@@ -177,26 +177,11 @@ fn plugins(
             let place = components.place.clone();
             diagnostics.push(document.diagnostic(codes::EMPTY_COMPONENTS, place, message).with_help(help));
         }
-        if !has_source {
-            let message = "[[plugin]] says neither where its folder nor where its bundle is";
-            let help = "add `path = \"…\"` for a folder or `zip = \"…\"` for a bundle";
-            diagnostics
-                .push(document.diagnostic(codes::MISSING_SOURCE, table.place, message).with_help(help));
-        }
-        let (is_zip, source) = match (path, zip) {
-            (Some(_), Some(zip)) => {
-                let message = "[[plugin]] has both `path` and `zip`";
-                let help = "keep one of the two";
-                diagnostics
-                    .push(document.diagnostic(codes::AMBIGUOUS_SOURCE, zip.place, message).with_help(help));
-                continue;
-            }
-            (Some(path), None) => (false, path),
-            (None, Some(zip)) => (true, zip),
-            (None, None) => continue,
+        let Some(source) = source::read(document, &reader, diagnostics) else {
+            continue;
         };
         let components = components.map(|components| components.value);
-        plugins.push(WrittenPlugin { position, is_zip, source, components, allow_build_script });
+        plugins.push(WrittenPlugin { position, source, components, allow_build_script });
     }
     plugins
 }

@@ -58,6 +58,11 @@ impl<'a> TableReader<'a> {
         entries
     }
 
+    /// Whether the key stands in the table, with whatever value.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// A mistake at a place of the document.
     pub(crate) fn diagnostic(&self, code: Code, place: Range<usize>, message: String) -> Diagnostic {
         self.document.diagnostic(code, place, message)

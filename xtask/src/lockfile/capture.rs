@@ -8,6 +8,7 @@ use super::{Lock, LockedComponent, LockedPlugin, Toolchain};
 use crate::declaration::PluginDeclaration;
 use crate::load::Loaded;
 use crate::plan::{LoadedPlugin, PlannedComponent, PlannedPlugin};
+use crate::remote::{BundleAddress, RemoteSource};
 
 impl Lock {
     /// What a lock would say now.
@@ -79,9 +80,13 @@ fn plugin(plugin: &LoadedPlugin) -> LockedPlugin {
 }
 
 fn source(declaration: &PluginDeclaration) -> String {
-    let kind = match declaration.origin {
-        Origin::Folder(_) => "path",
-        Origin::Zip(_) => "zip",
+    let kind = match (&declaration.remote, &declaration.origin) {
+        (Some(RemoteSource::Bundle { address: BundleAddress::Url(_), .. }), _) => "url",
+        (Some(RemoteSource::Bundle { address: BundleAddress::Release(_), .. }), _) => "release",
+        // The text of a commit says so itself.
+        (Some(RemoteSource::Commit { .. }), _) => return declaration.source.replacen(' ', ":", 1),
+        (None, Origin::Folder(_)) => "path",
+        (None, Origin::Zip(_)) => "zip",
     };
     format!("{kind}:{}", declaration.source)
 }

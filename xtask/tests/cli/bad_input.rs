@@ -6,6 +6,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use fs_err as fs;
 
+use crate::remote_bundles;
 use crate::sandbox::{Outcome, Sandbox};
 
 /// The lines `error[code]: …` of an answer, as codes.
@@ -67,6 +68,9 @@ fn every_mistake_has_its_answer() {
     }
     for (name, sandbox) in locked_cases() {
         seen.extend(rejected(name, &sandbox.run(&["build", "--locked"])));
+    }
+    for (name, outcome) in remote_bundles::rejected_cases() {
+        seen.extend(rejected(name, &outcome));
     }
     let list = include_str!("../../src/codes.rs");
     let known: Vec<_> =

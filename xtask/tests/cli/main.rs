@@ -4,9 +4,12 @@
 mod archives;
 mod bad_input;
 mod generated;
+mod git_sources;
 mod locked;
 mod overridden;
 mod planned;
+mod remote_bundles;
 mod sandbox;
+mod server;
 mod updated;
 mod usage;

@@ -6,6 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use assert_cmd::Command;
 use fs_err as fs;
 
+/// Variables that would lead requests to servers of tests elsewhere.
+const PROXIES: [&str; 6] =
+    ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy"];
+
 /// A folder with a copy of fixtures, removed when dropped.
 pub(crate) struct Sandbox {
     pub(crate) folder: PathBuf,
@@ -77,6 +81,15 @@ impl Sandbox {
         )
     }
 
+    /// `xtask <arguments>` with the sandbox as the checkout, so that its store is the sandbox's own. Enough is there to
+    /// plan, not to build.
+    pub(crate) fn run_alone(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
+        self.write("xtask/Cargo.toml", "");
+        let manifest_dir = self.path("xtask").display().to_string();
+        let environment = [environment, &[("CARGO_MANIFEST_DIR", &manifest_dir)]].concat();
+        self.run_with(arguments, &environment)
+    }
+
     /// A build that gets as far as cargo, which fails.
     pub(crate) fn build_without_cargo(&self) -> Outcome {
         self.run_with(&["build"], &[("CARGO", "false")])
@@ -88,7 +101,7 @@ impl Sandbox {
         declaration: &Path,
         environment: &[(&str, &str)],
     ) -> Outcome {
-        for name in ["CARGO_TERM_COLOR", "CLICOLOR_FORCE"] {
+        for name in ["CARGO_TERM_COLOR", "CLICOLOR_FORCE"].iter().chain(&PROXIES) {
             command.env_remove(name);
         }
         let output = command

@@ -28,6 +28,7 @@ pub(crate) fn options(base: &Path) -> LoadOptions {
         base: base.to_owned(),
         allow_build_script: false,
         known_components: BTreeSet::from(known_components),
+        shown_as: None,
     }
 }
 

@@ -1,0 +1,65 @@
+//! `cargo xtask fetch`: plugin sources that are elsewhere, into the store; for machines that build without a network, and to
+//! learn the digest of a bundle before it is declared.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use racetrack_bundle::Diagnostics;
+
+use super::{UsageError, counted};
+use crate::checkout::Checkout;
+use crate::cli::FetchArgs;
+use crate::declaration::{self, Declaration};
+use crate::load::Rejected;
+use crate::remote::{BundleAddress, download, provide};
+use crate::shell::{Shell, print_data};
+
+/// Fetches what the declaration names, or the one source that is asked for.
+pub(crate) fn run(
+    declaration: Option<&Path>,
+    args: &FetchArgs,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<()> {
+    if let Some(source) = &args.source {
+        return fetch_one(source, checkout, shell);
+    }
+    let path = declaration.map_or_else(|| checkout.root.join(declaration::FILE_NAME), Path::to_path_buf);
+    let declaration = Declaration::load(&path, checkout).map_err(Rejected)?;
+    let mut diagnostics = Diagnostics::default();
+    let remote: Vec<_> = declaration.plugins.iter().filter(|plugin| plugin.remote.is_some()).collect();
+    for plugin in &remote {
+        if let Err(diagnostic) = provide(plugin, &declaration, checkout, shell) {
+            diagnostics.push(diagnostic);
+        }
+    }
+    diagnostics.into_result(()).map_err(Rejected)?;
+    shell.status("Finished", format_args!("{} from elsewhere in the store", counted(remote.len(), "source")));
+    Ok(())
+}
+
+/// Fetches a bundle and prints its table. The bundle stays in the store, so that it is not fetched again once it is
+/// declared.
+fn fetch_one(source: &str, checkout: &Checkout, shell: &Shell) -> Result<()> {
+    if checkout.offline {
+        return Err(UsageError::Offline { what: "fetch SOURCE" }.into());
+    }
+    let address: BundleAddress = source.parse().map_err(|error: crate::remote::Invalid| {
+        UsageError::Source { message: error.message, help: error.help }
+    })?;
+    shell.status("Fetching", &address);
+    let progress = shell.transfer();
+    let sha256 = download(&address, &checkout.store(), |bytes| progress.set_position(bytes));
+    progress.finish_and_clear();
+    let sha256 = sha256.with_context(|| format!("cannot fetch {address}"))?;
+    let key = match &address {
+        BundleAddress::Url(url) => {
+            if url.scheme() == "http" {
+                shell.warn("the connection was not protected; compare the digest with the author's before you use it");
+            }
+            "url"
+        }
+        BundleAddress::Release(_) => "release",
+    };
+    print_data(&format!("[[plugin]]\n{key} = \"{address}\"\nsha256 = \"{sha256}\"\n"))
+}
