@@ -29,6 +29,15 @@ pub fn parse(
     }
 }
 
+/// The line of a key that has a value, counted from 1; nothing for a text that is no manifest.
+pub fn line_of(content: &[u8], key: &str) -> Option<usize> {
+    let text = decode(content, Path::new(FILE_NAME)).ok()?;
+    let entries = top_level(&text, Path::new(FILE_NAME)).ok()?;
+    let entry = entries.iter().position(|(name, value)| is_text(name, key) && *value != Node::Null)?;
+    let range = yaml_tree::locate(&text, 0, &[Step::Key(entry)]);
+    Location::in_text(FILE_NAME, text, range).line_and_column().map(|(line, _)| line)
+}
+
 /// The same, with a manifest to check the crate against where at least name and version are right.
 pub(crate) fn read(
     content: &[u8],

@@ -34,6 +34,10 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Show the plugins of each component in hook order, and the call order of each hook.
     Plan(PlanArgs),
+    /// Declare a plugin; everything else in the declaration stays as it is.
+    Add(AddArgs),
+    /// Take a plugin out of the declaration, with the comments directly above its table.
+    Remove(RemoveArgs),
     /// Accept what the declaration gives now: write racetrack.lock and say what changed.
     Lock,
     /// Accept one plugin as it is now, and leave the other entries of racetrack.lock as they are.
@@ -98,8 +102,43 @@ pub(crate) struct PlanArgs {
     /// How to print the plan.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+    /// Say of each hook why its plugins are called in this order, with the lines that decide it.
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Draw the plan rather than print it, into PATH if it ends in `.svg` or in `.dot` (Graphviz), else into PATH.svg and
+    /// PATH.dot.
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["explain", "format"])]
+    pub(crate) graph: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
+}
+
+/// Arguments of `add`.
+#[derive(Args, Debug)]
+pub(crate) struct AddArgs {
+    /// The plugin: a folder with its crate or a ZIP bundle, relative to the current folder; or a bundle that is elsewhere,
+    /// as its address or as github.com/OWNER/REPOSITORY==VERSION, which is fetched to learn its digest; or, with `--rev`, a
+    /// git repository.
+    pub(crate) source: String,
+    /// The full id of a commit of the repository.
+    #[arg(long, value_name = "COMMIT")]
+    pub(crate) rev: Option<String>,
+    /// The folder of the plugin's crate in the repository.
+    #[arg(long, value_name = "FOLDER", requires = "rev")]
+    pub(crate) subfolder: Option<String>,
+    /// Put the table behind that of this plugin rather than behind all others; NAME or NAME==VERSION.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) after: Option<String>,
+    /// Only for this component, of those that the plugin's manifest allows; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) component: Vec<String>,
+}
+
+/// Arguments of `remove`.
+#[derive(Args, Debug)]
+pub(crate) struct RemoveArgs {
+    /// The plugin, as its manifest names it; NAME==VERSION where several versions are declared.
+    pub(crate) name: String,
 }
 
 /// Arguments of `update`.

@@ -22,6 +22,8 @@ codes! {
     CARGO_CONFIG_PROFILE = "cargo-config-profile";
     /// The package of a component's crate is not the declared one.
     COMPONENT_PACKAGE = "component-package";
+    /// A `before` or `after` asks for what the priorities forbid.
+    CONTRADICTS_PRIORITY = "contradicts-priority";
     /// The declaration is larger than any hand-written one.
     DECLARATION_TOO_LARGE = "declaration-too-large";
     /// A fetched source is something else than the declaration says.
@@ -64,6 +66,8 @@ codes! {
     MISSING_LOCK = "missing-lock";
     /// A `[[plugin]]` names no source, or a folder or bundle that does not exist.
     MISSING_SOURCE = "missing-source";
+    /// A `before` or `after` names the plugin it belongs to.
+    NAMES_ITSELF = "names-itself";
     /// The declaration has no component to build.
     NO_COMPONENTS = "no-components";
     /// No type of the crate is marked as the plugin.
@@ -72,6 +76,8 @@ codes! {
     NOT_FETCHED = "not-fetched";
     /// The declaration is no UTF-8 text.
     NOT_UTF8 = "not-utf8";
+    /// Plugins that are each to run before the other, by `before` and `after`.
+    ORDER_CYCLE = "order-cycle";
     /// A path leaves the checkout.
     OUTSIDE_CHECKOUT = "outside-checkout";
     /// The plugin is marked elsewhere than in the root module of its crate.
@@ -92,6 +98,8 @@ codes! {
     UNKNOWN_COMPONENT = "unknown-component";
     /// A key that means nothing here.
     UNKNOWN_KEY = "unknown-key";
+    /// A `before` or `after` names a plugin that is not declared.
+    UNKNOWN_PLUGIN = "unknown-plugin";
     /// A profile that neither exists nor is declared.
     UNKNOWN_PROFILE = "unknown-profile";
     /// A plugin that is meant for none of the declared components.

@@ -43,17 +43,31 @@ pub(crate) fn load(
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<Loaded> {
-    let default = || checkout.root.join(declaration::FILE_NAME);
-    let path = path.map_or_else(default, Path::to_path_buf);
-    let mut declaration = Declaration::load(&path, checkout).map_err(Rejected)?;
+    let mut declaration = Declaration::load(&declaration_path(path, checkout), checkout).map_err(Rejected)?;
     let mut plugins = load_plugins(&declaration, checkout, shell).map_err(Rejected)?;
     overrides::apply(&overrides.overrides, &mut declaration, &mut plugins, checkout, shell)?;
+    planned(declaration, plugins, checkout)
+}
+
+/// The declaration at `path`, or the one of the checkout.
+pub(crate) fn declaration_path(path: Option<&Path>, checkout: &Checkout) -> PathBuf {
+    path.map_or_else(|| checkout.root.join(declaration::FILE_NAME), Path::to_path_buf)
+}
+
+/// Reads the sources of a declaration and plans it.
+pub(crate) fn compose(declaration: Declaration, checkout: &Checkout, shell: &Shell) -> Result<Loaded> {
+    let plugins = load_plugins(&declaration, checkout, shell).map_err(Rejected)?;
+    planned(declaration, plugins, checkout)
+}
+
+fn planned(declaration: Declaration, plugins: Vec<LoadedPlugin>, checkout: &Checkout) -> Result<Loaded> {
     let plan = plan(&declaration, &plugins).map_err(Rejected)?;
     refuse_profiles(&declaration, checkout).into_result(()).map_err(Rejected)?;
     Ok(Loaded { declaration, plugins, plan })
 }
 
-fn load_plugins(
+/// Reads the sources of a declaration, after fetching those that are elsewhere.
+pub(crate) fn load_plugins(
     declaration: &Declaration,
     checkout: &Checkout,
     shell: &Shell,

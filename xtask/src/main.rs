@@ -10,21 +10,28 @@ mod checkout;
 mod cli;
 mod codes;
 mod commands;
+mod constraint;
 mod declaration;
+mod draft;
+mod edit;
 mod environment;
+mod explain;
 mod generate;
+mod graph;
 mod implementation;
 mod leak;
 mod load;
 mod lock;
 mod lockfile;
 mod members;
+mod order;
 mod output;
 mod overrides;
 mod plan;
 mod remote;
 mod self_report;
 mod shell;
+mod source_argument;
 mod workspace;
 
 use std::process::ExitCode;
@@ -35,7 +42,8 @@ use clap::Parser;
 use crate::checkout::Checkout;
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    UsageError, build, check, fetch, lock as lock_command, outdated, plan as plan_command, test, up, update,
+    UsageError, add, build, check, fetch, lock as lock_command, outdated, plan as plan_command, remove, test,
+    up, update,
 };
 use crate::load::Rejected;
 use crate::shell::Shell;
@@ -62,6 +70,7 @@ fn run(cli: &Cli, shell: &Shell) -> Result<()> {
     let checkout = Checkout::locate(cli.offline)?;
     let declaration = cli.declaration.as_deref();
     match &cli.command {
+        Command::Add(args) => add::run(declaration, args, &checkout, shell),
         Command::Build(args) => build::run(declaration, args, &checkout, shell).map(drop),
         Command::Check(args) => check::run(declaration, args, &checkout, shell),
         Command::Lock => lock_command::run(declaration, &checkout, shell),
@@ -69,6 +78,7 @@ fn run(cli: &Cli, shell: &Shell) -> Result<()> {
         Command::Plan(args) => plan_command::run(declaration, args, &checkout, shell),
         Command::Fetch(args) => fetch::run(declaration, args, &checkout, shell),
         Command::Test => test::run(declaration, &checkout, shell),
+        Command::Remove(args) => remove::run(declaration, args, &checkout, shell),
         Command::Up(args) => up::run(declaration, args, &checkout, shell),
         Command::Update(args) => update::run(declaration, args, &checkout, shell),
     }

@@ -188,7 +188,7 @@ fn remove_any(path: &Path) -> Result<()> {
     Ok(removed?)
 }
 
-/// The way from one absolute folder to another.
+/// The way from one absolute folder to another path.
 pub(crate) fn relative(from: &Path, to: &Path) -> PathBuf {
     let shared = from.components().zip(to.components()).take_while(|(left, right)| left == right).count();
     let up = from.components().skip(shared).map(|_| Component::ParentDir);

@@ -8,6 +8,7 @@ use racetrack_bundle::{Diagnostics, PluginSource};
 use racetrack_core::{Category, PluginManifest};
 
 use crate::codes;
+use crate::constraint::{Constraint, constraints, hook_order};
 use crate::declaration::{ComponentDeclaration, Declaration, PluginDeclaration};
 
 /// A declared plugin whose source was read.
@@ -26,6 +27,8 @@ pub(crate) struct LoadedPlugin {
 pub(crate) struct BuildPlan {
     /// The components, sorted by name.
     pub(crate) components: Vec<PlannedComponent>,
+    /// What the declaration says about the order of plugins within one priority.
+    pub(crate) constraints: Vec<Constraint>,
 }
 
 /// One component binary.
@@ -33,7 +36,8 @@ pub(crate) struct BuildPlan {
 pub(crate) struct PlannedComponent {
     /// The component and its crate.
     pub(crate) declaration: ComponentDeclaration,
-    /// Its plugins in hook order: by ascending (priority, position).
+    /// Its plugins in hook order: by ascending (priority, position), where constraints refine the position. The order
+    /// is that of all plugins of the declaration, so that components agree.
     pub(crate) plugins: Vec<Rc<PlannedPlugin>>,
 }
 
@@ -72,14 +76,15 @@ pub(crate) fn plan(declaration: &Declaration, plugins: &[LoadedPlugin]) -> Resul
     check_identifiers(declaration, plugins, &mut diagnostics);
     let planned: Vec<_> =
         plugins.iter().map(|plugin| Rc::new(plan_one(declaration, plugin, &mut diagnostics))).collect();
+    let constraints = constraints(declaration, plugins, &mut diagnostics);
+    let order = hook_order(declaration, plugins, &constraints, &mut diagnostics);
     let components = declaration.components.iter().map(|component| {
-        let meant = planned.iter().filter(|plugin| plugin.manifest.is_meant_for(&component.name));
-        let mut plugins: Vec<_> = meant.cloned().collect();
-        plugins.sort_by_key(|plugin| (plugin.manifest.priority, plugin.position));
-        PlannedComponent { declaration: component.clone(), plugins }
+        let ordered = order.iter().map(|index| &planned[*index]);
+        let meant = ordered.filter(|plugin| plugin.manifest.is_meant_for(&component.name));
+        PlannedComponent { declaration: component.clone(), plugins: meant.cloned().collect() }
     });
     let components = components.collect();
-    diagnostics.into_result(BuildPlan { components })
+    diagnostics.into_result(BuildPlan { components, constraints })
 }
 
 impl PlannedComponent {
@@ -94,10 +99,16 @@ impl PlannedComponent {
         hooks
     }
 
-    /// The plugin's place among those of this component in the order of the declaration, counted from 0. Components
-    /// carry this figure: it orders as the position does, and a plugin of another component does not change it.
+    /// The plugin's place among those of this component in the order of the declaration, counted from 0: within one
+    /// priority, the places of the tables are dealt out in hook order. Components carry this figure and sort by it, and
+    /// a plugin of another component does not change it.
     pub(crate) fn rank(&self, plugin: &PlannedPlugin) -> usize {
-        self.plugins.iter().filter(|other| other.position < plugin.position).count()
+        let peers = self.plugins.iter().filter(|other| other.manifest.priority == plugin.manifest.priority);
+        let peers: Vec<_> = peers.map(|peer| peer.position).collect();
+        let turn = peers.iter().take_while(|position| **position != plugin.position).count();
+        let mut places = peers;
+        places.sort_unstable();
+        self.plugins.iter().filter(|other| other.position < places[turn]).count()
     }
 }
 
@@ -225,14 +236,15 @@ fn identifier(manifest: &PluginManifest) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
     use racetrack_bundle::Origin;
 
     use super::*;
-    use crate::declaration::{Document, Profiles};
+    use crate::declaration::{DeclaredOrder, Document, Profiles};
 
-    fn declaration(components: &[&str]) -> Declaration {
+    /// A declaration that lists no plugins.
+    pub(crate) fn declaration(components: &[&str]) -> Declaration {
         let component = |name: &&str| ComponentDeclaration {
             name: (*name).to_owned(),
             package: format!("package-{name}"),
@@ -249,7 +261,8 @@ mod tests {
         }
     }
 
-    fn plugin(position: usize, name: &str, version: &str, priority: i64) -> LoadedPlugin {
+    /// A plugin for all components, with one hook.
+    pub(crate) fn plugin(position: usize, name: &str, version: &str, priority: i64) -> LoadedPlugin {
         let mut manifest = PluginManifest::new(name.parse().unwrap(), version.parse().unwrap());
         manifest.priority = priority;
         let origin = Origin::Folder(format!("/checkout/plugins/{position}").into());
@@ -260,6 +273,7 @@ mod tests {
                 remote: None,
                 source: format!("plugins/{position}"),
                 components: None,
+                order: DeclaredOrder::default(),
                 allow_build_script: false,
                 place: 0..0,
                 overridden: false,
@@ -312,6 +326,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
         #[test]
         fn hook_order_is_priority_then_position(priorities in proptest::collection::vec(-3_i64..3, 0..12)) {
             let plugins: Vec<_> = priorities

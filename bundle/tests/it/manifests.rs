@@ -1,7 +1,7 @@
 //! Mistakes in a `plugin-manifest.yaml`.
 
 use insta::assert_snapshot;
-use racetrack_bundle::limits;
+use racetrack_bundle::{limits, manifest};
 
 use crate::support::PluginFolder;
 
@@ -587,4 +587,16 @@ build_date: 2026-11-22T152104Z
       ]
     }
     "#);
+}
+
+#[test]
+fn keys_with_a_value_have_a_line() {
+    let line = |text: &str, key: &str| manifest::line_of(text.as_bytes(), key);
+    let text = "\u{feff}# priority: 1\r\nname: x\r\n\r\n\"priority\": 2\r\nurl:\r\n";
+    assert_eq!(line(text, "name"), Some(2));
+    assert_eq!(line(text, "priority"), Some(4));
+    assert_eq!(line("{name: x,\n priority: 1}", "priority"), Some(2));
+    assert_eq!(line(text, "url"), None);
+    assert_eq!(line(text, "version"), None);
+    assert_eq!(line("[1", "priority"), None);
 }

@@ -11,7 +11,7 @@ use crate::checkout::Checkout;
 use crate::cli::FetchArgs;
 use crate::declaration::{self, Declaration};
 use crate::load::Rejected;
-use crate::remote::{BundleAddress, download, provide};
+use crate::remote::{BundleAddress, Sha256, download, provide};
 use crate::shell::{Shell, print_data};
 
 /// Fetches what the declaration names, or the one source that is asked for.
@@ -22,7 +22,8 @@ pub(crate) fn run(
     shell: &Shell,
 ) -> Result<()> {
     if let Some(source) = &args.source {
-        return fetch_one(source, checkout, shell);
+        let Fetched { key, address, sha256 } = fetch_one(source, checkout, shell)?;
+        return print_data(&format!("[[plugin]]\n{key} = \"{address}\"\nsha256 = \"{sha256}\"\n"));
     }
     let path = declaration.map_or_else(|| checkout.root.join(declaration::FILE_NAME), Path::to_path_buf);
     let declaration = Declaration::load(&path, checkout).map_err(Rejected)?;
@@ -38,11 +39,20 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Fetches a bundle and prints its table. The bundle stays in the store, so that it is not fetched again once it is
-/// declared.
-fn fetch_one(source: &str, checkout: &Checkout, shell: &Shell) -> Result<()> {
+/// A bundle that was fetched before it is declared.
+pub(super) struct Fetched {
+    /// The key that declares its address.
+    pub(super) key: &'static str,
+    /// Its address.
+    pub(super) address: BundleAddress,
+    /// What it is.
+    pub(super) sha256: Sha256,
+}
+
+/// Fetches a bundle to learn its digest. It stays in the store, so that it is not fetched again once it is declared.
+pub(super) fn fetch_one(source: &str, checkout: &Checkout, shell: &Shell) -> Result<Fetched> {
     if checkout.offline {
-        return Err(UsageError::Offline { what: "fetch SOURCE" }.into());
+        return Err(UsageError::Offline { what: "fetching a source whose digest is not known" }.into());
     }
     let address: BundleAddress = source.parse().map_err(|error: crate::remote::Invalid| {
         UsageError::Source { message: error.message, help: error.help }
@@ -61,5 +71,5 @@ fn fetch_one(source: &str, checkout: &Checkout, shell: &Shell) -> Result<()> {
         }
         BundleAddress::Release(_) => "release",
     };
-    print_data(&format!("[[plugin]]\n{key} = \"{address}\"\nsha256 = \"{sha256}\"\n"))
+    Ok(Fetched { key, address, sha256 })
 }

@@ -1,18 +1,23 @@
 //! The subcommands: each puts together what the other modules offer.
 
+pub(crate) mod add;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod fetch;
 pub(crate) mod lock;
 pub(crate) mod outdated;
 pub(crate) mod plan;
+pub(crate) mod remove;
 pub(crate) mod test;
 pub(crate) mod up;
 pub(crate) mod update;
 
+use std::collections::BTreeSet;
+
 use racetrack_bundle::suggestion::suggestion;
 
 use crate::declaration::Declaration;
+use crate::plan::LoadedPlugin;
 
 /// An argument that does not fit the declaration.
 #[derive(Debug, thiserror::Error)]
@@ -64,10 +69,18 @@ pub(crate) enum UsageError {
         help: String,
     },
     /// Something that cannot be done without a network.
-    #[error("`{what}` needs the network, which `--offline` forbids")]
+    #[error("{what} needs the network, which `--offline` forbids")]
     Offline {
         /// The command.
         what: &'static str,
+    },
+    /// A name that several declared plugins have.
+    #[error("`{name}` is declared more than once: {declared}; say which one as NAME==VERSION")]
+    AmbiguousPlugin {
+        /// The name given.
+        name: String,
+        /// All of them, with their lines.
+        declared: String,
     },
     /// An output folder that would overwrite something.
     #[error("cannot use `--out-dir {path}`")]
@@ -87,6 +100,38 @@ pub(crate) fn check_component(declaration: &Declaration, name: &str) -> Result<(
     }
     let help = suggestion(name, "components", declaration.component_names());
     Err(UsageError::UnknownComponent { name: name.to_owned(), help })
+}
+
+/// The plugin that `NAME` or `NAME==VERSION` means.
+pub(crate) fn select_plugin<'a>(
+    declaration: &Declaration,
+    plugins: &'a [LoadedPlugin],
+    selector: &str,
+) -> Result<&'a LoadedPlugin, UsageError> {
+    let name = |plugin: &LoadedPlugin| plugin.source.manifest.name.to_string();
+    let versioned = |plugin: &LoadedPlugin| format!("{}=={}", name(plugin), plugin.source.manifest.version);
+    let is_meant = |plugin: &&LoadedPlugin| name(plugin) == selector || versioned(plugin) == selector;
+    let meant: Vec<_> = plugins.iter().filter(is_meant).collect();
+    match meant[..] {
+        [one] => Ok(one),
+        [] => {
+            let known = plugins.iter();
+            let known: BTreeSet<_> = if selector.contains("==") {
+                known.map(versioned).collect()
+            } else {
+                known.map(name).collect()
+            };
+            let help = suggestion(selector, "plugins", known.iter().map(String::as_str));
+            Err(UsageError::UnknownPlugin { name: selector.to_owned(), help })
+        }
+        _ => {
+            let place = |plugin: &&LoadedPlugin| {
+                format!("`{}` at {}", versioned(plugin), declaration.line_of(&plugin.declaration))
+            };
+            let declared: Vec<_> = meant.iter().map(place).collect();
+            Err(UsageError::AmbiguousPlugin { name: selector.to_owned(), declared: declared.join(", ") })
+        }
+    }
 }
 
 /// `1 plugin`, `2 plugins`.

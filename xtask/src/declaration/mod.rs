@@ -69,6 +69,8 @@ pub(crate) struct PluginDeclaration {
     pub(crate) source: String,
     /// The components that the declaration narrows the plugin to, each with its place.
     pub(crate) components: Option<Vec<(String, Range<usize>)>>,
+    /// Which plugins it is to run before and after.
+    pub(crate) order: DeclaredOrder,
     /// Whether the crate may have a build script.
     pub(crate) allow_build_script: bool,
     /// Where the declaration names the source.
@@ -77,10 +79,23 @@ pub(crate) struct PluginDeclaration {
     pub(crate) overridden: bool,
 }
 
+/// `before` and `after` of a `[[plugin]]`: names of plugins, each with its place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DeclaredOrder {
+    /// The plugins that run later.
+    pub(crate) before: Vec<(String, Range<usize>)>,
+    /// The plugins that run earlier.
+    pub(crate) after: Vec<(String, Range<usize>)>,
+}
+
 impl Declaration {
     /// Reads and checks a declaration; everything that is wrong with it is reported together.
     pub(crate) fn load(file: &Path, checkout: &Checkout) -> Result<Self, Diagnostics> {
-        let document = Document::load(file)?;
+        Self::check(Document::load(file)?, file, checkout)
+    }
+
+    /// Checks the text of a declaration that is, or is to be, at `file`.
+    pub(crate) fn check(document: Document, file: &Path, checkout: &Checkout) -> Result<Self, Diagnostics> {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = folder.canonicalize().map_err(|error| {
             let message = format!("the folder of the declaration cannot be found: {error}");
@@ -113,8 +128,12 @@ impl Declaration {
 
     /// `racetrack.toml:12`, the line that names the source of a plugin.
     pub(crate) fn line_of(&self, plugin: &PluginDeclaration) -> String {
-        let location =
-            Location::in_text(&self.document.file, Arc::clone(&self.document.text), plugin.place.clone());
+        self.line_at(plugin.place.clone())
+    }
+
+    /// `racetrack.toml:12`, the line of a place.
+    pub(crate) fn line_at(&self, place: Range<usize>) -> String {
+        let location = Location::in_text(&self.document.file, Arc::clone(&self.document.text), place);
         let line = location.line_and_column().map_or(1, |(line, _)| line);
         format!("{}:{line}", self.document.file.display())
     }

@@ -149,6 +149,7 @@ impl Resolver<'_> {
                 remote: found.remote,
                 source: found.text.value,
                 components: plugin.components,
+                order: plugin.order,
                 allow_build_script: plugin.allow_build_script,
                 place: found.text.place,
                 overridden: false,

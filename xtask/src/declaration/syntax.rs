@@ -6,10 +6,10 @@ use racetrack_bundle::Diagnostics;
 use racetrack_core::PluginName;
 use toml::de::{DeTable, DeValue};
 
-use super::Document;
 use super::profile::{self, Profiles};
 use super::source::{self, WrittenSource};
 use super::table::{Placed, TableReader, kind};
+use super::{DeclaredOrder, Document};
 use crate::codes;
 
 const DEFAULT_PROFILE: &str = "release";
@@ -44,6 +44,7 @@ pub(super) struct WrittenPlugin {
     pub(super) position: usize,
     pub(super) source: WrittenSource,
     pub(super) components: Option<Vec<(String, Range<usize>)>>,
+    pub(super) order: DeclaredOrder,
     pub(super) allow_build_script: bool,
 }
 
@@ -164,13 +165,15 @@ fn plugins(
 ) -> Vec<WrittenPlugin> {
     let mut plugins = Vec::new();
     for (position, table) in reader.tables("plugin", diagnostics).into_iter().enumerate() {
-        let mut known = ["allow-build-script", "components"].to_vec();
+        let mut known = ["after", "allow-build-script", "before", "components"].to_vec();
         known.extend(source::KEYS);
         known.sort_unstable();
         let name = "[[plugin]]".to_owned();
         let reader = TableReader::new(document, name, table.value, table.place.clone(), &known, diagnostics);
         let allow_build_script = reader.switch("allow-build-script", diagnostics);
         let components = reader.strings("components", diagnostics);
+        let mut names = |key| reader.strings(key, diagnostics).map_or_else(Vec::new, |names| names.value);
+        let order = DeclaredOrder { before: names("before"), after: names("after") };
         if let Some(components) = components.as_ref().filter(|components| components.value.is_empty()) {
             let message = "`components` is empty, so no component would hold the plugin";
             let help = "leave `components` out to follow the plugin manifest, or remove the table";
@@ -181,7 +184,7 @@ fn plugins(
             continue;
         };
         let components = components.map(|components| components.value);
-        plugins.push(WrittenPlugin { position, source, components, allow_build_script });
+        plugins.push(WrittenPlugin { position, source, components, order, allow_build_script });
     }
     plugins
 }

@@ -3,9 +3,11 @@
 
 mod archives;
 mod bad_input;
+mod edited;
 mod generated;
 mod git_sources;
 mod locked;
+mod ordered;
 mod overridden;
 mod planned;
 mod remote_bundles;
