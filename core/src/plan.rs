@@ -10,6 +10,20 @@ pub struct ComponentPlan {
     pub component: &'static str,
     /// One row per plugin, by ascending (priority, position).
     pub plugins: &'static [PlannedPlugin],
+    /// What the binary says about itself; nothing where the plan was not made by the build.
+    pub description: Option<SelfDescription>,
+}
+
+/// What a component binary says about itself, to whoever reads its sections without running it.
+///
+/// Generated code puts both into sections of their own. That the plan refers to them keeps the linker from leaving them
+/// out.
+#[derive(Clone, Copy)]
+pub struct SelfDescription {
+    /// Plan, profile, target and toolchain, as JSON.
+    pub document: &'static [u8],
+    /// The linked crates, in the format of cargo-auditable: JSON, compressed with zlib.
+    pub crates: &'static [u8],
 }
 
 /// One plugin as the build planned it: the contents of its manifest and its place.
@@ -45,6 +59,12 @@ pub struct ResourceFile {
     pub path: &'static str,
     /// The bytes of the file.
     pub content: &'static [u8],
+}
+
+impl std::fmt::Debug for SelfDescription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SelfDescription({} and {} bytes)", self.document.len(), self.crates.len())
+    }
 }
 
 impl std::fmt::Debug for ResourceFile {

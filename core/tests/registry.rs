@@ -154,7 +154,7 @@ fn row(name: &'static str, version: &'static str, priority: i64, position: usize
 }
 
 fn plan(rows: Vec<PlannedPlugin>) -> &'static ComponentPlan {
-    Box::leak(Box::new(ComponentPlan { component: "lifecycle", plugins: rows.leak() }))
+    Box::leak(Box::new(ComponentPlan { component: "lifecycle", description: None, plugins: rows.leak() }))
 }
 
 fn registration(name: &'static str, version: &'static str) -> &'static Registration {

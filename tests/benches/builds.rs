@@ -152,7 +152,7 @@ fn write_hand_written(sandbox: &Sandbox, size: usize) {
             &format!("hand-written/{component}/src/main.rs"),
             &format!(
                 "use racetrack_core::plan::{{ComponentPlan, PlannedPlugin}};\n{names}\n\
-                 static PLAN: ComponentPlan = ComponentPlan {{ component: \"{component}\", plugins: &[{rows}] }};\n\n\
+                 static PLAN: ComponentPlan = ComponentPlan {{ component: \"{component}\", description: None, plugins: &[{rows}] }};\n\n\
                  fn main() -> std::process::ExitCode {{\n    racetrack_{library}::main(&PLAN)\n}}\n"
             ),
         );

@@ -63,7 +63,14 @@ fn planned(count: usize) -> (&'static ComponentPlan, Vec<&'static Registration>)
     let registration =
         |name| Registration { name, version: "1.0.0", type_name: "Counting", hooks, construct };
     let linked = names.iter().rev().map(|name| &*Box::leak(Box::new(registration(name))));
-    (Box::leak(Box::new(ComponentPlan { component: "lifecycle", plugins: rows.leak() })), linked.collect())
+    (
+        Box::leak(Box::new(ComponentPlan {
+            component: "lifecycle",
+            description: None,
+            plugins: rows.leak(),
+        })),
+        linked.collect(),
+    )
 }
 
 fn row(name: &'static str, position: usize) -> PlannedPlugin {

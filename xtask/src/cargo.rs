@@ -1,5 +1,7 @@
-//! The only place that spawns cargo to build a component: one call per component, one after the other.
+//! The only place that spawns cargo for a component: one build per component, one after the other, and before it a
+//! question about the crates where their list is not known.
 
+use std::collections::BTreeSet;
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -7,8 +9,10 @@ use std::thread;
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Message;
+use fs_err as fs;
 
-use crate::checkout::Checkout;
+use crate::checkout::{Checkout, HOST_TRIPLE};
+use crate::crates::{CrateSet, FORMAT, LockedCrates, Tree};
 use crate::declaration::Profile;
 use crate::environment::environment;
 use crate::generate::binary_package;
@@ -46,7 +50,54 @@ pub(crate) enum CompileError {
     },
 }
 
-/// Compiles the workspace in `folder`. Returns the path of the binary `component`.
+/// What cargo has built.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    /// The binary of the component.
+    pub(crate) binary: PathBuf,
+    /// Name and version of every package that something was built of, fresh or anew.
+    pub(crate) packages: BTreeSet<(String, String)>,
+}
+
+impl CompileOptions {
+    /// The triple of the machine that the binaries are for.
+    pub(crate) fn target(&self) -> &str {
+        self.target.as_deref().unwrap_or(HOST_TRIPLE)
+    }
+}
+
+/// The crates of the workspace in `folder` with the features that a build gives them. Writes the lock, unless
+/// it must stay.
+pub(crate) fn crates(
+    folder: &Path,
+    target_dir: &Path,
+    options: &CompileOptions,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<CrateSet, CompileError> {
+    let tree = |edges: &str| {
+        let mut command = command("tree", folder, target_dir, options, checkout, shell);
+        command.args(["--edges", edges, "--prefix", "depth", "--format", FORMAT]);
+        command.args(["--target", options.target()]);
+        let mut child = spawn(&mut command, checkout)?;
+        let output = pass_through(&mut child);
+        let mut text = String::new();
+        let mut stdout = child.stdout.take().expect("the output was asked for");
+        let read = stdout.read_to_string(&mut text).context("cannot read what cargo says");
+        finish(&mut child, output)?;
+        read.and_then(|_| Tree::parse(&text)).map_err(CompileError::Run)
+    };
+    let (linked, all) = (tree("normal,no-proc-macro")?, tree("normal,build")?);
+    let lock =
+        fs::read_to_string(folder.join("Cargo.lock")).map_err(|error| CompileError::Run(error.into()))?;
+    // Cargo names canonical folders.
+    let folder = fs::canonicalize(folder).map_err(|error| CompileError::Run(error.into()))?;
+    LockedCrates::parse(&lock)
+        .and_then(|lock| CrateSet::new(&linked, &all, &lock, &folder))
+        .map_err(CompileError::Run)
+}
+
+/// Compiles the workspace in `folder`, which holds the binary `component`.
 pub(crate) fn compile(
     component: &str,
     folder: &Path,
@@ -54,34 +105,9 @@ pub(crate) fn compile(
     options: &CompileOptions,
     checkout: &Checkout,
     shell: &Shell,
-) -> Result<PathBuf, CompileError> {
-    let mut command = command(folder, target_dir, options, checkout, shell);
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start {}", checkout.cargo.display()))
-        .map_err(CompileError::Run)?;
-    let output = pass_through(&mut child);
-    let binary = binary_of(&mut child, component);
-    let output = output.join().expect("passing output through does not panic");
-    let status = child.wait().context("cannot wait for cargo").map_err(CompileError::Run)?;
-    if !status.success() {
-        return Err(CompileError::Failed { output });
-    }
-    binary.map_err(CompileError::Run)
-}
-
-fn command(
-    folder: &Path,
-    target_dir: &Path,
-    options: &CompileOptions,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Command {
-    let mut command = Command::new(&checkout.cargo);
-    command.current_dir(folder).args(["build", "--message-format", "json-render-diagnostics", "--profile"]);
-    command.arg(&options.profile_name);
+) -> Result<Compiled, CompileError> {
+    let mut command = command("build", folder, target_dir, options, checkout, shell);
+    command.args(["--message-format", "json-render-diagnostics", "--profile", &options.profile_name]);
     for (key, value) in &options.profile.settings {
         let name = &options.profile_name;
         command.arg("--config").arg(format!("profile.{name}.{}={value}", key.as_str()));
@@ -89,6 +115,34 @@ fn command(
     if let Some(target) = &options.target {
         command.args(["--target", target]);
     }
+    let mut child = spawn(&mut command, checkout)?;
+    let output = pass_through(&mut child);
+    let compiled = compiled(&mut child, component);
+    finish(&mut child, output)?;
+    compiled.map_err(CompileError::Run)
+}
+
+fn spawn(command: &mut Command, checkout: &Checkout) -> Result<Child, CompileError> {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    child.with_context(|| format!("cannot start {}", checkout.cargo.display())).map_err(CompileError::Run)
+}
+
+fn finish(child: &mut Child, output: thread::JoinHandle<String>) -> Result<(), CompileError> {
+    let output = output.join().expect("passing output through does not panic");
+    let status = child.wait().context("cannot wait for cargo").map_err(CompileError::Run)?;
+    if status.success() { Ok(()) } else { Err(CompileError::Failed { output }) }
+}
+
+fn command(
+    subcommand: &str,
+    folder: &Path,
+    target_dir: &Path,
+    options: &CompileOptions,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Command {
+    let mut command = Command::new(&checkout.cargo);
+    command.current_dir(folder).arg(subcommand);
     let switches =
         [(options.locked, "--locked"), (options.offline, "--offline"), (shell.is_quiet(), "--quiet")];
     command.args(switches.into_iter().filter(|(on, _)| *on).map(|(_, switch)| switch));
@@ -124,12 +178,15 @@ fn pass_through(child: &mut Child) -> thread::JoinHandle<String> {
     })
 }
 
-fn binary_of(child: &mut Child, component: &str) -> Result<PathBuf> {
+fn compiled(child: &mut Child, component: &str) -> Result<Compiled> {
     let stdout = child.stdout.take().expect("the output was asked for");
     let package = binary_package(component);
     let mut binary = None;
+    let mut packages = BTreeSet::new();
     for message in Message::parse_stream(BufReader::new(stdout)) {
         if let Message::CompilerArtifact(artifact) = message.context("cannot read what cargo says")? {
+            let title = name_and_version(&artifact.package_id.repr);
+            packages.insert(title.with_context(|| format!("cannot read `{}`", artifact.package_id))?);
             let is_ours =
                 artifact.target.name == component && artifact.manifest_path.as_str().contains(component);
             if let Some(executable) = artifact.executable.filter(|_| is_ours && artifact.target.is_bin()) {
@@ -138,7 +195,39 @@ fn binary_of(child: &mut Child, component: &str) -> Result<PathBuf> {
         }
     }
     match binary {
-        Some(binary) => Ok(binary),
+        Some(binary) => Ok(Compiled { binary, packages }),
         None => bail!("cargo did not say where the binary of package `{package}` is"),
+    }
+}
+
+/// From `…/name#1.0.0` or `…#name@1.0.0`, the two forms of cargo's package ids.
+fn name_and_version(id: &str) -> Option<(String, String)> {
+    let (address, fragment) = id.rsplit_once('#')?;
+    let last = || address.split('?').next()?.rsplit('/').next();
+    let (name, version) = match fragment.rsplit_once('@') {
+        Some((name, version)) => (name, version),
+        None => (last()?, fragment),
+    };
+    Some((name.to_owned(), version.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn package_ids_name_packages() {
+        let pair = |name: &str, version: &str| Some((name.to_owned(), version.to_owned()));
+        assert_eq!(
+            name_and_version("registry+https://host.invalid/index#serde@1.0.0"),
+            pair("serde", "1.0.0")
+        );
+        assert_eq!(
+            name_and_version("path+file:///a/core#racetrack-core@0.1.0"),
+            pair("racetrack-core", "0.1.0")
+        );
+        assert_eq!(name_and_version("path+file:///a/macros#0.1.0"), pair("macros", "0.1.0"));
+        assert_eq!(name_and_version("git+https://host.invalid/x/y?rev=ab/c#1.0.0"), pair("y", "1.0.0"));
+        assert_eq!(name_and_version("odd"), None);
     }
 }

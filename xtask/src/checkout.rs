@@ -10,6 +10,10 @@ use fs_err as fs;
 /// The triple of the machine the build runs on.
 pub(crate) const HOST_TRIPLE: &str = env!("XTASK_HOST_TRIPLE");
 
+/// The compiler this was built with, as it names itself; the checkout's `rust-toolchain.toml` makes it the one that
+/// components are built with.
+pub(crate) const TOOLCHAIN: &str = env!("XTASK_RUSTC_VERSION");
+
 /// The checkout that is built, and the cargo it is built with. All paths are canonical.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkout {

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     /// Check the declaration and its plugins; everything short of compiling, and nothing is written but what had to be
     /// fetched.
     Check(CheckArgs),
+    /// Show what a component binary says about itself, without running it.
+    Inspect(InspectArgs),
     /// Show the plugins of each component in hook order, and the call order of each hook.
     Plan(PlanArgs),
     /// Declare a plugin; everything else in the declaration stays as it is.
@@ -94,6 +96,20 @@ pub(crate) struct CheckArgs {
     pub(crate) generated: bool,
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
+}
+
+/// Arguments of `inspect`.
+#[derive(Args, Debug)]
+pub(crate) struct InspectArgs {
+    /// A component binary, for any machine.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Show the crates it is made of as well.
+    #[arg(long)]
+    pub(crate) crates: bool,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
 }
 
 /// Arguments of `plan`.

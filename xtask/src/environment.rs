@@ -26,7 +26,11 @@ pub(crate) struct Environment {
 }
 
 /// The date that C code sees as its own: 1980-01-01, the first one a ZIP can hold.
-const SOURCE_DATE_EPOCH: &str = "315532800";
+pub(crate) const SOURCE_DATE_EPOCH: &str = "315532800";
+
+/// What the paths of the building machine are called in binaries: the checkout, cargo's intermediate artefacts, and cargo's
+/// home.
+pub(crate) const RENAMED: [&str; 3] = ["/racetrack", "/racetrack-build", "/racetrack-cargo"];
 
 /// Variables that change how cargo builds, or that `cargo run` set for us and not for it.
 const REMOVED: [&str; 9] = [
@@ -44,11 +48,8 @@ const REMOVED_PREFIXES: [&str; 5] = ["CARGO_PROFILE_", "CARGO_PKG_", "CARGO_MANI
 
 /// The paths that are renamed; a path inside another one comes after it, because the last match counts.
 pub(crate) fn remaps(checkout: &Checkout) -> Vec<Remap> {
-    let mut remaps = vec![
-        Remap { from: checkout.root.clone(), to: "/racetrack" },
-        Remap { from: checkout.build_dir(), to: "/racetrack-build" },
-        Remap { from: checkout.cargo_home.clone(), to: "/racetrack-cargo" },
-    ];
+    let froms = [checkout.root.clone(), checkout.build_dir(), checkout.cargo_home.clone()];
+    let mut remaps: Vec<_> = froms.into_iter().zip(RENAMED).map(|(from, to)| Remap { from, to }).collect();
     remaps.sort_by_key(|remap| remap.from.components().count());
     remaps
 }

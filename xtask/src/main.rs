@@ -2,7 +2,8 @@
 //!
 //! A build goes through [`load`] (disk to typed values), [`plan`] (decisions, pure), [`generate`] (text, pure),
 //! [`output`] (writes what changed), [`cargo`] (one call per component), the checks of the finished binary
-//! ([`self_report`], [`leak`], [`lock`]) and the output folder; [`lockfile`] says whether that is what was accepted. Only [`shell`] prints.
+//! ([`self_report`], [`description`], [`leak`], [`lock`]) and the output folder, where [`records`] of it are put beside the
+//! binary; [`lockfile`] says whether that is what was accepted. Only [`shell`] prints.
 
 mod blame;
 mod cargo;
@@ -11,7 +12,9 @@ mod cli;
 mod codes;
 mod commands;
 mod constraint;
+mod crates;
 mod declaration;
+mod description;
 mod draft;
 mod edit;
 mod environment;
@@ -28,7 +31,13 @@ mod order;
 mod output;
 mod overrides;
 mod plan;
+mod plan_view;
+mod prepare;
+mod provenance;
+mod records;
 mod remote;
+mod sbom;
+mod sections;
 mod self_report;
 mod shell;
 mod source_argument;
@@ -42,8 +51,8 @@ use clap::Parser;
 use crate::checkout::Checkout;
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    UsageError, add, build, check, fetch, lock as lock_command, outdated, plan as plan_command, remove, test,
-    up, update,
+    UsageError, add, build, check, fetch, inspect, lock as lock_command, outdated, plan as plan_command,
+    remove, test, up, update,
 };
 use crate::load::Rejected;
 use crate::shell::Shell;
@@ -73,6 +82,7 @@ fn run(cli: &Cli, shell: &Shell) -> Result<()> {
         Command::Add(args) => add::run(declaration, args, &checkout, shell),
         Command::Build(args) => build::run(declaration, args, &checkout, shell).map(drop),
         Command::Check(args) => check::run(declaration, args, &checkout, shell),
+        Command::Inspect(args) => inspect::run(args),
         Command::Lock => lock_command::run(declaration, &checkout, shell),
         Command::Outdated(args) => outdated::run(declaration, args, &checkout, shell),
         Command::Plan(args) => plan_command::run(declaration, args, &checkout, shell),

@@ -7,10 +7,13 @@ use std::path::{Component, Path, PathBuf};
 use anyhow::{Context, Result};
 use fs_err as fs;
 
-use crate::generate::{GeneratedFile, GeneratedLink, GeneratedWorkspace, HEADER};
+use crate::generate::{
+    CRATES_FILE, DESCRIPTION_FILE, GeneratedFile, GeneratedLink, GeneratedWorkspace, HEADER,
+};
 
-/// What a workspace may hold without being generated: the lock, and what cargo makes when somebody runs it there.
-const KEPT: [&str; 2] = ["Cargo.lock", "target"];
+/// What a workspace may hold without being generated: the lock, what its binary is to say about itself, and what cargo
+/// makes when somebody runs it there.
+const KEPT: [&str; 4] = ["Cargo.lock", CRATES_FILE, DESCRIPTION_FILE, "target"];
 
 /// Writes a workspace into `folder`. Returns how many files and links had to be changed.
 pub(crate) fn write(workspace: &GeneratedWorkspace, folder: &Path) -> Result<usize> {

@@ -8,9 +8,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::description::Embedded;
 use crate::plan::{PlannedComponent, PlannedPlugin};
 
 /// How long a binary may take to list its plugins.
@@ -24,6 +26,7 @@ const PASSED_ON: [&str; 4] = ["PATH", "SYSTEMROOT", "TEMP", "TMPDIR"];
 pub(crate) struct SelfReport {
     plugins: Vec<ReportedPlugin>,
     hooks: BTreeMap<String, Vec<ReportedPlugin>>,
+    description: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,8 +67,15 @@ pub(crate) fn ask(binary: &Path) -> Result<SelfReport> {
         .context("the binary lists its plugins in a form that was not expected")
 }
 
-/// Refuses a binary that does not hold exactly the planned plugins with exactly the planned call order.
-pub(crate) fn compare(report: &SelfReport, component: &PlannedComponent) -> Result<()> {
+/// Refuses a binary that does not hold exactly the planned plugins with exactly the planned call order, or that describes
+/// itself otherwise than its sections do.
+pub(crate) fn compare(report: &SelfReport, component: &PlannedComponent, embedded: &Embedded) -> Result<()> {
+    let document: Value =
+        serde_json::from_slice(&embedded.document).context("the self-description is no JSON")?;
+    ensure!(
+        report.description.as_ref() == Some(&document),
+        "the binary does not print the self-description that it was built with"
+    );
     let titles_of =
         |plugins: Vec<&PlannedPlugin>| plugins.into_iter().map(PlannedPlugin::title).collect::<Vec<_>>();
     let planned = titles_of(component.plugins.iter().map(|plugin| &**plugin).collect());

@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-
 use crate::checkout::Checkout;
 use crate::declaration::Declaration;
-use crate::generate::{CheckoutManifest, Frame, GeneratedFile, GeneratedLink, GeneratedWorkspace, generate};
-use crate::members::{needed_members, outermost};
+use crate::generate::{Frame, GeneratedFile, GeneratedLink, GeneratedWorkspace, generate};
+use crate::members::outermost;
 use crate::plan::PlannedComponent;
 
 /// The folder of the generated workspace of a component.
@@ -24,14 +22,11 @@ pub(crate) fn target_dir(declaration: &Declaration, component: &str) -> PathBuf 
 /// What the workspace of a component is made of.
 pub(crate) fn assemble(
     component: &PlannedComponent,
-    declaration: &Declaration,
-    manifest: &CheckoutManifest,
+    frame: &Frame<'_>,
     checkout: &Checkout,
-) -> Result<GeneratedWorkspace> {
-    let members = needed_members(&checkout.root, &component.declaration.member)?;
-    let frame = Frame { checkout: manifest, members: &members, profiles: &declaration.profiles };
-    let files: Vec<GeneratedFile> = generate(component, &frame);
-    let crates = outermost(&members).into_iter();
+) -> GeneratedWorkspace {
+    let files: Vec<GeneratedFile> = generate(component, frame);
+    let crates = outermost(frame.members).into_iter();
     let crates =
         crates.map(|member| GeneratedLink { path: member.to_owned(), target: checkout.root.join(member) });
     let plugins = component.plugins.iter().map(|plugin| GeneratedLink {
@@ -39,5 +34,5 @@ pub(crate) fn assemble(
         // Folders are built from a copy in the store as well: exactly the files that were checked and digested.
         target: checkout.store().join(&plugin.folder),
     });
-    Ok(GeneratedWorkspace { links: crates.chain(plugins).collect(), files })
+    GeneratedWorkspace { links: crates.chain(plugins).collect(), files }
 }

@@ -37,6 +37,7 @@ static REGISTRATION: Registration = Registration {
 
 static PLAN: ComponentPlan = ComponentPlan {
     component: "image-builder",
+    description: None,
     plugins: &[PlannedPlugin {
         name: "python3",
         version: "2.9.0",

@@ -13,27 +13,31 @@ use racetrack_core::start::StartError;
 use racetrack_core::time_limit::{TimeLimit, Timer};
 use racetrack_core::{Hook, Plugin, PluginManifest, Registry};
 use serde::Serialize;
+use serde_json::Value;
 
-/// The listing. Its JSON form is what scripts, and the build, read.
+/// The listing. Its JSON form is what scripts, and the build, read: what the registry found, and beside it what the
+/// binary says about itself. What is in the description is not repeated for each plugin.
 #[derive(Debug, Serialize)]
 pub(crate) struct PluginListing {
     component: &'static str,
     plugins: Vec<ListedPlugin>,
     hooks: BTreeMap<&'static str, Vec<PluginVersion>>,
+    description: Option<Value>,
 }
 
 #[derive(Debug, Serialize)]
 struct ListedPlugin {
     name: String,
     version: String,
-    priority: i64,
-    position: usize,
-    category: Option<String>,
     url: Option<String>,
     build_date: Option<String>,
     components: Vec<String>,
-    digest: &'static str,
-    hooks: Vec<&'static str>,
+    #[serde(skip)]
+    priority: i64,
+    #[serde(skip)]
+    position: usize,
+    #[serde(skip)]
+    category: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,11 +65,14 @@ pub(crate) fn list(
     });
     let limit = TimeLimit { duration: Duration::ZERO, timer: Arc::new(NoTimer) };
     let registry = Registry::start_with(plan, inert, &BTreeMap::new(), limit)?;
-    Ok(PluginListing::of(&registry))
+    let description = plan.description.map(|description| {
+        serde_json::from_slice(description.document).expect("the build describes the binary in JSON")
+    });
+    Ok(PluginListing::of(&registry, description))
 }
 
 impl PluginListing {
-    fn of(registry: &Registry) -> Self {
+    fn of(registry: &Registry, description: Option<Value>) -> Self {
         let hooks = Hook::catalogue().into_iter().map(|descriptor| {
             let implementing = registry.implementing(descriptor.hook);
             (descriptor.hook.name(), implementing.map(PluginVersion::of).collect())
@@ -74,6 +81,7 @@ impl PluginListing {
             component: registry.component(),
             plugins: registry.entries().iter().map(ListedPlugin::of).collect(),
             hooks: hooks.collect(),
+            description,
         }
     }
 
@@ -87,8 +95,9 @@ impl PluginListing {
     /// The listing as people read it.
     pub(crate) fn to_text(&self) -> String {
         let component = self.component;
+        let made = self.description.as_ref().map(made).unwrap_or_default();
         if self.plugins.is_empty() {
-            return format!("{component} holds no plugins.\n");
+            return format!("{component} holds no plugins.\n{made}");
         }
         let mut plugins =
             vec![["PLUGIN", "VERSION", "PRIORITY", "POSITION", "CATEGORY", "URL"].map(str::to_owned)];
@@ -101,7 +110,7 @@ impl PluginListing {
         hooks.extend(self.hooks.iter().map(reached));
         format!(
             "Plugins of {component}, in hook order (priority, then position in racetrack.toml):\n\n{}\n\
-             Hooks, and the plugins that each of them reaches, in order:\n\n{}",
+             Hooks, and the plugins that each of them reaches, in order:\n\n{}{made}",
             table(&plugins),
             table(&hooks),
         )
@@ -112,8 +121,6 @@ impl ListedPlugin {
     fn of(entry: &PluginEntry) -> Self {
         let PluginManifest { name, version, priority, category, url, build_date, components, .. } =
             entry.manifest.clone();
-        let catalogue = Hook::catalogue().into_iter().map(|descriptor| descriptor.hook);
-        let implemented = catalogue.filter(|hook| entry.hooks.contains(*hook));
         Self {
             name: name.to_string(),
             version: version.to_string(),
@@ -123,8 +130,6 @@ impl ListedPlugin {
             url,
             build_date,
             components,
-            digest: entry.digest,
-            hooks: implemented.map(Hook::name).collect(),
         }
     }
 
@@ -160,6 +165,19 @@ impl Timer for NoTimer {
     }
 }
 
+/// How the binary was made, as people read it.
+fn made(description: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("unknown").to_owned();
+    let locked = match description["locked"].as_bool() {
+        Some(true) => ", locked",
+        Some(false) => ", not locked",
+        None => "",
+    };
+    let [toolchain, target] = [&description["toolchain"], &description["target"]].map(text);
+    let profile = text(&description["profile"]["name"]);
+    format!("\nBuilt with {toolchain} for {target}, profile `{profile}`{locked}.\n")
+}
+
 /// The rows with their columns aligned, each on an indented line.
 fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
     let mut widths = [0; COLUMNS];
@@ -182,8 +200,8 @@ fn or_dash(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use racetrack_core::hook::HookSet;
-    use racetrack_core::plan::PlannedPlugin;
-    use serde_json::{Value, json};
+    use racetrack_core::plan::{PlannedPlugin, SelfDescription};
+    use serde_json::json;
 
     use super::*;
 
@@ -199,8 +217,13 @@ mod tests {
         digest: "abc",
         resources: &[],
     };
+    const DESCRIPTION: SelfDescription = SelfDescription {
+        document: br#"{"toolchain": "rustc 1.95.0", "profile": {"name": "release"}, "locked": false}"#,
+        crates: &[],
+    };
     static PLAN: ComponentPlan = ComponentPlan {
         component: "lifecycle",
+        description: Some(DESCRIPTION),
         plugins: &[
             ROW,
             PlannedPlugin {
@@ -216,7 +239,7 @@ mod tests {
             },
         ],
     };
-    static EMPTY: ComponentPlan = ComponentPlan { component: "lifecycle", plugins: &[] };
+    static EMPTY: ComponentPlan = ComponentPlan { component: "lifecycle", description: None, plugins: &[] };
     static LINKED: [Registration; 2] = [
         Registration {
             name: "a",
@@ -244,13 +267,11 @@ mod tests {
             "component": "lifecycle",
             "plugins": [
                 {
-                    "name": "watcher", "version": "1.2.3", "priority": -1, "position": 4, "category": "core",
-                    "url": "https://example.com", "build_date": "2026-01-02T030405Z", "components": ["lifecycle"],
-                    "digest": "abc", "hooks": ["post_job_deploy", "run_action"],
+                    "name": "watcher", "version": "1.2.3", "url": "https://example.com",
+                    "build_date": "2026-01-02T030405Z", "components": ["lifecycle"],
                 },
                 {
-                    "name": "a", "version": "10.0.0", "priority": 0, "position": 1, "category": null,
-                    "url": null, "build_date": null, "components": [], "digest": "abc", "hooks": ["run_action"],
+                    "name": "a", "version": "10.0.0", "url": null, "build_date": null, "components": [],
                 },
             ],
             "hooks": {
@@ -258,6 +279,7 @@ mod tests {
                 "post_job_delete": [], "post_job_deploy": [watcher], "run_action": [watcher, other],
                 "validate_job_manifest": [],
             },
+            "description": { "locked": false, "profile": { "name": "release" }, "toolchain": "rustc 1.95.0" },
         });
         assert_eq!(json, expected);
     }
@@ -278,6 +300,8 @@ mod tests {
         );
         assert!(lines.contains(&"  run_action              watcher 1.2.3, a 10.0.0"), "{text}");
         assert!(lines.contains(&"  markdown_docs           -"), "{text}");
+        let made = "Built with rustc 1.95.0 for unknown, profile `release`, not locked.";
+        assert_eq!(lines.last(), Some(&made), "{text}");
         assert_eq!(list(&EMPTY, None).expect("as planned").to_text(), "lifecycle holds no plugins.\n");
     }
 }

@@ -216,9 +216,10 @@ mod tests {
         digest: "abc",
         resources: &[],
     };
-    static PLAN: ComponentPlan = ComponentPlan { component: "asking", plugins: &[ROW] };
-    static EMPTY_PLAN: ComponentPlan = ComponentPlan { component: "asking", plugins: &[] };
-    static OUT_OF_ORDER: ComponentPlan = ComponentPlan { component: "asking", plugins: &[ROW, ROW] };
+    static PLAN: ComponentPlan = ComponentPlan { component: "asking", description: None, plugins: &[ROW] };
+    static EMPTY_PLAN: ComponentPlan = ComponentPlan { component: "asking", description: None, plugins: &[] };
+    static OUT_OF_ORDER: ComponentPlan =
+        ComponentPlan { component: "asking", description: None, plugins: &[ROW, ROW] };
     static FAILING: Registration = Registration {
         name: "failing",
         version: "1.0.0",

@@ -82,6 +82,7 @@ fn started(names: &[&'static str]) -> HookRuntime {
     };
     let plan = Box::leak(Box::new(ComponentPlan {
         component: "lifecycle",
+        description: None,
         plugins: names.iter().enumerate().map(row).collect::<Vec<_>>().leak(),
     }));
     let registration = |name: &&'static str| Registration {

@@ -132,6 +132,7 @@ fn start(config: &ServiceConfig) -> Result<HookRuntime, String> {
     };
     static PLAN: ComponentPlan = ComponentPlan {
         component: "lifecycle",
+        description: None,
         plugins: &[ROW, PlannedPlugin { name: "two", position: 1, ..ROW }],
     };
     static LINKED: [Registration; 2] = [ONE, Registration { name: "two", ..ONE }];

@@ -9,6 +9,7 @@ mod dependency_arrows;
 mod failing_plugins;
 mod first_party;
 mod incremental;
+mod inspect;
 mod isolation;
 mod order;
 mod platform;

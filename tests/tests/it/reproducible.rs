@@ -40,6 +40,12 @@ fn another_checkout_gives_the_same_binaries() {
             .map(|path| fs_err::read(path).expect("built"));
         let digests = [blake3::hash(&first), blake3::hash(&second)];
         assert_eq!(digests[0], digests[1], "{component}: {} and {} bytes", first.len(), second.len());
+        for record in ["cdx", "provenance"] {
+            let name = format!("{component}.{record}.json");
+            let [first, second] = [here.join(&name), copy.join("dist").join(&name)]
+                .map(|path| fs_err::read_to_string(path).expect("written"));
+            assert_eq!(first, second, "{name}");
+        }
     }
 }
 

@@ -13,12 +13,14 @@ use crate::cargo::{self, CompileError, CompileOptions};
 use crate::checkout::{Checkout, HOST_TRIPLE};
 use crate::cli::BuildArgs;
 use crate::declaration::{Declaration, check_out_dir, normal};
+use crate::description::Embedded;
 use crate::generate::CheckoutManifest;
 use crate::load::{Loaded, load};
-use crate::lockfile::{self, State};
+use crate::lockfile::{self, Lock, State};
 use crate::plan::PlannedComponent;
+use crate::prepare::{Prepared, Site, prepare};
 use crate::shell::Shell;
-use crate::{leak, lock, output, self_report, workspace};
+use crate::{leak, lock, output, records, self_report, workspace};
 
 /// The binaries of a finished build.
 #[derive(Debug)]
@@ -52,12 +54,13 @@ pub(crate) fn run(
     let accepted = lockfile::admit(&loaded, args.locked, checkout, shell)?;
     let _lock = exclusive(declaration, shell)?;
     unpack(&loaded, checkout, shell)?;
-    write(&components, declaration, checkout, shell)?;
+    let manifest = CheckoutManifest::load(&checkout.root)?;
+    let site = Site { declaration, manifest: &manifest, options: &options, checkout, shell };
     let mut binaries = Vec::new();
-    for component in &components {
-        let name = component.declaration.name.clone();
-        let state = lockfile::state_of(component, accepted.as_ref());
-        let binary = build_one(component, state, declaration, &options, &out_dir, checkout, shell)
+    for prepared in write(&components, accepted.as_ref(), &site)? {
+        let name = prepared.component.declaration.name.clone();
+        let state = lockfile::state_of(prepared.component, accepted.as_ref());
+        let binary = build_one(&prepared, state, &out_dir, &site)
             .with_context(|| format!("component `{name}` was not built"))?;
         binaries.push((name, binary));
     }
@@ -138,60 +141,50 @@ fn unpack(loaded: &Loaded, checkout: &Checkout, shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-fn write(
-    components: &[&PlannedComponent],
-    declaration: &Declaration,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
-    let manifest = CheckoutManifest::load(&checkout.root)?;
-    let known: Vec<_> = declaration.component_names().collect();
-    for stale in output::remove_stale(&declaration.state(), &known)? {
-        shell.status("Removing", format_args!("component `{stale}`, which is no longer declared"));
+fn write<'a>(
+    components: &[&'a PlannedComponent],
+    accepted: Option<&Lock>,
+    site: &Site<'_>,
+) -> Result<Vec<Prepared<'a>>> {
+    let known: Vec<_> = site.declaration.component_names().collect();
+    for stale in output::remove_stale(&site.declaration.state(), &known)? {
+        site.shell.status("Removing", format_args!("component `{stale}`, which is no longer declared"));
     }
-    for component in components {
-        let name = &component.declaration.name;
-        let assembled = workspace::assemble(component, declaration, &manifest, checkout)?;
-        let folder = workspace::folder(declaration, name);
-        let changed =
-            output::write(&assembled, &folder).with_context(|| format!("cannot generate `{name}`"))?;
-        if changed > 0 {
-            shell.status("Generating", checkout.display(&folder));
-        }
-    }
-    Ok(())
+    let is_locked = |component| lockfile::state_of(component, accepted) == State::Locked;
+    components.iter().map(|component| prepare(component, is_locked(component), site)).collect()
 }
 
-fn build_one(
-    component: &PlannedComponent,
-    state: State,
-    declaration: &Declaration,
-    options: &CompileOptions,
-    out_dir: &Path,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<PathBuf> {
+fn build_one(prepared: &Prepared<'_>, state: State, out_dir: &Path, site: &Site<'_>) -> Result<PathBuf> {
+    let Site { declaration, options, checkout, shell, .. } = *site;
+    let Prepared { component, folder, .. } = prepared;
     let name = &component.declaration.name;
-    let folder = workspace::folder(declaration, name);
-    let committed = lock::committed_path(&declaration.folder, name);
-    lock::copy_in(&committed, &checkout.root, &folder, options.locked)?;
     let plugins = counted(component.plugins.len(), "plugin");
     let unlocked = if state == State::Unlocked { ", unlocked" } else { "" };
     shell.status("Compiling", format_args!("component `{name}` with {plugins}{unlocked}"));
+    let failed = |error| explain(error, component, folder, checkout);
     let target_dir = workspace::target_dir(declaration, name);
-    let binary = cargo::compile(name, &folder, &target_dir, options, checkout, shell)
-        .map_err(|error| explain(error, component, &folder, checkout))?;
+    let described = if let Some(known) = prepared.known.clone() {
+        known
+    } else {
+        let crates = cargo::crates(folder, &target_dir, options, checkout, shell).map_err(failed)?;
+        prepared.complete(crates, site)?
+    };
+    let compiled = cargo::compile(name, folder, &target_dir, options, checkout, shell).map_err(failed)?;
+    let binary = compiled.binary;
     shell.status("Checking", format_args!("component `{name}`"));
-    lock::check(&folder)?;
-    if options.target.as_ref().is_none_or(|target| target == HOST_TRIPLE) {
-        self_report::compare(&self_report::ask(&binary)?, component)?;
+    described.crates.check(&compiled.packages)?;
+    lock::check(folder)?;
+    if options.target() == HOST_TRIPLE {
+        self_report::compare(&self_report::ask(&binary)?, component, &described.embedded)?;
     } else {
         shell.warn(format_args!("`{name}` is for another machine, so it was not asked for its plugins"));
     }
-    let installed = install(&binary, out_dir, checkout)?;
-    if lock::copy_out(&committed, &folder)? {
+    let installed = install(&binary, out_dir, &described.embedded, checkout)?;
+    let committed = lock::committed_path(&declaration.folder, name);
+    if lock::copy_out(&committed, folder)? {
         shell.status("Locking", checkout.display(&committed));
     }
+    records::write(&installed, prepared, &described, site)?;
     Ok(installed)
 }
 
@@ -220,10 +213,10 @@ fn explain(
     anyhow!("the errors above come from {}", blamed.join(", "))
 }
 
-/// Puts a binary into the output folder, unless it is there already. Only binaries without paths of this machine get
-/// there, so what is there already needs no second search; it is known by its size and its time, which is that of the
-/// original.
-fn install(binary: &Path, out_dir: &Path, checkout: &Checkout) -> Result<PathBuf> {
+/// Puts a binary into the output folder, unless it is there already. Only binaries that describe themselves and hold no
+/// paths of this machine get there, so what is there already needs no second search; it is known by its size and its time,
+/// which is that of the original.
+fn install(binary: &Path, out_dir: &Path, embedded: &Embedded, checkout: &Checkout) -> Result<PathBuf> {
     let place = out_dir.join(binary.file_name().context("a binary has a name")?);
     let original = fs::metadata(binary)?;
     let time = original.modified().context("cannot tell when the binary was made")?;
@@ -237,6 +230,7 @@ fn install(binary: &Path, out_dir: &Path, checkout: &Checkout) -> Result<PathBuf
     if let Some(leak) = leak::find(&content, &leak::needles(checkout)) {
         return Err(leak.into());
     }
+    embedded.check(&content)?;
     if place.is_dir() {
         bail!("there is a folder where the binary {} belongs", place.display());
     }

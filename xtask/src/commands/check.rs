@@ -7,8 +7,10 @@ use anyhow::{Result, bail};
 use super::counted;
 use crate::checkout::Checkout;
 use crate::cli::CheckArgs;
-use crate::generate::CheckoutManifest;
+use crate::description::Embedded;
+use crate::generate::{CheckoutManifest, Frame};
 use crate::load::load;
+use crate::members::needed_members;
 use crate::shell::{Shell, print_data};
 use crate::{lockfile, output, workspace};
 
@@ -24,10 +26,18 @@ pub(crate) fn run(
     let manifest = CheckoutManifest::load(&checkout.root)?;
     let mut differences = String::new();
     for component in &loaded.plan.components {
-        let assembled = workspace::assemble(component, declaration, &manifest, checkout)?;
         let name = &component.declaration.name;
+        let members = needed_members(&checkout.root, &component.declaration.member)?;
         if args.generated {
             let folder = workspace::folder(declaration, name);
+            let description = Embedded::load(&folder).map(|embedded| embedded.digest());
+            let frame = Frame {
+                checkout: &manifest,
+                members: &members,
+                profiles: &declaration.profiles,
+                description: description.as_deref(),
+            };
+            let assembled = workspace::assemble(component, &frame, checkout);
             differences.extend(output::difference(&assembled.files, &folder));
         }
         shell.status(

@@ -4,6 +4,7 @@ pub(crate) mod add;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod fetch;
+pub(crate) mod inspect;
 pub(crate) mod lock;
 pub(crate) mod outdated;
 pub(crate) mod plan;

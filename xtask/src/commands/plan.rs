@@ -3,8 +3,8 @@
 //! The JSON form is
 //! `{"components": {NAME: {"package", "plugins": [PLUGIN], "hooks": {HOOK: [{"name", "version"}]}}}}`, where each
 //! `PLUGIN` is `{"name", "version", "priority", "position", "category", "source", "digest", "hooks": [HOOK]}`. The
-//! plugins are in hook order; `position` counts all `[[plugin]]` tables of the declaration from 0; `category` is null
-//! where the manifest has none. `hooks` holds the hooks that some plugin of the component implements.
+//! plugins are in hook order; `position` counts the component's own plugins from 0, in the order of the declaration;
+//! `category` is null where the manifest has none. `hooks` holds the hooks that some plugin of the component implements.
 //!
 //! With `--explain` each component has `"explanations": {HOOK: [{"first": PARTY, "second": PARTY, "reason": REASON}]}` as
 //! well, one for each two plugins that follow each other. A `PARTY` is `{"name", "version", "priority", "priority_at",
@@ -26,47 +26,23 @@ use crate::graph::{dot, svg};
 use crate::load::{Loaded, load};
 use crate::output::write_if_changed;
 use crate::plan::{BuildPlan, PlannedComponent, PlannedPlugin};
+use crate::plan_view::ComponentView;
 use crate::shell::{Shell, print_data};
 
 #[derive(Serialize)]
 struct PlanView<'a> {
-    components: BTreeMap<&'a str, ComponentView<'a>>,
-}
-
-#[derive(Serialize)]
-struct ComponentView<'a> {
-    package: &'a str,
-    plugins: Vec<PluginView<'a>>,
-    hooks: BTreeMap<&'a str, Vec<CallView<'a>>>,
-}
-
-#[derive(Serialize)]
-struct PluginView<'a> {
-    name: &'a str,
-    version: &'a str,
-    priority: i64,
-    position: usize,
-    category: Option<&'a str>,
-    source: &'a str,
-    digest: &'a str,
-    hooks: &'a [&'static str],
-}
-
-#[derive(Serialize)]
-struct CallView<'a> {
-    name: &'a str,
-    version: &'a str,
+    components: BTreeMap<&'a str, ComponentView>,
 }
 
 #[derive(Serialize)]
 struct ExplainedView<'a> {
-    components: BTreeMap<&'a str, ExplainedComponentView<'a>>,
+    components: BTreeMap<&'a str, ExplainedComponentView>,
 }
 
 #[derive(Serialize)]
-struct ExplainedComponentView<'a> {
+struct ExplainedComponentView {
     #[serde(flatten)]
-    component: ComponentView<'a>,
+    component: ComponentView,
     explanations: Explanations,
 }
 
@@ -124,7 +100,8 @@ fn explained_text(loaded: &Loaded) -> String {
 fn explained_view(loaded: &Loaded) -> ExplainedView<'_> {
     let components = loaded.plan.components.iter();
     let explained = components.map(|one| {
-        let view = ExplainedComponentView { component: component(one), explanations: explain(loaded, one) };
+        let view =
+            ExplainedComponentView { component: ComponentView::of(one), explanations: explain(loaded, one) };
         (one.declaration.name.as_str(), view)
     });
     ExplainedView { components: explained.collect() }
@@ -135,38 +112,8 @@ fn view(plan: &BuildPlan) -> PlanView<'_> {
         components: plan
             .components
             .iter()
-            .map(|one| (one.declaration.name.as_str(), component(one)))
+            .map(|one| (one.declaration.name.as_str(), ComponentView::of(one)))
             .collect(),
-    }
-}
-
-fn component(component: &PlannedComponent) -> ComponentView<'_> {
-    let hooks = component.hooks().into_iter();
-    ComponentView {
-        package: &component.declaration.package,
-        plugins: component.plugins.iter().map(|plugin| PluginView::of(plugin)).collect(),
-        hooks: hooks.map(|(hook, plugins)| (hook, plugins.into_iter().map(CallView::of).collect())).collect(),
-    }
-}
-
-impl<'a> PluginView<'a> {
-    fn of(plugin: &'a PlannedPlugin) -> Self {
-        Self {
-            name: plugin.manifest.name.as_str(),
-            version: plugin.manifest.version.as_str(),
-            priority: plugin.manifest.priority,
-            position: plugin.position,
-            category: plugin.manifest.category.map(racetrack_core::Category::as_str),
-            source: &plugin.source,
-            digest: &plugin.digest,
-            hooks: &plugin.hooks,
-        }
-    }
-}
-
-impl<'a> CallView<'a> {
-    fn of(plugin: &'a PlannedPlugin) -> Self {
-        Self { name: plugin.manifest.name.as_str(), version: plugin.manifest.version.as_str() }
     }
 }
 

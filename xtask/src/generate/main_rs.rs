@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::HEADER;
+use super::{CRATES_FILE, DESCRIPTION_FILE, HEADER};
 use crate::plan::{PlannedComponent, PlannedPlugin};
+use crate::sections::{self, Section};
 
 /// The longest line that rustfmt leaves alone: the width in the checkout's rustfmt.toml.
 const MAX_WIDTH: usize = 110;
@@ -13,17 +14,17 @@ pub(super) fn generate(component: &PlannedComponent) -> String {
     let name = &component.declaration.name;
     let library = component.declaration.package.replace('-', "_");
     let imports = match &component.plugins[..] {
-        [] => "ComponentPlan",
+        [] => "{ComponentPlan, SelfDescription}",
         plugins if plugins.iter().all(|plugin| plugin.resources.is_empty()) => {
-            "{ComponentPlan, PlannedPlugin, assert_planned}"
+            "{ComponentPlan, PlannedPlugin, SelfDescription, assert_planned}"
         }
-        _ => "{ComponentPlan, PlannedPlugin, ResourceFile, assert_planned}",
+        _ => "{ComponentPlan, PlannedPlugin, ResourceFile, SelfDescription, assert_planned}",
     };
     let mut text = format!(
         "//! {HEADER}\n//!\n//! The `{name}` component with its plugins, in hook order.\n\n\
          // A plugin that nothing names would be left out of the binary without a word.\n\
          #![deny(unused_crate_dependencies)]\n\n\
-         use std::process::ExitCode;\n\n\
+         use std::hint::black_box;\nuse std::process::ExitCode;\n\n\
          use racetrack_core::plan::{imports};\n\n"
     );
     for plugin in &component.plugins {
@@ -32,12 +33,19 @@ pub(super) fn generate(component: &PlannedComponent) -> String {
     if !component.plugins.is_empty() {
         text.push('\n');
     }
+    text.push_str("// What this binary says about itself, in sections that are read without running it.\n");
+    text.push_str(&section("DESCRIPTION", sections::DESCRIPTION, DESCRIPTION_FILE));
+    text.push_str(&section("CRATES", sections::CRATES, CRATES_FILE));
+    text.push('\n');
     let rows: Vec<_> = component.plugins.iter().map(|plugin| row(component, plugin)).collect();
     writeln!(
         text,
         "// Each field on a line of its own, however long, so that a diff shows one change as one line.\n\
-         #[rustfmt::skip]\nstatic PLAN: ComponentPlan = ComponentPlan {{\n    component: {name:?},\n    plugins: {},\n}};\n\n\
-         fn main() -> ExitCode {{\n    {library}::main(&PLAN)\n}}",
+         #[rustfmt::skip]\nstatic PLAN: ComponentPlan = ComponentPlan {{\n    component: {name:?},\n    plugins: {},\n    \
+         description: Some(SelfDescription {{ document: &DESCRIPTION, crates: &CRATES }}),\n}};\n\n\
+         fn main() -> ExitCode {{\n    \
+         // No optimisation sees whether the component reads all of the plan, so none leaves a section out.\n    \
+         {library}::main(black_box(&PLAN))\n}}",
         indented(&array(&rows), 4)
     )
     .expect("a String takes any text");
@@ -52,6 +60,20 @@ fn assertion(plugin: &PlannedPlugin) -> String {
         return line + "\n";
     }
     format!("const _: () = assert_planned(\n    {registration},\n    {name:?},\n    {version:?},\n);\n")
+}
+
+/// A static with the content of a file beside `src/`, in a section of its own.
+fn section(name: &str, section: Section, file: &str) -> String {
+    let Section { elf, mach_o, coff } = section;
+    let content = format!("include_bytes!(\"../{file}\")");
+    let start = format!("static {name}: [u8; {content}.len()] =");
+    let separator = if start.len() + content.len() + " *;".len() <= MAX_WIDTH { " " } else { "\n    " };
+    format!(
+        "#[cfg_attr(target_vendor = \"apple\", unsafe(link_section = \"__DATA,{mach_o}\"))]\n\
+         #[cfg_attr(windows, unsafe(link_section = {coff:?}))]\n\
+         #[cfg_attr(not(any(target_vendor = \"apple\", windows)), unsafe(link_section = {elf:?}))]\n\
+         {start}{separator}*{content};\n"
+    )
 }
 
 /// A row of the plan, without indentation of its first line.

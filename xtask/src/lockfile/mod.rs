@@ -53,6 +53,7 @@ pub(crate) use pairs::Pairs;
 pub(crate) use read::read;
 pub(crate) use update::update;
 
+use crate::checkout::TOOLCHAIN;
 use crate::declaration::Declaration;
 use crate::plan::PlannedComponent;
 
@@ -151,7 +152,7 @@ fn file_name(declaration: &Path) -> PathBuf {
 impl Toolchain {
     /// The one that built this xtask, and that will build the components.
     pub(crate) fn current() -> Self {
-        Self { rustc: env!("XTASK_RUSTC_VERSION").to_owned() }
+        Self { rustc: TOOLCHAIN.to_owned() }
     }
 }
 

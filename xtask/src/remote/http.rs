@@ -206,11 +206,13 @@ pub(super) mod tests {
                     .take_while(|line| !line.is_empty())
                     .collect();
                 let path = head[0].split(' ').nth(1).unwrap().to_owned();
-                // The client may have heard enough already.
-                let _ = stream.write_all(&answer(&path));
+                let answer = answer(&path);
+                // Told before it is answered, so that whoever has an answer finds its request.
                 if sender.send(path).is_err() {
                     return;
                 }
+                // The client may have heard enough already.
+                let _ = stream.write_all(&answer);
             }
         });
         (address, asked)

@@ -81,6 +81,7 @@ fn what_is_as_locked_is_built() {
     let outcome = build(&sandbox, &["--locked"]);
     assert!(outcome.stderr.contains("there is no") && outcome.stderr.contains("locks/alpha.lock"));
     sandbox.write("locks/alpha.lock", "");
+    sandbox.write("locks/beta.lock", "");
     let outcome = build(&sandbox, &["--locked"]);
     assert!(outcome.stderr.contains(NO_CARGO), "it got as far as cargo: {}", outcome.stderr);
     let check = sandbox.run(&["check"]);

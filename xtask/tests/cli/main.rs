@@ -6,6 +6,7 @@ mod bad_input;
 mod edited;
 mod generated;
 mod git_sources;
+mod inspect;
 mod locked;
 mod ordered;
 mod overridden;

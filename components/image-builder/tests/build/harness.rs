@@ -124,6 +124,7 @@ static REGISTRATION: Registration = Registration {
 
 static PLAN: ComponentPlan = ComponentPlan {
     component: "image-builder",
+    description: None,
     plugins: &[PlannedPlugin {
         name: "recipes",
         version: "1.0.0",

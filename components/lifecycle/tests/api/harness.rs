@@ -182,7 +182,11 @@ pub(crate) fn config() -> Config<LifecycleSettings> {
 /// What lifecycle runs on, with plugins as planned.
 pub(crate) fn service(rows: Vec<PlannedPlugin>, registrations: Vec<Registration>) -> Service {
     let registrations: &'static [_] = registrations.leak();
-    let plan = Box::leak(Box::new(ComponentPlan { component: "lifecycle", plugins: rows.leak() }));
+    let plan = Box::leak(Box::new(ComponentPlan {
+        component: "lifecycle",
+        description: None,
+        plugins: rows.leak(),
+    }));
     let config = config().service;
     Service {
         identity: Identity {

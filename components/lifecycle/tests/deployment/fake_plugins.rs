@@ -149,6 +149,7 @@ pub(crate) fn plan() -> (&'static ComponentPlan, &'static [Registration]) {
     };
     static PLAN: ComponentPlan = ComponentPlan {
         component: "lifecycle",
+        description: None,
         plugins: &[
             ROW,
             PlannedPlugin { name: LISTENERS[0], position: 1, ..ROW },

@@ -184,6 +184,7 @@ fn plan() -> (&'static ComponentPlan, &'static [Registration]) {
     };
     static PLAN: ComponentPlan = ComponentPlan {
         component: "lifecycle",
+        description: None,
         plugins: &[
             ROW,
             PlannedPlugin { name: "other", position: 1, ..ROW },

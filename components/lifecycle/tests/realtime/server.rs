@@ -60,7 +60,7 @@ const PLUGIN: PlannedPlugin = PlannedPlugin {
     resources: &[],
 };
 
-const PLAN: ComponentPlan = ComponentPlan { component: "lifecycle", plugins: &[PLUGIN] };
+const PLAN: ComponentPlan = ComponentPlan { component: "lifecycle", description: None, plugins: &[PLUGIN] };
 
 const REGISTRATION: Registration = Registration {
     name: PLUGIN.name,

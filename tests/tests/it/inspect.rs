@@ -1,0 +1,147 @@
+//! What a binary says about itself is what was planned and what is linked, also where everything was stripped and
+//! optimised away that could be.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::time::SystemTime;
+
+use racetrack_tests::{Finished, RecordingPlugin, Sandbox};
+use serde_json::Value;
+
+/// Name and version of crates.
+type Crates = BTreeSet<(String, String)>;
+
+#[test]
+fn a_stripped_binary_describes_itself() {
+    let sandbox = Sandbox::new("inspect");
+    let plugins = [
+        RecordingPlugin {
+            name: "sigma",
+            version: "1.0.0",
+            priority: 5,
+            dependency: Some("bs58 = \"0.5\""),
+            uses: Some("bs58::encode(\"sigma\").into_string()"),
+            hooks: &["markdown_docs", "run_action"],
+            ..RecordingPlugin::default()
+        },
+        RecordingPlugin {
+            name: "beta",
+            version: "2.0.0",
+            hooks: &["run_action"],
+            ..RecordingPlugin::default()
+        },
+    ];
+    let bundles = plugins.map(|plugin| format!("[[plugin]]\nzip = \"{}\"\n\n", sandbox.bundle(&plugin)));
+    sandbox.write(
+        "racetrack.toml",
+        &format!(
+            "[components.image-builder]\npackage = \"racetrack-image-builder\"\n\
+             path = \"../../../components/image-builder\"\n\n\
+             [profile.release]\nlto = \"fat\"\nstrip = \"symbols\"\n\n{}",
+            bundles.concat()
+        ),
+    );
+    let _ = sandbox.xtask(&["build"]).succeeded();
+    let binary = sandbox.binary("image-builder");
+
+    let path = binary.to_string_lossy();
+    let inspected = json(&sandbox.xtask(&["inspect", &path, "--format", "json"]).succeeded());
+    let plan = json(&sandbox.xtask(&["plan", "--format", "json"]).succeeded());
+    assert_eq!(inspected["plan"], plan["components"]["image-builder"]);
+    let said = json(&Finished::run(Command::new(&binary).args(["plugins", "--format", "json"])).succeeded());
+    assert_eq!(said["description"], inspected);
+    assert_eq!(pairs(&said["plugins"]), pairs(&inspected["plan"]["plugins"]));
+    for (hook, calls) in inspected["plan"]["hooks"].as_object().expect("hooks") {
+        assert_eq!(pairs(&said["hooks"][hook]), pairs(calls), "{hook}");
+    }
+    assert_eq!(inspected["profile"]["settings"]["lto"], "fat");
+    assert_eq!(inspected["profile"]["settings"]["strip"], "symbols");
+
+    let linked = linked(&sandbox);
+    assert!(linked.contains(&("bs58".to_owned(), "0.5.1".to_owned())), "{linked:?}");
+    assert_eq!(scanned(&binary), linked, "the list in the binary");
+    let bill = read(&sandbox.path("dist/image-builder.cdx.json"));
+    assert_eq!(billed(&bill), linked, "the bill of materials");
+    let locked = locked(&sandbox.path("locks/image-builder.lock"));
+    assert!(linked.is_subset(&locked) && linked.len() < locked.len(), "not everything locked is linked");
+
+    let records = ["image-builder.cdx.json", "image-builder.provenance.json"];
+    let kept = || records.map(|name| content_and_time(&sandbox.path("dist").join(name)));
+    let before = kept();
+    let again = sandbox.xtask(&["build"]).succeeded();
+    assert_eq!(again.compiled_crates(), [""; 0]);
+    assert_eq!(kept(), before, "records are written when they change");
+    for name in records {
+        fs_err::remove_file(sandbox.path("dist").join(name)).expect("it was there");
+    }
+    let _ = sandbox.xtask(&["build"]).succeeded();
+    assert_eq!(kept().map(|(content, _)| content), before.map(|(content, _)| content));
+
+    let statement = read(&sandbox.path("dist/image-builder.provenance.json"));
+    assert_eq!(
+        statement["subject"][0]["digest"]["sha256"],
+        bill["metadata"]["component"]["hashes"][0]["content"]
+    );
+    let materials = statement["predicate"]["buildDefinition"]["resolvedDependencies"].as_array();
+    let materials = materials.expect("what went in");
+    assert!(materials.iter().all(|material| material["digest"].is_object()), "{materials:#?}");
+    assert!(materials.len() > linked.len(), "what ran during the build went in too");
+}
+
+/// What cargo links, by its own account, listed in another way than the build asks for it.
+fn linked(sandbox: &Sandbox) -> Crates {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["tree", "--locked", "--offline", "--edges", "normal,no-proc-macro"]);
+    command.args(["--prefix", "none", "--no-dedupe", "--format", "{p}"]);
+    let tree = Finished::run(command.current_dir(sandbox.path(".racetrack/image-builder"))).succeeded();
+    let title = |line: &str| {
+        let (name, rest) = line.split_once(" v").expect("a name and a version");
+        (name.to_owned(), rest.split(' ').next().expect("a version").to_owned())
+    };
+    tree.stdout.lines().filter(|line| !line.is_empty()).map(title).collect()
+}
+
+/// What a scanner for vulnerable crates finds in a binary.
+fn scanned(binary: &Path) -> Crates {
+    let limits = auditable_info::Limits::default();
+    let found = auditable_info::audit_info_from_file(binary, limits).expect("the scanner reads the binary");
+    assert_eq!(found.packages.iter().filter(|package| package.root).count(), 1);
+    let linked = found.packages.iter().filter(|package| package.kind == Default::default());
+    linked.map(|package| (package.name.clone(), package.version.to_string())).collect()
+}
+
+/// The crates of a bill of materials, and that of the binary itself.
+fn billed(bill: &Value) -> Crates {
+    let root = ("racetrack-image-builder-binary".to_owned(), "0.0.0".to_owned());
+    pairs(&bill["components"]).into_iter().chain([root]).collect()
+}
+
+fn locked(lock: &Path) -> Crates {
+    let lock = fs_err::read_to_string(lock).expect("the build locks its crates");
+    let value = |package: &str, key: &str| {
+        let line = package.lines().find_map(|line| line.strip_prefix(&format!("{key} = \"")));
+        line.and_then(|rest| rest.strip_suffix('"')).expect("every package has one").to_owned()
+    };
+    let packages = lock.split("[[package]]").skip(1);
+    packages.map(|package| (value(package, "name"), value(package, "version"))).collect()
+}
+
+fn pairs(list: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let items = list.as_array().expect("a list").iter();
+    items.map(|item| (text(&item["name"]), text(&item["version"]))).collect()
+}
+
+fn json(finished: &Finished) -> Value {
+    serde_json::from_str(&finished.stdout).expect("JSON")
+}
+
+fn read(path: &Path) -> Value {
+    serde_json::from_str(&fs_err::read_to_string(path).expect("the build writes it")).expect("JSON")
+}
+
+fn content_and_time(path: &Path) -> (String, SystemTime) {
+    let time = fs_err::metadata(path).and_then(|metadata| metadata.modified()).expect("it was written");
+    (fs_err::read_to_string(path).expect("it is text"), time)
+}

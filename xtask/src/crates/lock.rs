@@ -1,0 +1,55 @@
+//! What the lock of a component knows of its crates.
+
+use std::collections::HashMap;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::tree::TreePackage;
+
+/// The packages of a Cargo.lock, by name and version.
+#[derive(Debug)]
+pub(crate) struct LockedCrates(HashMap<(String, String), Vec<LockedCrate>>);
+
+/// Where a package is from and what its archive must be.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct LockedCrate {
+    name: String,
+    version: String,
+    /// Registry or git repository; nothing for folders.
+    pub(crate) source: Option<String>,
+    /// SHA-256 of the archive, hexadecimal.
+    pub(crate) checksum: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct LockFile {
+    #[serde(default)]
+    package: Vec<LockedCrate>,
+}
+
+impl LockedCrates {
+    /// Reads the text of a Cargo.lock.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let file: LockFile = toml::from_str(text).context("cannot read the lock of the component")?;
+        let mut packages: HashMap<_, Vec<_>> = HashMap::new();
+        for package in file.package {
+            packages.entry((package.name.clone(), package.version.clone())).or_default().push(package);
+        }
+        Ok(Self(packages))
+    }
+
+    /// The entry of a package. Of several with one name and version, the one whose source is of the kind that the tree
+    /// names.
+    pub(crate) fn find(&self, package: &TreePackage) -> Result<&LockedCrate> {
+        let candidates = self.0.get(&(package.name.clone(), package.version.clone()));
+        let is_folder = package
+            .place
+            .as_deref()
+            .is_some_and(|place| !place.contains("://") && !place.starts_with("registry"));
+        let fits = |locked: &&LockedCrate| locked.source.is_none() == is_folder;
+        candidates
+            .and_then(|candidates| candidates.iter().find(fits))
+            .with_context(|| format!("the lock of the component has no {} {}", package.name, package.version))
+    }
+}

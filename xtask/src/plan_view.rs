@@ -1,0 +1,130 @@
+//! The plan of a component as scripts read it: what `plan --format json` prints of it, and what its binary says about
+//! itself.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{PlannedComponent, PlannedPlugin};
+
+/// A component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ComponentView {
+    /// The package of the component's library crate.
+    pub(crate) package: String,
+    /// The plugins in hook order.
+    pub(crate) plugins: Vec<PluginView>,
+    /// For each hook that some plugin implements, whom it reaches in order.
+    pub(crate) hooks: BTreeMap<String, Vec<CallView>>,
+}
+
+/// A plugin of a component.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PluginView {
+    /// The name.
+    pub(crate) name: String,
+    /// The version.
+    pub(crate) version: String,
+    /// Lower comes first.
+    pub(crate) priority: i64,
+    /// The place among the plugins of this component in the order of the declaration, counted from 0.
+    pub(crate) position: usize,
+    /// The category, where the manifest has one.
+    pub(crate) category: Option<String>,
+    /// The source as the declaration writes it.
+    pub(crate) source: String,
+    /// The digest of the source, hexadecimal.
+    pub(crate) digest: String,
+    /// The hooks it implements, sorted by name.
+    pub(crate) hooks: Vec<String>,
+}
+
+/// A plugin that a hook reaches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CallView {
+    /// The name.
+    pub(crate) name: String,
+    /// The version.
+    pub(crate) version: String,
+}
+
+impl ComponentView {
+    /// The view of a planned component.
+    pub(crate) fn of(component: &PlannedComponent) -> Self {
+        let hooks = component
+            .hooks()
+            .into_iter()
+            .map(|(hook, plugins)| (hook.to_owned(), plugins.into_iter().map(CallView::of).collect()));
+        let plugins = component.plugins.iter();
+        Self {
+            package: component.declaration.package.clone(),
+            plugins: plugins.map(|plugin| PluginView::of(plugin, component.rank(plugin))).collect(),
+            hooks: hooks.collect(),
+        }
+    }
+}
+
+impl PluginView {
+    fn of(plugin: &PlannedPlugin, position: usize) -> Self {
+        Self {
+            name: plugin.manifest.name.to_string(),
+            version: plugin.manifest.version.to_string(),
+            priority: plugin.manifest.priority,
+            position,
+            category: plugin.manifest.category.map(|category| category.as_str().to_owned()),
+            source: plugin.source.clone(),
+            digest: plugin.digest.clone(),
+            hooks: plugin.hooks.iter().map(|hook| (*hook).to_owned()).collect(),
+        }
+    }
+}
+
+impl CallView {
+    fn of(plugin: &PlannedPlugin) -> Self {
+        Self { name: plugin.manifest.name.to_string(), version: plugin.manifest.version.to_string() }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::rc::Rc;
+
+    use racetrack_core::PluginManifest;
+
+    use super::*;
+    use crate::declaration::ComponentDeclaration;
+
+    /// The component `a` with one plugin, whose table is the fourth of the declaration.
+    pub(crate) fn component() -> PlannedComponent {
+        let mut manifest = PluginManifest::new("one".parse().unwrap(), "1.0.0".parse().unwrap());
+        manifest.priority = -1;
+        let plugin = PlannedPlugin {
+            manifest,
+            position: 3,
+            source: "plugins/one".to_owned(),
+            declared_at: "racetrack.toml:12".to_owned(),
+            digest: "ab".repeat(32),
+            folder: "one-1.0.0-abc".to_owned(),
+            identifier: "plugin_one_1_0_0".to_owned(),
+            package: "one".to_owned(),
+            hooks: vec!["job_types", "run_action"],
+            resources: Vec::new(),
+            overridden: false,
+        };
+        PlannedComponent {
+            declaration: ComponentDeclaration {
+                name: "a".to_owned(),
+                package: "package-a".to_owned(),
+                member: "components/a".to_owned(),
+            },
+            plugins: vec![Rc::new(plugin)],
+        }
+    }
+
+    #[test]
+    fn plugins_of_other_components_do_not_count() {
+        let view = ComponentView::of(&component());
+        assert_eq!(view.plugins[0].position, 0);
+        assert_eq!(view.hooks["run_action"][0].name, "one");
+    }
+}
