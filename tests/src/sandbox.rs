@@ -55,6 +55,13 @@ impl Sandbox {
         self.write("racetrack.toml", &format!("{}{rest}", components.concat()));
     }
 
+    /// Writes the declaration: the component of the fixtures that compiles in seconds, then what is given.
+    pub fn declare_tiny(&self, rest: &str) {
+        let path = "../../../tests/fixtures/tiny-component";
+        let component = format!("[components.tiny]\npackage = \"racetrack-tiny\"\npath = \"{path}\"\n\n");
+        self.write("racetrack.toml", &format!("{component}{rest}"));
+    }
+
     /// Runs `cargo xtask COMMAND --declaration …`, as a user types it in the checkout.
     pub fn xtask(&self, arguments: &[&str]) -> Finished {
         let declaration = self.path("racetrack.toml");

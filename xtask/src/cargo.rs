@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use cargo_metadata::Message;
+use cargo_metadata::{Message, MetadataCommand, Resolve};
 use fs_err as fs;
 
 use crate::checkout::{Checkout, HOST_TRIPLE};
@@ -106,6 +106,56 @@ pub(crate) fn compile(
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<Compiled, CompileError> {
+    let mut command = build_command(folder, target_dir, options, checkout, shell);
+    let mut child = spawn(&mut command, checkout)?;
+    let output = pass_through(&mut child);
+    let compiled = compiled(&mut child, component);
+    finish(&mut child, output)?;
+    compiled.map_err(CompileError::Run)
+}
+
+/// What cargo says of each crate of a workspace that was compiled with these options, and where its artefacts are.
+pub(crate) fn messages(
+    folder: &Path,
+    target_dir: &Path,
+    options: &CompileOptions,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<Vec<Message>> {
+    let output = build_command(folder, target_dir, options, checkout, shell)
+        .output()
+        .with_context(|| format!("cannot start {}", checkout.cargo.display()))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("cargo failed to list what it has compiled: {}", said.trim());
+    }
+    let messages: Result<_, _> = Message::parse_stream(&output.stdout[..]).collect();
+    messages.context("cannot read what cargo says")
+}
+
+/// Which crate of a workspace depends on which others, in any way.
+pub(crate) fn graph(folder: &Path, target_dir: &Path, checkout: &Checkout) -> Result<Resolve> {
+    let mut metadata = MetadataCommand::new();
+    metadata.cargo_path(&checkout.cargo).current_dir(folder);
+    metadata.other_options(["--locked", "--offline", "--filter-platform", HOST_TRIPLE].map(str::to_owned));
+    let environment = environment(checkout, target_dir, std::env::vars_os());
+    for name in &environment.removed {
+        metadata.env_remove(name);
+    }
+    for (name, value) in environment.set {
+        metadata.env(name, value);
+    }
+    let metadata = metadata.exec().context("cannot ask cargo for the dependencies")?;
+    metadata.resolve.context("cargo did not say which crate depends on which")
+}
+
+fn build_command(
+    folder: &Path,
+    target_dir: &Path,
+    options: &CompileOptions,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Command {
     let mut command = command("build", folder, target_dir, options, checkout, shell);
     command.args(["--message-format", "json-render-diagnostics", "--profile", &options.profile_name]);
     for (key, value) in &options.profile.settings {
@@ -115,11 +165,7 @@ pub(crate) fn compile(
     if let Some(target) = &options.target {
         command.args(["--target", target]);
     }
-    let mut child = spawn(&mut command, checkout)?;
-    let output = pass_through(&mut child);
-    let compiled = compiled(&mut child, component);
-    finish(&mut child, output)?;
-    compiled.map_err(CompileError::Run)
+    command
 }
 
 fn spawn(command: &mut Command, checkout: &Checkout) -> Result<Child, CompileError> {

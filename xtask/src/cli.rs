@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Test,
     /// Build, then start the components on this machine until Ctrl-C.
     Up(UpArgs),
+    /// Build twice, the second time from a copy under other circumstances, and compare the binaries byte for byte.
+    Verify(VerifyArgs),
 }
 
 /// Arguments of `build`.
@@ -188,6 +190,16 @@ pub(crate) struct FetchArgs {
     /// A bundle that is not declared yet, `https://…/x.zip` or `github.com/OWNER/REPOSITORY==VERSION`: fetch it, and
     /// print the table that declares it.
     pub(crate) source: Option<String>,
+}
+
+/// Arguments of `verify`.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) build: BuildArgs,
+    /// Keep the copy, in .racetrack/verify, also when the binaries are the same.
+    #[arg(long)]
+    pub(crate) keep: bool,
 }
 
 /// Arguments of `up`.

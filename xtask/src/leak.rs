@@ -1,14 +1,16 @@
 //! Paths of the building machine in a finished binary.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use memchr::memmem;
 
 use crate::checkout::Checkout;
 use crate::environment::remaps;
+use crate::plan::PlannedPlugin;
 
-/// How many bytes around a finding are shown, at most.
-const SURROUNDINGS: usize = 60;
+/// How many bytes before and after a finding are shown, at most. The path of a plugin's folder must fit.
+const SURROUNDINGS: usize = 160;
 
 /// A path of the building machine that a binary holds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +20,33 @@ pub(crate) struct Leak {
     pub(crate) needle: String,
     /// The readable text it is part of.
     pub(crate) surroundings: String,
+}
+
+impl Leak {
+    /// Who has put the path there, as far as the path tells.
+    pub(crate) fn origin(&self, plugins: &[Rc<PlannedPlugin>]) -> String {
+        let text = self.surroundings.replace('\\', "/");
+        if let Some(plugin) = plugins.iter().find(|plugin| text.contains(&plugin.folder)) {
+            return format!(
+                "plugin {} ({}, declared at {})",
+                plugin.title(),
+                plugin.source,
+                plugin.declared_at
+            );
+        }
+        let after = |marker: &str| text.split_once(marker).map(|(_, rest)| rest);
+        let first = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
+        // registry/src/<index>/<name>-<version>/…
+        let downloaded =
+            after("/registry/src/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| first(rest));
+        // …/build/<name>-<hash>/out
+        let built =
+            || after("/out").and_then(|_| text.split("/out").next()?.rsplit("/build/").next().map(first));
+        match downloaded.or_else(built).filter(|name| !name.is_empty()) {
+            Some(name) => format!("crate `{name}`"),
+            None => "a crate that the path does not name; look for `env!` with a folder in it".to_owned(),
+        }
+    }
 }
 
 /// The texts that no binary may hold: where the checkout, cargo's home and the user's home are.
@@ -68,6 +97,17 @@ mod tests {
         assert_eq!(leak.surroundings, "see /build/here/core/src/lib.rs:3");
         assert_eq!(find(b"/h/x", &needles).unwrap().needle, "/h/");
         assert_eq!(find(b"/build/hereafter /racetrack/core", &needles), None);
+    }
+
+    #[test]
+    fn the_origin_is_read_from_the_path() {
+        let origin = |surroundings: &str| {
+            let leak = Leak { needle: "/c/".to_owned(), surroundings: surroundings.to_owned() };
+            leak.origin(&[])
+        };
+        assert_eq!(origin("/c/registry/src/index-1/tiny-1.0.0/src/lib.rs"), "crate `tiny-1.0.0`");
+        assert_eq!(origin("/c/.racetrack/build/release/build/tiny-0a1b/out/x"), "crate `tiny-0a1b`");
+        assert!(origin("/c/somewhere").contains("does not name"));
     }
 
     #[test]

@@ -41,6 +41,7 @@ mod sections;
 mod self_report;
 mod shell;
 mod source_argument;
+mod verification;
 mod workspace;
 
 use std::process::ExitCode;
@@ -52,7 +53,7 @@ use crate::checkout::Checkout;
 use crate::cli::{Cli, Command};
 use crate::commands::{
     UsageError, add, build, check, fetch, inspect, lock as lock_command, outdated, plan as plan_command,
-    remove, test, up, update,
+    remove, test, up, update, verify,
 };
 use crate::load::Rejected;
 use crate::shell::Shell;
@@ -91,5 +92,6 @@ fn run(cli: &Cli, shell: &Shell) -> Result<()> {
         Command::Remove(args) => remove::run(declaration, args, &checkout, shell),
         Command::Up(args) => up::run(declaration, args, &checkout, shell),
         Command::Update(args) => update::run(declaration, args, &checkout, shell),
+        Command::Verify(args) => verify::run(declaration, args, &checkout, shell),
     }
 }

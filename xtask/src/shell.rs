@@ -81,6 +81,16 @@ impl Shell {
         }
     }
 
+    /// `error: …`, about one of several things.
+    pub(crate) fn problem(&self, message: impl Display) {
+        self.line(&format!("{ERROR}error{RESET}: {message}"));
+    }
+
+    /// `  because …`, about the problem above.
+    pub(crate) fn reason(&self, message: impl Display) {
+        self.line(&format!("  because {message}"));
+    }
+
     /// `error: …`, followed by the chain of causes.
     pub(crate) fn error(&self, error: &anyhow::Error) {
         self.line(&format!("{ERROR}error{RESET}: {error}"));

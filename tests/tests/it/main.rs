@@ -14,3 +14,4 @@ mod isolation;
 mod order;
 mod platform;
 mod reproducible;
+mod verify;

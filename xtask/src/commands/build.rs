@@ -44,7 +44,7 @@ pub(crate) fn run(
     for component in &args.component {
         check_component(declaration, component)?;
     }
-    let options = options(declaration, args, checkout)?;
+    let options = compile_options(declaration, args, checkout)?;
     let out_dir = out_dir(declaration, args, checkout)?;
     let chosen = |component: &&PlannedComponent| {
         args.component.is_empty() || args.component.contains(&component.declaration.name)
@@ -69,7 +69,8 @@ pub(crate) fn run(
     Ok(Distribution { binaries })
 }
 
-fn options(
+/// How cargo is to build.
+pub(super) fn compile_options(
     declaration: &Declaration,
     args: &BuildArgs,
     checkout: &Checkout,
@@ -179,7 +180,7 @@ fn build_one(prepared: &Prepared<'_>, state: State, out_dir: &Path, site: &Site<
     } else {
         shell.warn(format_args!("`{name}` is for another machine, so it was not asked for its plugins"));
     }
-    let installed = install(&binary, out_dir, &described.embedded, checkout)?;
+    let installed = install(&binary, component, out_dir, &described.embedded, checkout)?;
     let committed = lock::committed_path(&declaration.folder, name);
     if lock::copy_out(&committed, folder)? {
         shell.status("Locking", checkout.display(&committed));
@@ -216,7 +217,13 @@ fn explain(
 /// Puts a binary into the output folder, unless it is there already. Only binaries that describe themselves and hold no
 /// paths of this machine get there, so what is there already needs no second search; it is known by its size and its time,
 /// which is that of the original.
-fn install(binary: &Path, out_dir: &Path, embedded: &Embedded, checkout: &Checkout) -> Result<PathBuf> {
+fn install(
+    binary: &Path,
+    component: &PlannedComponent,
+    out_dir: &Path,
+    embedded: &Embedded,
+    checkout: &Checkout,
+) -> Result<PathBuf> {
     let place = out_dir.join(binary.file_name().context("a binary has a name")?);
     let original = fs::metadata(binary)?;
     let time = original.modified().context("cannot tell when the binary was made")?;
@@ -228,7 +235,11 @@ fn install(binary: &Path, out_dir: &Path, embedded: &Embedded, checkout: &Checko
     }
     let content = fs::read(binary)?;
     if let Some(leak) = leak::find(&content, &leak::needles(checkout)) {
-        return Err(leak.into());
+        let origin = leak.origin(&component.plugins);
+        return Err(anyhow!(leak).context(format!(
+            "the binary was not put into {}: a path of this machine, from {origin}",
+            checkout.display(out_dir)
+        )));
     }
     embedded.check(&content)?;
     if place.is_dir() {

@@ -12,6 +12,7 @@ pub(crate) mod remove;
 pub(crate) mod test;
 pub(crate) mod up;
 pub(crate) mod update;
+pub(crate) mod verify;
 
 use std::collections::BTreeSet;
 

@@ -1,0 +1,138 @@
+//! `cargo xtask verify`: equal binaries are called equal, and what makes them differ is named.
+
+use racetrack_tests::{Finished, Sandbox};
+
+/// A plugin whose `markdown_docs` answers with the value of an expression.
+struct Docs<'a> {
+    name: &'a str,
+    /// Items beside the plugin.
+    items: &'a str,
+    expression: &'a str,
+    /// More lines of its Cargo.toml.
+    manifest: &'a str,
+    build_script: Option<&'a str>,
+}
+
+impl Default for Docs<'_> {
+    fn default() -> Self {
+        Self { name: "docs", items: "", expression: "String::new()", manifest: "", build_script: None }
+    }
+}
+
+impl Docs<'_> {
+    /// Writes the crate below `plugins/`; returns its table of the declaration.
+    fn declared(&self, sandbox: &Sandbox) -> String {
+        let Self { name, items, expression, manifest, build_script } = self;
+        let folder = format!("plugins/{name}");
+        let write = |path: &str, text: &str| sandbox.write(&format!("{folder}/{path}"), text);
+        write("plugin-manifest.yaml", &format!("name: {name}\nversion: 1.0.0\n"));
+        write(
+            "Cargo.toml",
+            &format!(
+                "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\n\
+                 [dependencies]\nracetrack-core = \"0.1\"\n{manifest}"
+            ),
+        );
+        write(
+            "src/lib.rs",
+            &format!(
+                "use racetrack_core::{{HookResult, Plugin}};\n\n{items}\n\n#[derive(Default)]\nstruct Docs;\n\n\
+                 #[racetrack_core::plugin]\nimpl Plugin for Docs {{\n    async fn markdown_docs(&self) -> HookResult<Option<String>> {{\n\
+                 \x20       Ok(Some({expression}))\n    }}\n}}\n"
+            ),
+        );
+        if let Some(script) = build_script {
+            write("build.rs", script);
+        }
+        let allow = if build_script.is_some() { "allow-build-script = true\n" } else { "" };
+        format!("[[plugin]]\npath = \"{folder}\"\n{allow}\n")
+    }
+}
+
+#[test]
+fn ten_bundles_verify() {
+    let sandbox = Sandbox::new("verified-bundles");
+    let names: Vec<_> = (0..10).map(|number| format!("docs-{number}")).collect();
+    let tables = names.iter().map(|name| {
+        let expression = format!("{name:?}.repeat(2)");
+        let _ = Docs { name, expression: &expression, ..Docs::default() }.declared(&sandbox);
+        let (source, out) = (sandbox.path(format!("plugins/{name}")), sandbox.path("bundles"));
+        fs_err::create_dir_all(&out).expect("a folder can be made");
+        let arguments = ["plugin", "bundle", &source.to_string_lossy(), "--out", &out.to_string_lossy()];
+        let _ = sandbox.racetrack(&arguments).succeeded();
+        format!("[[plugin]]\nzip = \"bundles/{name}-1.0.0.zip\"\n\n")
+    });
+    sandbox.declare_tiny(&tables.collect::<String>());
+    let verified = sandbox.xtask(&["verify", "--profile", "dev"]).succeeded();
+    assert!(verified.stderr.contains("Verified component `tiny`: "), "{}", verified.stderr);
+}
+
+#[test]
+fn a_path_of_the_machine_is_refused_with_the_plugin_that_brings_it() {
+    let sandbox = Sandbox::new("verified-path");
+    let expression = "env!(\"CARGO_MANIFEST_DIR\").to_owned()";
+    sandbox.declare_tiny(&Docs { name: "traveller", expression, ..Docs::default() }.declared(&sandbox));
+    let refused = sandbox.xtask(&["build", "--profile", "dev"]).failed_with(1);
+    insta::assert_snapshot!(said(&refused), @"");
+}
+
+#[test]
+fn what_differs_from_build_to_build_is_named() {
+    let sandbox = Sandbox::new("verified-moments");
+    let clock = Docs {
+        name: "clock",
+        expression: "env!(\"BUILT_AT\").to_owned()",
+        build_script: Some(
+            "fn main() {\n    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);\n    \
+             println!(\"cargo::rustc-env=BUILT_AT={}\", now.expect(\"after 1970\").as_nanos());\n}\n",
+        ),
+        ..Docs::default()
+    };
+    let dice = Docs {
+        name: "dice",
+        items: "dice_macro::constants!();",
+        expression: "format!(\"{:?}\", [A, B, C, D, E, F, G, H])",
+        manifest: "dice-macro = { path = \"dice-macro\" }\n",
+        build_script: None,
+    };
+    let fair = Docs { name: "fair", ..Docs::default() };
+    sandbox.declare_tiny(&[clock, fair, dice].map(|plugin| plugin.declared(&sandbox)).concat());
+    sandbox.write(
+        "plugins/dice/dice-macro/Cargo.toml",
+        "[package]\nname = \"dice-macro\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\n[lib]\nproc-macro = true\n",
+    );
+    sandbox.write(
+        "plugins/dice/dice-macro/src/lib.rs",
+        "use std::collections::HashMap;\n\nuse proc_macro::TokenStream;\n\n#[proc_macro]\n\
+         pub fn constants(_: TokenStream) -> TokenStream {\n    \
+         let names: HashMap<char, ()> = \"ABCDEFGH\".chars().map(|name| (name, ())).collect();\n    \
+         let lines = names.keys().enumerate().map(|(value, name)| format!(\"const {name}: usize = {value};\"));\n    \
+         lines.collect::<String>().parse().expect(\"Rust\")\n}\n",
+    );
+    let refused = sandbox.xtask(&["verify", "--profile", "dev"]).failed_with(1);
+    insta::assert_snapshot!(said(&refused), @"");
+}
+
+/// The errors and their notes, without what is different in each run.
+fn said(finished: &Finished) -> String {
+    let start = finished.stderr.find("error: ").expect("an error");
+    let lines = finished.stderr[start..].lines().map(|line| {
+        let cut = [" from byte ", ", in `"]
+            .into_iter()
+            .find_map(|cut| line.split_once(cut).map(|(kept, _)| (kept, cut)));
+        cut.map_or_else(|| format!("{line}\n"), |(kept, cut)| format!("{kept}{cut}[…]\n"))
+    });
+    let checkout = racetrack_tests::checkout();
+    let said = lines.collect::<String>().replace(&*checkout.to_string_lossy(), "[checkout]");
+    said.split(' ').map(without_digest).collect::<Vec<_>>().join(" ")
+}
+
+/// Folders of plugins end in twelve digits of their digest.
+fn without_digest(word: &str) -> String {
+    match word.rsplit_once('-') {
+        Some((before, after)) if word.starts_with("(plugins/") => {
+            format!("{before}-[digest]{}", after.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
+        }
+        _ => word.to_owned(),
+    }
+}

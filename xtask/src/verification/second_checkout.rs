@@ -1,0 +1,215 @@
+//! A copy of the checkout in which everything is different that must not make a difference: the length of its path,
+//! cargo's home, the user's home, the time zone, the locale, the umask, the number of jobs, and flags that somebody has
+//! set for all builds of a machine.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+
+use crate::checkout::Checkout;
+use crate::declaration::Declaration;
+
+/// Longer than anything that a checkout is called.
+const LONG_NAME: &str = "a checkout at a path of quite another length than that of the first one";
+
+/// What a build leaves behind, in every folder; no second build may see it.
+const LEFT_BEHIND: [&str; 3] = [".git", ".racetrack", ".racetrack-run"];
+
+/// Cargo marks its folders of artefacts with this file.
+const ARTEFACTS_MARK: &str = "CACHEDIR.TAG";
+
+/// What of cargo's home is shared: what was downloaded, and how to download it. Unpacked sources are not.
+const SHARED_OF_CARGO: [&str; 5] = ["registry/index", "registry/cache", "git/db", "config", "config.toml"];
+
+/// What of the plugin store is copied: what was fetched. Unpacked plugins are not.
+const FETCHED: [&str; 2] = ["store/downloads", "store/git"];
+
+/// The copy, with homes of its own.
+#[derive(Debug)]
+pub(crate) struct SecondCheckout {
+    folder: PathBuf,
+    /// The copy as a checkout.
+    pub(crate) checkout: Checkout,
+}
+
+impl SecondCheckout {
+    /// Copies the checkout, without what builds of it have left behind; the declaration's folder and its sources are
+    /// copied wherever they are. An earlier copy is removed.
+    pub(crate) fn make(declaration: &Declaration, checkout: &Checkout) -> Result<Self> {
+        let folder = Self::folder_of(declaration);
+        remove(&folder)?;
+        let root = folder.join(LONG_NAME);
+        let is_artefacts = |path: &Path| path.join(ARTEFACTS_MARK).is_file();
+        let is_left_out = |path: &Path| *path == declaration.out_dir || is_artefacts(path);
+        let sources = declaration.plugins.iter().map(|plugin| plugin.origin.path());
+        let fetched = FETCHED.map(|fetched| checkout.root.join(".racetrack").join(fetched));
+        let named = [checkout.root.as_path(), &declaration.folder].into_iter().chain(sources);
+        for original in named.chain(fetched.iter().map(PathBuf::as_path)).filter(|path| path.exists()) {
+            let relative =
+                original.strip_prefix(&checkout.root).context("sources are inside the checkout")?;
+            copy(original, &root.join(relative), &is_left_out)
+                .with_context(|| format!("cannot copy {} to {}", original.display(), root.display()))?;
+        }
+        let (home, cargo_home) = (folder.join("another home"), folder.join("another home of cargo"));
+        fs::create_dir_all(&home)?;
+        for shared in SHARED_OF_CARGO {
+            share(&checkout.cargo_home.join(shared), &cargo_home.join(shared))?;
+        }
+        fs::create_dir_all(&cargo_home)?;
+        let homes = vec![home, cargo_home.clone()];
+        let checkout = Checkout { root, cargo: checkout.cargo.clone(), cargo_home, homes, offline: true };
+        Ok(Self { folder, checkout })
+    }
+
+    /// The path in the copy of something in the first checkout.
+    pub(crate) fn path(&self, original: &Path, first: &Checkout) -> Result<PathBuf> {
+        let relative =
+            original.strip_prefix(&first.root).context("the declaration is inside the checkout")?;
+        Ok(self.checkout.root.join(relative))
+    }
+
+    /// This program with `arguments`, working in the copy under other circumstances.
+    pub(crate) fn command(&self, arguments: &[OsString]) -> Result<Command> {
+        let program = env::current_exe().context("cannot find this program")?;
+        let mut command = with_umask(&program);
+        command.args(arguments).current_dir(&self.checkout.root);
+        command.env("CARGO", &self.checkout.cargo);
+        command.env("CARGO_MANIFEST_DIR", self.checkout.root.join("xtask"));
+        command.env("CARGO_HOME", &self.checkout.cargo_home);
+        if let Some(toolchains) = toolchains() {
+            command.env("RUSTUP_HOME", toolchains);
+        }
+        command.env("HOME", &self.checkout.homes[0]).env("CARGO_BUILD_JOBS", "1");
+        // A build does not let these through.
+        command.env("RUSTFLAGS", "-C debuginfo=2").env("CARGO_INCREMENTAL", "1");
+        command.env("TZ", other_than(env::var_os("TZ"), ["Asia/Kathmandu", "America/St_Johns"]));
+        command.env("LC_ALL", other_than(env::var_os("LC_ALL"), ["C", "C.UTF-8"]));
+        Ok(command)
+    }
+
+    /// Removes the copy with everything that was built in it.
+    pub(crate) fn remove(self) -> Result<()> {
+        remove(&self.folder)
+    }
+
+    /// Where the copy is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where the copy for a declaration is made.
+    pub(crate) fn folder_of(declaration: &Declaration) -> PathBuf {
+        declaration.state().join("verify")
+    }
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    match fs::symlink_metadata(folder) {
+        Ok(_) => Ok(fs::remove_dir_all(folder)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Files, folders and links; nothing else belongs to the sources of a build. What was copied already stays.
+fn copy(from: &Path, to: &Path, is_left_out: &dyn Fn(&Path) -> bool) -> Result<()> {
+    let kind = fs::symlink_metadata(from)?.file_type();
+    if kind.is_dir() {
+        fs::create_dir_all(to)?;
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            let is_left_behind = LEFT_BEHIND.iter().any(|left| entry.file_name() == *left);
+            if !is_left_behind && !is_left_out(&entry.path()) {
+                copy(&entry.path(), &to.join(entry.file_name()), is_left_out)?;
+            }
+        }
+        return Ok(());
+    }
+    if fs::symlink_metadata(to).is_ok() {
+        return Ok(());
+    }
+    fs::create_dir_all(to.parent().context("a file has a folder")?)?;
+    if kind.is_symlink() {
+        link(&fs::read_link(from)?, to)?;
+    } else if kind.is_file() {
+        fs::copy(from, to)?;
+    }
+    Ok(())
+}
+
+/// Links `place` to `original`, or copies it where there are no links; nothing when there is no original.
+fn share(original: &Path, place: &Path) -> Result<()> {
+    if !original.exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(place.parent().context("a file has a folder")?)?;
+    if original.is_file() {
+        fs::copy(original, place)?;
+    } else if link(original, place).is_err() {
+        copy(original, place, &|_| false)?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn link(target: &Path, place: &Path) -> std::io::Result<()> {
+    fs::os::unix::fs::symlink(target, place)
+}
+
+#[cfg(not(unix))]
+fn link(_: &Path, _: &Path) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+/// A shell sets the umask, because a process can set that of its children only in ways that are not safe.
+fn with_umask(program: &Path) -> Command {
+    if !cfg!(unix) {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 077; exec \"$0\" \"$@\""]).arg(program);
+    command
+}
+
+/// Toolchains are found by the home folder, which is another one; they must stay the same.
+fn toolchains() -> Option<PathBuf> {
+    let default = || Some(PathBuf::from(env::var_os("HOME")?).join(".rustup"));
+    env::var_os("RUSTUP_HOME").map(PathBuf::from).or_else(default)
+}
+
+fn other_than(present: Option<OsString>, [usual, other]: [&'static str; 2]) -> &'static str {
+    if present.is_some_and(|present| present == usual) { other } else { usual }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_builds_leave_behind_is_not_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        for path in ["a/b.rs", "a/.git/x", ".racetrack/x", "dist/x", "built/CACHEDIR.TAG", "target/kept.rs"] {
+            fs::create_dir_all(from.join(path).parent().unwrap()).unwrap();
+            fs::write(from.join(path), path).unwrap();
+        }
+        let out_dir = from.join("dist");
+        copy(&from, &to, &|path| path == out_dir || path.join(ARTEFACTS_MARK).is_file()).unwrap();
+        assert_eq!(fs::read_to_string(to.join("a/b.rs")).unwrap(), "a/b.rs");
+        assert!(to.join("target/kept.rs").exists());
+        for path in ["a/.git", ".racetrack", "dist", "built"] {
+            assert!(!to.join(path).exists(), "{path}");
+        }
+    }
+
+    #[test]
+    fn circumstances_differ_from_the_present_ones() {
+        assert_eq!(other_than(None, ["usual", "other"]), "usual");
+        assert_eq!(other_than(Some("present".into()), ["usual", "other"]), "usual");
+        assert_eq!(other_than(Some("usual".into()), ["usual", "other"]), "other");
+    }
+}
