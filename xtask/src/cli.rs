@@ -51,7 +51,7 @@ pub(crate) enum Command {
     Outdated(OutdatedArgs),
     /// Fetch the declared plugin sources that are elsewhere, and nothing else; or one source, to learn its digest.
     Fetch(FetchArgs),
-    /// Run everything CI runs: format, lints, tests, documentation, licences, and the build of the declaration.
+    /// Run everything CI runs: format, lints, tests, documentation, licences, the build of the declaration, and that of image-builder once more.
     Test,
     /// Build, then start the components on this machine until Ctrl-C.
     Up(UpArgs),

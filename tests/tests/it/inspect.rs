@@ -106,9 +106,11 @@ fn linked(sandbox: &Sandbox) -> Crates {
 fn scanned(binary: &Path) -> Crates {
     let limits = auditable_info::Limits::default();
     let found = auditable_info::audit_info_from_file(binary, limits).expect("the scanner reads the binary");
-    assert_eq!(found.packages.iter().filter(|package| package.root).count(), 1);
-    let linked = found.packages.iter().filter(|package| package.kind == Default::default());
-    linked.map(|package| (package.name.clone(), package.version.to_string())).collect()
+    let packages = serde_json::to_value(found.packages).expect("a list is JSON");
+    let packages = packages.as_array().expect("a list");
+    assert_eq!(packages.iter().filter(|package| package["root"] == true).count(), 1);
+    let linked: Vec<_> = packages.iter().filter(|package| package["kind"].is_null()).cloned().collect();
+    pairs(&linked.into()).into_iter().collect()
 }
 
 /// The crates of a bill of materials, and that of the binary itself.

@@ -13,5 +13,4 @@ mod inspect;
 mod isolation;
 mod order;
 mod platform;
-mod reproducible;
 mod verify;

@@ -5,10 +5,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::build;
+use super::{build, verify};
 use crate::checkout::Checkout;
-use crate::cli::BuildArgs;
+use crate::cli::{BuildArgs, VerifyArgs};
 use crate::shell::Shell;
+
+/// The component that is built twice.
+const VERIFIED: &str = "image-builder";
 
 /// Runs every section.
 pub(crate) fn run(declaration: Option<&Path>, checkout: &Checkout, shell: &Shell) -> Result<()> {
@@ -44,7 +47,10 @@ pub(crate) fn run(declaration: Option<&Path>, checkout: &Checkout, shell: &Shell
     shell.status("Testing", "build of the declaration");
     let locked = BuildArgs { locked: true, ..BuildArgs::default() };
     build::run(declaration, &locked, checkout, shell)?;
-    Ok(())
+    // The lighter component: a second build of lifecycle with one job takes longer than all tests together.
+    shell.status("Testing", format_args!("reproducibility of {VERIFIED}"));
+    let build = BuildArgs { component: vec![VERIFIED.to_owned()], ..locked };
+    verify::run(declaration, &VerifyArgs { build, keep: false }, checkout, shell)
 }
 
 fn has_subcommand(checkout: &Checkout, name: &str) -> bool {
