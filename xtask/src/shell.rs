@@ -86,9 +86,9 @@ impl Shell {
         self.line(&format!("{ERROR}error{RESET}: {message}"));
     }
 
-    /// `  because …`, about the problem above.
-    pub(crate) fn reason(&self, message: impl Display) {
-        self.line(&format!("  because {message}"));
+    /// `  NAME: …`, why there is the problem above.
+    pub(crate) fn reason(&self, name: &str, message: impl Display) {
+        self.line(&format!("  {name}: {message}"));
     }
 
     /// `error: …`, followed by the chain of causes.

@@ -11,18 +11,27 @@ struct Docs<'a> {
     /// More lines of its Cargo.toml.
     manifest: &'a str,
     build_script: Option<&'a str>,
+    /// Whether it brings a macro of its own.
+    has_macro: bool,
 }
 
 impl Default for Docs<'_> {
     fn default() -> Self {
-        Self { name: "docs", items: "", expression: "String::new()", manifest: "", build_script: None }
+        Self {
+            name: "docs",
+            items: "",
+            expression: "String::new()",
+            manifest: "",
+            build_script: None,
+            has_macro: false,
+        }
     }
 }
 
 impl Docs<'_> {
     /// Writes the crate below `plugins/`; returns its table of the declaration.
     fn declared(&self, sandbox: &Sandbox) -> String {
-        let Self { name, items, expression, manifest, build_script } = self;
+        let Self { name, items, expression, manifest, build_script, has_macro } = self;
         let folder = format!("plugins/{name}");
         let write = |path: &str, text: &str| sandbox.write(&format!("{folder}/{path}"), text);
         write("plugin-manifest.yaml", &format!("name: {name}\nversion: 1.0.0\n"));
@@ -44,7 +53,7 @@ impl Docs<'_> {
         if let Some(script) = build_script {
             write("build.rs", script);
         }
-        let allow = if build_script.is_some() { "allow-build-script = true\n" } else { "" };
+        let allow = if build_script.is_some() || *has_macro { "allow-build-script = true\n" } else { "" };
         format!("[[plugin]]\npath = \"{folder}\"\n{allow}\n")
     }
 }
@@ -63,7 +72,7 @@ fn ten_bundles_verify() {
         format!("[[plugin]]\nzip = \"bundles/{name}-1.0.0.zip\"\n\n")
     });
     sandbox.declare_tiny(&tables.collect::<String>());
-    let verified = sandbox.xtask(&["verify", "--profile", "dev"]).succeeded();
+    let verified = sandbox.xtask(&["verify"]).succeeded();
     assert!(verified.stderr.contains("Verified component `tiny`: "), "{}", verified.stderr);
 }
 
@@ -72,15 +81,15 @@ fn a_path_of_the_machine_is_refused_with_the_plugin_that_brings_it() {
     let sandbox = Sandbox::new("verified-path");
     let expression = "env!(\"CARGO_MANIFEST_DIR\").to_owned()";
     sandbox.declare_tiny(&Docs { name: "traveller", expression, ..Docs::default() }.declared(&sandbox));
-    let refused = sandbox.xtask(&["build", "--profile", "dev"]).failed_with(1);
+    let refused = sandbox.xtask(&["build"]).failed_with(1);
     insta::assert_snapshot!(said(&refused), @"");
 }
 
 #[test]
 fn what_differs_from_build_to_build_is_named() {
     let sandbox = Sandbox::new("verified-moments");
-    let clock = Docs {
-        name: "clock",
+    let timestamp = Docs {
+        name: "timestamp",
         expression: "env!(\"BUILT_AT\").to_owned()",
         build_script: Some(
             "fn main() {\n    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);\n    \
@@ -93,10 +102,11 @@ fn what_differs_from_build_to_build_is_named() {
         items: "dice_macro::constants!();",
         expression: "format!(\"{:?}\", [A, B, C, D, E, F, G, H])",
         manifest: "dice-macro = { path = \"dice-macro\" }\n",
-        build_script: None,
+        has_macro: true,
+        ..Docs::default()
     };
     let fair = Docs { name: "fair", ..Docs::default() };
-    sandbox.declare_tiny(&[clock, fair, dice].map(|plugin| plugin.declared(&sandbox)).concat());
+    sandbox.declare_tiny(&[timestamp, fair, dice].map(|plugin| plugin.declared(&sandbox)).concat());
     sandbox.write(
         "plugins/dice/dice-macro/Cargo.toml",
         "[package]\nname = \"dice-macro\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\n[lib]\nproc-macro = true\n",
@@ -109,7 +119,7 @@ fn what_differs_from_build_to_build_is_named() {
          let lines = names.keys().enumerate().map(|(value, name)| format!(\"const {name}: usize = {value};\"));\n    \
          lines.collect::<String>().parse().expect(\"Rust\")\n}\n",
     );
-    let refused = sandbox.xtask(&["verify", "--profile", "dev"]).failed_with(1);
+    let refused = sandbox.xtask(&["verify"]).failed_with(1);
     insta::assert_snapshot!(said(&refused), @"");
 }
 

@@ -1,7 +1,7 @@
 //! `cargo xtask verify`: a second build, from a copy under other circumstances, gives the same bytes.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
@@ -12,8 +12,17 @@ use crate::cli::{BuildArgs, VerifyArgs};
 use crate::declaration::Declaration;
 use crate::load::{Rejected, declaration_path};
 use crate::shell::Shell;
-use crate::verification::{SecondCheckout, compiled_crates, first_difference, suspects};
+use crate::verification::{Circumstances, SecondCheckout, compiled_crates, first_difference, suspects};
 use crate::workspace;
+
+/// What is verified.
+struct Subject<'a> {
+    file: PathBuf,
+    declaration: Declaration,
+    args: &'a BuildArgs,
+    checkout: &'a Checkout,
+    shell: &'a Shell,
+}
 
 /// Builds the declared components, or the chosen ones, twice and compares the binaries.
 pub(crate) fn run(
@@ -25,92 +34,92 @@ pub(crate) fn run(
     let first = build::run(declaration, &args.build, checkout, shell)?;
     let file = declaration_path(declaration, checkout).canonicalize()?;
     let declaration = Declaration::load(&file, checkout).map_err(Rejected)?;
-    shell.status(
-        "Copying",
-        format_args!("the checkout to {}", checkout.display(&SecondCheckout::folder_of(&declaration))),
-    );
-    let second = SecondCheckout::make(&declaration, checkout)?;
-    let file = second.path(&file, checkout)?;
-    let folder = second.path(&declaration.folder, checkout)?;
-    let out_dir = folder.join(".racetrack/verified");
-    let mut arguments = arguments(&file, &out_dir, &args.build, shell);
-    for replaced in &args.build.overrides.overrides {
-        let folder = replaced.path.canonicalize()?;
-        let folder = second.path(&folder, checkout)?;
-        arguments.extend(["--override".into(), format!("{}={}", replaced.plugin, folder.display()).into()]);
-    }
-    let status = second.command(&arguments)?.status().context("cannot start the second build")?;
-    if !status.success() {
-        bail!(
-            "the second build failed: the copy in {} lacks something that the first one had",
-            second.folder().display()
-        );
-    }
+    let subject = Subject { file, declaration, args: &args.build, checkout, shell };
+    SecondCheckout::remove_all(&subject.declaration)?;
+    let second = subject.build_again(Circumstances::Other)?;
+    let binary = |copy: &SecondCheckout, component: &str| -> Result<Vec<u8>> {
+        Ok(fs::read(copy.path(&subject.declaration.out_dir, checkout)?.join(component))?)
+    };
     let mut different = Vec::new();
-    for (component, binary) in &first.binaries {
-        let name = binary.file_name().context("a binary has a name")?;
-        let (one, other) = (fs::read(binary)?, fs::read(out_dir.join(name))?);
+    for (component, path) in &first.binaries {
+        let (one, other) = (fs::read(path)?, binary(&second, component)?);
         if one == other {
             let digest = blake3::hash(&one).to_hex();
-            shell.status(
-                "Verified",
-                format_args!("component `{component}`: {} bytes, BLAKE3 {digest}", one.len()),
-            );
-            continue;
-        }
-        different.push(component.as_str());
-        shell.problem(format_args!("component `{component}` differs{}", first_difference(&one, &other)));
-        for line in blame(component, &declaration, &folder, args, checkout, &second, shell)? {
-            shell.reason(line);
+            let length = one.len();
+            shell
+                .status("Verified", format_args!("component `{component}`: {length} bytes, BLAKE3 {digest}"));
+        } else {
+            shell.problem(format_args!("component `{component}` differs{}", first_difference(&one, &other)));
+            different.push(component.as_str());
         }
     }
     if !different.is_empty() {
+        // What the first build used may be left from other declarations, so its crates are no ground for blame.
+        let third = subject.build_again(Circumstances::Present)?;
+        for component in &different {
+            if binary(&second, component)? == binary(&third, component)? {
+                let reason = "a clean build is the same each time; something is left from an earlier one: remove .racetrack/build";
+                shell.reason(component, reason);
+            } else {
+                subject.blame(component, &second, &third)?;
+            }
+        }
+        let kept = SecondCheckout::folder_of(&subject.declaration);
         bail!(
-            "not reproducible: {}; both builds are kept, the second one in {}",
+            "not reproducible: {}; the copies are kept in {}",
             different.join(", "),
-            checkout.display(second.folder())
+            checkout.display(&kept)
         );
     }
-    if args.keep { Ok(()) } else { second.remove() }
+    if args.keep { Ok(()) } else { SecondCheckout::remove_all(&subject.declaration) }
 }
 
-fn arguments(declaration: &Path, out_dir: &Path, args: &BuildArgs, shell: &Shell) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = vec!["build".into(), "--offline".into()];
-    arguments.extend(["--declaration".into(), declaration.into(), "--out-dir".into(), out_dir.into()]);
-    for component in &args.component {
-        arguments.extend(["--component".into(), component.into()]);
+impl Subject<'_> {
+    fn build_again(&self, circumstances: Circumstances) -> Result<SecondCheckout> {
+        let Self { file, declaration, checkout, shell, .. } = self;
+        let copy = SecondCheckout::make(circumstances, declaration, checkout)?;
+        shell.status("Copied", format_args!("the checkout to {}", checkout.display(&copy.checkout.root)));
+        let mut arguments: Vec<OsString> = vec!["build".into(), "--offline".into()];
+        arguments.extend(["--declaration".into(), copy.path(file, checkout)?.into()]);
+        for component in &self.args.component {
+            arguments.extend(["--component".into(), component.into()]);
+        }
+        for (option, value) in [("--profile", &self.args.profile), ("--target", &self.args.target)] {
+            arguments.extend(value.iter().flat_map(|value| [option.into(), value.into()]));
+        }
+        for replaced in &self.args.overrides.overrides {
+            let folder = copy.path(&replaced.path.canonicalize()?, checkout)?;
+            arguments
+                .extend(["--override".into(), format!("{}={}", replaced.plugin, folder.display()).into()]);
+        }
+        let switches = [("--locked", self.args.locked), ("--quiet", shell.is_quiet())];
+        arguments.extend(switches.into_iter().filter(|(_, on)| *on).map(|(switch, _)| switch.into()));
+        let status = copy.command(&arguments)?.status().context("cannot start the second build")?;
+        if !status.success() {
+            let root = copy.checkout.root.display();
+            bail!("the second build failed: its copy in {root} lacks something that the first one had");
+        }
+        Ok(copy)
     }
-    for (option, value) in [("--profile", &args.profile), ("--target", &args.target)] {
-        arguments.extend(value.iter().flat_map(|value| [option.into(), value.into()]));
-    }
-    let switches = [("--locked", args.locked), ("--quiet", shell.is_quiet())];
-    arguments.extend(switches.into_iter().filter(|(_, on)| *on).map(|(switch, _)| switch.into()));
-    arguments
-}
 
-/// A line for each crate that makes the difference.
-fn blame(
-    component: &str,
-    declaration: &Declaration,
-    second_folder: &Path,
-    args: &VerifyArgs,
-    checkout: &Checkout,
-    second: &SecondCheckout,
-    shell: &Shell,
-) -> Result<Vec<String>> {
-    let first = Checkout { offline: true, ..checkout.clone() };
-    let options = build::compile_options(declaration, &args.build, &first)?;
-    let in_second = Declaration { folder: second_folder.to_path_buf(), ..declaration.clone() };
-    let crates = |declaration: &Declaration, checkout: &Checkout| {
-        let folder = workspace::folder(declaration, component);
-        let target_dir = workspace::target_dir(declaration, component);
-        compiled_crates(&folder, &target_dir, &options, checkout, shell)
-    };
-    let found = suspects(&crates(declaration, &first)?, &crates(&in_second, &second.checkout)?);
-    if found.is_empty() {
-        return Ok(vec![
-            "all its crates are the same: the difference arises when they are linked".to_owned(),
-        ]);
+    /// Names each crate that makes the difference.
+    fn blame(&self, component: &str, second: &SecondCheckout, third: &SecondCheckout) -> Result<()> {
+        let crates = |copy: &SecondCheckout| {
+            let options = build::compile_options(&self.declaration, self.args, &copy.checkout)?;
+            let folder = copy.path(&self.declaration.folder, self.checkout)?;
+            let declaration = Declaration { folder, ..self.declaration.clone() };
+            let folder = workspace::folder(&declaration, component);
+            let target_dir = workspace::target_dir(&declaration, component);
+            compiled_crates(&folder, &target_dir, &options, &copy.checkout, self.shell)
+        };
+        let found = suspects(&crates(third)?, &crates(second)?);
+        if found.is_empty() {
+            self.shell
+                .reason(component, "all its crates are the same: the difference arises when they are linked");
+        }
+        for suspect in found {
+            self.shell.reason(component, format_args!("crate `{}`: {}", suspect.name, suspect.cause));
+        }
+        Ok(())
     }
-    Ok(found.into_iter().map(|suspect| format!("crate `{}`: {}", suspect.name, suspect.cause)).collect())
 }

@@ -142,7 +142,8 @@ fn source(package: &tree::TreePackage, locked: Option<&str>, workspace: &Path) -
             let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
             Ok(match &parts[..] {
                 [] => CrateSource::Binary,
-                [plugins, folder] if plugins == "plugins" => CrateSource::Plugin(folder.to_string()),
+                // A plugin may bring crates of its own, in folders of its folder.
+                [plugins, folder, ..] if plugins == "plugins" => CrateSource::Plugin(folder.to_string()),
                 parts => CrateSource::Checkout(parts.join("/")),
             })
         }

@@ -16,7 +16,7 @@ const DEFAULT_PROFILE: &str = "release";
 const DEFAULT_OUT_DIR: &str = "dist";
 
 /// Names that mean something else in `.racetrack/`, where each component has a folder.
-const TAKEN_NAMES: [&str; 5] = ["build", "store", "target", "verified", "verify"];
+const TAKEN_NAMES: [&str; 4] = ["build", "store", "target", "verify"];
 
 /// A declaration whose keys and types were checked.
 #[derive(Debug)]

@@ -7,5 +7,5 @@ mod suspects;
 
 pub(crate) use artifacts::{CompiledCrate, compiled_crates};
 pub(crate) use difference::first_difference;
-pub(crate) use second_checkout::SecondCheckout;
+pub(crate) use second_checkout::{Circumstances, SecondCheckout};
 pub(crate) use suspects::suspects;

@@ -1,6 +1,6 @@
-//! A copy of the checkout in which everything is different that must not make a difference: the length of its path,
-//! cargo's home, the user's home, the time zone, the locale, the umask, the number of jobs, and flags that somebody has
-//! set for all builds of a machine.
+//! A copy of the checkout for a build of its own, in which nothing is left of earlier builds; and in which everything can be
+//! different that must not make a difference: the length of its path, cargo's home, the user's home, the time zone, the
+//! locale, the umask, the number of jobs, and flags that somebody has set for all builds of a machine.
 
 use std::env;
 use std::ffi::OsString;
@@ -13,8 +13,24 @@ use fs_err as fs;
 use crate::checkout::Checkout;
 use crate::declaration::Declaration;
 
-/// Longer than anything that a checkout is called.
-const LONG_NAME: &str = "a checkout at a path of quite another length than that of the first one";
+/// The circumstances of a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Circumstances {
+    /// Those that this program runs in.
+    Present,
+    /// Different in everything that must not matter.
+    Other,
+}
+
+impl Circumstances {
+    /// The name of the copy. The other one is longer than anything that a checkout is called.
+    const fn folder_name(self) -> &'static str {
+        match self {
+            Self::Present => "clean",
+            Self::Other => "a checkout at a path of quite another length than that of the first one",
+        }
+    }
+}
 
 /// What a build leaves behind, in every folder; no second build may see it.
 const LEFT_BEHIND: [&str; 3] = [".git", ".racetrack", ".racetrack-run"];
@@ -28,10 +44,10 @@ const SHARED_OF_CARGO: [&str; 5] = ["registry/index", "registry/cache", "git/db"
 /// What of the plugin store is copied: what was fetched. Unpacked plugins are not.
 const FETCHED: [&str; 2] = ["store/downloads", "store/git"];
 
-/// The copy, with homes of its own.
+/// The copy.
 #[derive(Debug)]
 pub(crate) struct SecondCheckout {
-    folder: PathBuf,
+    circumstances: Circumstances,
     /// The copy as a checkout.
     pub(crate) checkout: Checkout,
 }
@@ -39,10 +55,14 @@ pub(crate) struct SecondCheckout {
 impl SecondCheckout {
     /// Copies the checkout, without what builds of it have left behind; the declaration's folder and its sources are
     /// copied wherever they are. An earlier copy is removed.
-    pub(crate) fn make(declaration: &Declaration, checkout: &Checkout) -> Result<Self> {
+    pub(crate) fn make(
+        circumstances: Circumstances,
+        declaration: &Declaration,
+        checkout: &Checkout,
+    ) -> Result<Self> {
         let folder = Self::folder_of(declaration);
-        remove(&folder)?;
-        let root = folder.join(LONG_NAME);
+        let root = folder.join(circumstances.folder_name());
+        remove(&root)?;
         let is_artefacts = |path: &Path| path.join(ARTEFACTS_MARK).is_file();
         let is_left_out = |path: &Path| *path == declaration.out_dir || is_artefacts(path);
         let sources = declaration.plugins.iter().map(|plugin| plugin.origin.path());
@@ -54,7 +74,12 @@ impl SecondCheckout {
             copy(original, &root.join(relative), &is_left_out)
                 .with_context(|| format!("cannot copy {} to {}", original.display(), root.display()))?;
         }
+        if circumstances == Circumstances::Present {
+            let checkout = Checkout { root, offline: true, ..checkout.clone() };
+            return Ok(Self { circumstances, checkout });
+        }
         let (home, cargo_home) = (folder.join("another home"), folder.join("another home of cargo"));
+        remove(&cargo_home)?;
         fs::create_dir_all(&home)?;
         for shared in SHARED_OF_CARGO {
             share(&checkout.cargo_home.join(shared), &cargo_home.join(shared))?;
@@ -62,7 +87,7 @@ impl SecondCheckout {
         fs::create_dir_all(&cargo_home)?;
         let homes = vec![home, cargo_home.clone()];
         let checkout = Checkout { root, cargo: checkout.cargo.clone(), cargo_home, homes, offline: true };
-        Ok(Self { folder, checkout })
+        Ok(Self { circumstances, checkout })
     }
 
     /// The path in the copy of something in the first checkout.
@@ -72,13 +97,17 @@ impl SecondCheckout {
         Ok(self.checkout.root.join(relative))
     }
 
-    /// This program with `arguments`, working in the copy under other circumstances.
+    /// This program with `arguments`, working in the copy.
     pub(crate) fn command(&self, arguments: &[OsString]) -> Result<Command> {
         let program = env::current_exe().context("cannot find this program")?;
-        let mut command = with_umask(&program);
+        let is_other = self.circumstances == Circumstances::Other;
+        let mut command = if is_other { with_umask(&program) } else { Command::new(program) };
         command.args(arguments).current_dir(&self.checkout.root);
         command.env("CARGO", &self.checkout.cargo);
         command.env("CARGO_MANIFEST_DIR", self.checkout.root.join("xtask"));
+        if !is_other {
+            return Ok(command);
+        }
         command.env("CARGO_HOME", &self.checkout.cargo_home);
         if let Some(toolchains) = toolchains() {
             command.env("RUSTUP_HOME", toolchains);
@@ -91,17 +120,12 @@ impl SecondCheckout {
         Ok(command)
     }
 
-    /// Removes the copy with everything that was built in it.
-    pub(crate) fn remove(self) -> Result<()> {
-        remove(&self.folder)
+    /// Removes everything that was copied and built for a declaration.
+    pub(crate) fn remove_all(declaration: &Declaration) -> Result<()> {
+        remove(&Self::folder_of(declaration))
     }
 
-    /// Where the copy is.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// Where the copy for a declaration is made.
+    /// Where the copies for a declaration are made.
     pub(crate) fn folder_of(declaration: &Declaration) -> PathBuf {
         declaration.state().join("verify")
     }
