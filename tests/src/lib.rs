@@ -2,6 +2,7 @@
 //! plugins that record when their hooks are called, components that run on ports of their own, and the client that users
 //! install.
 
+pub mod checkout_copy;
 pub mod collector;
 pub mod command;
 pub mod component;

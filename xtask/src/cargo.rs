@@ -192,6 +192,9 @@ fn command(
     let switches =
         [(options.locked, "--locked"), (options.offline, "--offline"), (shell.is_quiet(), "--quiet")];
     command.args(switches.into_iter().filter(|(on, _)| *on).map(|(_, switch)| switch));
+    if let Some(vendor) = &checkout.vendor {
+        command.arg("--config").arg(vendor.cargo_config());
+    }
     let environment = environment(checkout, target_dir, std::env::vars_os());
     for name in &environment.removed {
         command.env_remove(name);

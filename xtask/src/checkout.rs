@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use fs_err as fs;
 
+use crate::vendor::VendorFolder;
+
 /// The triple of the machine the build runs on.
 pub(crate) const HOST_TRIPLE: &str = env!("XTASK_HOST_TRIPLE");
 
@@ -27,6 +29,8 @@ pub(crate) struct Checkout {
     pub(crate) homes: Vec<PathBuf>,
     /// Whether nobody may use the network: neither for plugin sources nor cargo.
     pub(crate) offline: bool,
+    /// What takes the place of registries and of plugin sources that are elsewhere.
+    pub(crate) vendor: Option<VendorFolder>,
 }
 
 impl Checkout {
@@ -46,6 +50,7 @@ impl Checkout {
             cargo_home: fs::canonicalize(cargo_home)?,
             homes: given.into_iter().chain(canonical).collect(),
             offline,
+            vendor: None,
         })
     }
 

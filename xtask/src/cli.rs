@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Test,
     /// Build, then start the components on this machine until Ctrl-C.
     Up(UpArgs),
+    /// Put everything a build needs that is not in the checkout into one folder, for machines without a network.
+    Vendor(VendorArgs),
     /// Build twice, the second time from a copy under other circumstances, and compare the binaries byte for byte.
     Verify(VerifyArgs),
 }
@@ -74,6 +76,12 @@ pub(crate) struct BuildArgs {
     /// Build exactly what racetrack.lock says and change no file in locks/, or fail.
     #[arg(long)]
     pub(crate) locked: bool,
+    /// Both --locked and --offline.
+    #[arg(long)]
+    pub(crate) frozen: bool,
+    /// Take crates and plugin sources from this folder, which `cargo xtask vendor` has made.
+    #[arg(long, value_name = "DIR", requires = "frozen")]
+    pub(crate) vendor: Option<PathBuf>,
     /// Put the binaries here rather than into the output folder of the declaration.
     #[arg(long, value_name = "PATH")]
     pub(crate) out_dir: Option<PathBuf>,
@@ -88,6 +96,13 @@ pub(crate) struct OverrideArgs {
     /// be repeated.
     #[arg(id = "override", long = "override", value_name = "NAME=PATH", value_parser = parse_override)]
     pub(crate) overrides: Vec<Override>,
+}
+
+impl BuildArgs {
+    /// Whether nothing may change that is locked.
+    pub(crate) const fn is_locked(&self) -> bool {
+        self.locked || self.frozen
+    }
 }
 
 /// Arguments of `check`.
@@ -210,6 +225,14 @@ pub(crate) struct UpArgs {
     /// Let a component listen elsewhere, such as `lifecycle=127.0.0.1:8000`; port 0 takes a free one. May be repeated.
     #[arg(long, value_name = "COMPONENT=IP:PORT", value_parser = parse_address)]
     pub(crate) http_address: Vec<(String, SocketAddr)>,
+}
+
+/// Arguments of `vendor`.
+#[derive(Args, Debug)]
+pub(crate) struct VendorArgs {
+    /// The folder: a new one, or one that this command has made before, which is replaced.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
 }
 
 fn parse_address(text: &str) -> Result<(String, SocketAddr), String> {

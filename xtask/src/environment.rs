@@ -2,6 +2,7 @@
 //! because cargo rebuilds what was built with other flags; and it decides the bytes, so the caller's flags do not get
 //! through. Which compilers there are stays the caller's business.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ pub(crate) struct Remap {
     /// The path on this machine, canonical.
     pub(crate) from: PathBuf,
     /// The same on every machine.
-    pub(crate) to: &'static str,
+    pub(crate) to: Cow<'static, str>,
 }
 
 /// Changes to the environment that cargo inherits.
@@ -30,7 +31,10 @@ pub(crate) const SOURCE_DATE_EPOCH: &str = "315532800";
 
 /// What the paths of the building machine are called in binaries: the checkout, cargo's intermediate artefacts, and cargo's
 /// home.
-pub(crate) const RENAMED: [&str; 3] = ["/racetrack", "/racetrack-build", "/racetrack-cargo"];
+pub(crate) const RENAMED: [&str; 3] = ["/racetrack", "/racetrack-build", CARGO_HOME];
+
+/// What the home of cargo is called in binaries.
+const CARGO_HOME: &str = "/racetrack-cargo";
 
 /// Variables that change how cargo builds, or that `cargo run` set for us and not for it.
 const REMOVED: [&str; 9] = [
@@ -49,7 +53,13 @@ const REMOVED_PREFIXES: [&str; 5] = ["CARGO_PROFILE_", "CARGO_PKG_", "CARGO_MANI
 /// The paths that are renamed; a path inside another one comes after it, because the last match counts.
 pub(crate) fn remaps(checkout: &Checkout) -> Vec<Remap> {
     let froms = [checkout.root.clone(), checkout.build_dir(), checkout.cargo_home.clone()];
-    let mut remaps: Vec<_> = froms.into_iter().zip(RENAMED).map(|(from, to)| Remap { from, to }).collect();
+    let renamed = froms.into_iter().zip(RENAMED).map(|(from, to)| Remap { from, to: to.into() });
+    let mut remaps: Vec<_> = renamed.collect();
+    remaps.extend(checkout.vendor.iter().map(|vendor| Remap {
+        from: vendor.crates(),
+        // Where a build with a network has the same crates.
+        to: format!("{CARGO_HOME}/registry/src/{}", vendor.registry_folder()).into(),
+    }));
     remaps.sort_by_key(|remap| remap.from.components().count());
     remaps
 }
@@ -100,7 +110,7 @@ fn rust_flags(remaps: &[Remap]) -> OsString {
         flags.push("--remap-path-prefix=");
         flags.push(&remap.from);
         flags.push("=");
-        flags.push(remap.to);
+        flags.push(&*remap.to);
     }
     flags
 }
@@ -114,7 +124,7 @@ fn c_flags(remaps: &[Remap]) -> OsString {
         let mut flag = OsString::from("-ffile-prefix-map=");
         flag.push(&remap.from);
         flag.push("=");
-        flag.push(remap.to);
+        flag.push(&*remap.to);
         let quote = if needs_quotes(remap.from.as_os_str()) { "'" } else { "" };
         flags.push(quote);
         flags.push(flag);
@@ -130,6 +140,7 @@ fn needs_quotes(path: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vendor::VendorFolder;
 
     fn checkout(root: &str, cargo_home: &str) -> Checkout {
         Checkout {
@@ -138,6 +149,7 @@ mod tests {
             cargo_home: cargo_home.into(),
             homes: Vec::new(),
             offline: false,
+            vendor: None,
         }
     }
 
@@ -149,9 +161,18 @@ mod tests {
     #[test]
     fn nested_paths_come_after_those_that_hold_them() {
         let froms =
-            |root, home| remaps(&checkout(root, home)).iter().map(|remap| remap.to).collect::<Vec<_>>();
+            |root, home| remaps(&checkout(root, home)).into_iter().map(|remap| remap.to).collect::<Vec<_>>();
         assert_eq!(froms("/a/b/c", "/h"), ["/racetrack-cargo", "/racetrack", "/racetrack-build"]);
         assert_eq!(froms("/a", "/a/x/y/z/home"), ["/racetrack", "/racetrack-build", "/racetrack-cargo"]);
+    }
+
+    #[test]
+    fn vendored_crates_are_called_as_if_a_registry_had_given_them() {
+        let mut checkout = checkout("/a", "/h");
+        checkout.vendor = Some(VendorFolder::for_tests("/a/vendor", "index-0"));
+        let last = remaps(&checkout).pop().expect("something is renamed");
+        let to = "/racetrack-cargo/registry/src/index-0".into();
+        assert_eq!(last, Remap { from: "/a/vendor/crates".into(), to });
     }
 
     #[test]

@@ -8,6 +8,7 @@ use memchr::memmem;
 use crate::checkout::Checkout;
 use crate::environment::remaps;
 use crate::plan::PlannedPlugin;
+use crate::vendor::VendorFolder;
 
 /// How many bytes before and after a finding are shown, at most. The path of a plugin's folder must fit.
 const SURROUNDINGS: usize = 160;
@@ -49,13 +50,14 @@ impl Leak {
     }
 }
 
-/// The texts that no binary may hold: where the checkout, cargo's home and the user's home are.
+/// The texts that no binary may hold: where the checkout, cargo's home, the user's home and vendored things are.
 pub(crate) fn needles(checkout: &Checkout) -> Vec<Vec<u8>> {
     let remaps = remaps(checkout);
     let mut folders: Vec<&Path> = remaps.iter().map(|remap| remap.from.as_path()).collect();
     folders.extend(checkout.homes.iter().map(PathBuf::as_path));
+    folders.extend(checkout.vendor.iter().map(VendorFolder::path));
     // A folder that is called like what paths are renamed to cannot be told from a renamed path.
-    folders.retain(|folder| !remaps.iter().any(|remap| Path::new(remap.to).starts_with(folder)));
+    folders.retain(|folder| !remaps.iter().any(|remap| Path::new(&*remap.to).starts_with(folder)));
     folders.into_iter().map(|folder| [folder.as_os_str().as_encoded_bytes(), b"/"].concat()).collect()
 }
 
@@ -85,6 +87,7 @@ mod tests {
             cargo_home: "/h/.cargo".into(),
             homes: vec!["/h".into()],
             offline: false,
+            vendor: None,
         }
     }
 
@@ -108,6 +111,15 @@ mod tests {
         assert_eq!(origin("/c/registry/src/index-1/tiny-1.0.0/src/lib.rs"), "crate `tiny-1.0.0`");
         assert_eq!(origin("/c/.racetrack/build/release/build/tiny-0a1b/out/x"), "crate `tiny-0a1b`");
         assert!(origin("/c/somewhere").contains("does not name"));
+    }
+
+    #[test]
+    fn vendor_folders_are_looked_for() {
+        let mut checkout = checkout("/build/here");
+        checkout.vendor = Some(VendorFolder::for_tests("/media/vendor", "index-0"));
+        let needles = needles(&checkout);
+        let leaks = |text: &[u8]| find(text, &needles).is_some();
+        assert!(leaks(b"/media/vendor/crates/x-1.0.0/src/lib.rs") && leaks(b"/media/vendor/plugins/x.zip"));
     }
 
     #[test]

@@ -41,6 +41,7 @@ mod sections;
 mod self_report;
 mod shell;
 mod source_argument;
+mod vendor;
 mod verification;
 mod workspace;
 
@@ -53,7 +54,7 @@ use crate::checkout::Checkout;
 use crate::cli::{Cli, Command};
 use crate::commands::{
     UsageError, add, build, check, fetch, inspect, lock as lock_command, outdated, plan as plan_command,
-    remove, test, up, update, verify,
+    remove, test, up, update, vendor as vendor_command, verify,
 };
 use crate::load::Rejected;
 use crate::shell::Shell;
@@ -92,6 +93,7 @@ fn run(cli: &Cli, shell: &Shell) -> Result<()> {
         Command::Remove(args) => remove::run(declaration, args, &checkout, shell),
         Command::Up(args) => up::run(declaration, args, &checkout, shell),
         Command::Update(args) => update::run(declaration, args, &checkout, shell),
+        Command::Vendor(args) => vendor_command::run(declaration, args, &checkout, shell),
         Command::Verify(args) => verify::run(declaration, args, &checkout, shell),
     }
 }

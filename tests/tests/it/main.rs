@@ -13,4 +13,5 @@ mod inspect;
 mod isolation;
 mod order;
 mod platform;
+mod vendor;
 mod verify;

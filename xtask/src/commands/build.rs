@@ -20,6 +20,7 @@ use crate::lockfile::{self, Lock, State};
 use crate::plan::PlannedComponent;
 use crate::prepare::{Prepared, Site, prepare};
 use crate::shell::Shell;
+use crate::vendor::VendorFolder;
 use crate::{leak, lock, output, records, self_report, workspace};
 
 /// The binaries of a finished build.
@@ -36,9 +37,10 @@ pub(crate) fn run(
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<Distribution> {
-    if args.locked && !args.overrides.overrides.is_empty() {
+    if args.is_locked() && !args.overrides.overrides.is_empty() {
         return Err(UsageError::LockedOverride.into());
     }
+    let checkout = &frozen(args, declaration, checkout, shell)?;
     let loaded = load(declaration, &args.overrides, checkout, shell)?;
     let declaration = &loaded.declaration;
     for component in &args.component {
@@ -51,7 +53,7 @@ pub(crate) fn run(
     };
     let components: Vec<_> = loaded.plan.components.iter().filter(chosen).collect();
     shell.status("Planning", summary(&loaded));
-    let accepted = lockfile::admit(&loaded, args.locked, checkout, shell)?;
+    let accepted = lockfile::admit(&loaded, args.is_locked(), checkout, shell)?;
     let _lock = exclusive(declaration, shell)?;
     unpack(&loaded, checkout, shell)?;
     let manifest = CheckoutManifest::load(&checkout.root)?;
@@ -69,6 +71,23 @@ pub(crate) fn run(
     Ok(Distribution { binaries })
 }
 
+/// The checkout as it is built: from a vendor folder if one is given, which must be what was vendored, and for this checkout.
+fn frozen(
+    args: &BuildArgs,
+    declaration: Option<&Path>,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<Checkout> {
+    let checkout = Checkout { offline: checkout.offline || args.frozen, ..checkout.clone() };
+    let Some(folder) = &args.vendor else {
+        return Ok(checkout);
+    };
+    shell.status("Verifying", folder.display());
+    let vendor = VendorFolder::open(folder, &checkout, shell)?;
+    vendor.check_inputs(declaration, &checkout)?;
+    Ok(Checkout { vendor: Some(vendor), ..checkout })
+}
+
 /// How cargo is to build.
 pub(super) fn compile_options(
     declaration: &Declaration,
@@ -84,7 +103,7 @@ pub(super) fn compile_options(
         profile_name: profile_name.clone(),
         profile: profile.clone(),
         target: args.target.clone(),
-        locked: args.locked,
+        locked: args.is_locked(),
         offline: checkout.offline,
     })
 }
@@ -105,7 +124,7 @@ fn summary(loaded: &Loaded) -> String {
 }
 
 /// Two builds of one declaration at a time would write over each other.
-fn exclusive(declaration: &Declaration, shell: &Shell) -> Result<std::fs::File> {
+pub(super) fn exclusive(declaration: &Declaration, shell: &Shell) -> Result<std::fs::File> {
     fs::create_dir_all(declaration.state())?;
     let path = declaration.state().join(".lock");
     let file = fs::File::create(&path)?.into_file();
@@ -123,7 +142,7 @@ fn exclusive(declaration: &Declaration, shell: &Shell) -> Result<std::fs::File> 
 }
 
 /// Puts every plugin into the store. What is there already is compared, and made anew if somebody has changed it.
-fn unpack(loaded: &Loaded, checkout: &Checkout, shell: &Shell) -> Result<()> {
+pub(super) fn unpack(loaded: &Loaded, checkout: &Checkout, shell: &Shell) -> Result<()> {
     let store = checkout.store();
     let is_new = |source: &racetrack_bundle::PluginSource| {
         matches!(source.origin, Origin::Zip(_)) && !store.join(source.store_name()).exists()
@@ -142,7 +161,8 @@ fn unpack(loaded: &Loaded, checkout: &Checkout, shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-fn write<'a>(
+/// Writes the generated workspaces of components, and removes those that the declaration no longer has.
+pub(super) fn write<'a>(
     components: &[&'a PlannedComponent],
     accepted: Option<&Lock>,
     site: &Site<'_>,

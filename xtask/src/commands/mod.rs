@@ -12,6 +12,7 @@ pub(crate) mod remove;
 pub(crate) mod test;
 pub(crate) mod up;
 pub(crate) mod update;
+pub(crate) mod vendor;
 pub(crate) mod verify;
 
 use std::collections::BTreeSet;
@@ -92,6 +93,14 @@ pub(crate) enum UsageError {
         /// Why not.
         #[source]
         source: crate::declaration::OutDirRefusal,
+    },
+    /// A folder that cannot be filled without losing something.
+    #[error("cannot vendor into `{path}`, which {reason}")]
+    VendorFolder {
+        /// The path given.
+        path: String,
+        /// Why not.
+        reason: String,
     },
 }
 

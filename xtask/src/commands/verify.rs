@@ -49,14 +49,14 @@ pub(crate) fn run(
             shell
                 .status("Verified", format_args!("component `{component}`: {length} bytes, BLAKE3 {digest}"));
         } else {
-            shell.problem(format_args!("component `{component}` differs{}", first_difference(&one, &other)));
-            different.push(component.as_str());
+            different.push((component.as_str(), first_difference(&one, &other)));
         }
     }
     if !different.is_empty() {
         // What the first build used may be left from other declarations, so its crates are no ground for blame.
         let third = subject.build_again(Circumstances::Present)?;
-        for component in &different {
+        for (component, difference) in &different {
+            shell.problem(format_args!("component `{component}` differs{difference}"));
             if binary(&second, component)? == binary(&third, component)? {
                 let reason = "a clean build is the same each time; something is left from an earlier one: remove .racetrack/build";
                 shell.reason(component, reason);
@@ -65,11 +65,8 @@ pub(crate) fn run(
             }
         }
         let kept = SecondCheckout::folder_of(&subject.declaration);
-        bail!(
-            "not reproducible: {}; the copies are kept in {}",
-            different.join(", "),
-            checkout.display(&kept)
-        );
+        let names: Vec<_> = different.into_iter().map(|(component, _)| component).collect();
+        bail!("not reproducible: {}; the copies are kept in {}", names.join(", "), checkout.display(&kept));
     }
     if args.keep { Ok(()) } else { SecondCheckout::remove_all(&subject.declaration) }
 }
@@ -92,7 +89,11 @@ impl Subject<'_> {
             arguments
                 .extend(["--override".into(), format!("{}={}", replaced.plugin, folder.display()).into()]);
         }
-        let switches = [("--locked", self.args.locked), ("--quiet", shell.is_quiet())];
+        if let Some(vendor) = &self.args.vendor {
+            arguments.extend(["--vendor".into(), vendor.canonicalize()?.into()]);
+        }
+        let switches =
+            [("--locked", self.args.locked), ("--frozen", self.args.frozen), ("--quiet", shell.is_quiet())];
         arguments.extend(switches.into_iter().filter(|(_, on)| *on).map(|(switch, _)| switch.into()));
         let status = copy.command(&arguments)?.status().context("cannot start the second build")?;
         if !status.success() {

@@ -164,11 +164,18 @@ impl Resolver<'_> {
             WrittenSource::Folder(text) => (false, text),
             WrittenSource::Zip(text) => (true, text),
             WrittenSource::Remote(Placed { value, place }) => {
-                let origin = value.origin(&self.checkout.store());
                 let text = Placed { value: value.to_string(), place };
+                let vendored = self.vendored(&text.value);
+                let origin = vendored.unwrap_or_else(|| value.origin(&self.checkout.store()));
                 return Some(FoundSource { origin, remote: Some(value), text });
             }
         };
+        if is_zip
+            && !self.folder.join(&text.value).exists()
+            && let Some(origin) = self.vendored(&text.value)
+        {
+            return Some(FoundSource { origin, remote: None, text });
+        }
         let path = self.existing(&text, codes::MISSING_SOURCE, diagnostics)?;
         if let Some(diagnostic) = self.wrong_kind(is_zip, &text, &path) {
             diagnostics.push(diagnostic);
@@ -176,6 +183,12 @@ impl Resolver<'_> {
         }
         let origin = if is_zip { Origin::Zip(path) } else { Origin::Folder(path) };
         Some(FoundSource { origin, remote: None, text })
+    }
+
+    /// What a vendor folder has of a source.
+    fn vendored(&self, source: &str) -> Option<Origin> {
+        let path = self.checkout.vendor.as_ref()?.plugin(source)?;
+        Some(if path.is_dir() { Origin::Folder(path) } else { Origin::Zip(path) })
     }
 
     fn wrong_kind(&self, is_zip: bool, text: &Placed<String>, path: &Path) -> Option<Diagnostic> {

@@ -33,6 +33,10 @@ pub(crate) fn provide(
         declaration.document.diagnostic(code, plugin.place.clone(), message).with_help(help)
     };
     let store = checkout.store();
+    // A vendor folder was compared as a whole.
+    if checkout.vendor.is_some() && plugin.origin != source.origin(&store) {
+        return Ok(());
+    }
     match store::holds(&store, source) {
         Ok(true) => return Ok(()),
         Ok(false) => {}

@@ -113,7 +113,7 @@ fn neutral(text: &str, checkout: &Checkout) -> String {
     // A path inside another one comes last in the list, and must be found first.
     for remap in remaps(checkout).iter().rev() {
         let path = remap.from.to_string_lossy();
-        text = text.replace(&*path, remap.to).replace(&path.replace(' ', "%20"), remap.to);
+        text = text.replace(&*path, &remap.to).replace(&path.replace(' ', "%20"), &remap.to);
     }
     text
 }
@@ -131,6 +131,7 @@ mod tests {
                 cargo_home: "/h/.cargo".into(),
                 homes: Vec::new(),
                 offline: false,
+                vendor: None,
             };
             title(&PackageId { repr: id.to_owned() }, &checkout)
         };

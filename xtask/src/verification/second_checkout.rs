@@ -86,7 +86,7 @@ impl SecondCheckout {
         }
         fs::create_dir_all(&cargo_home)?;
         let homes = vec![home, cargo_home.clone()];
-        let checkout = Checkout { root, cargo: checkout.cargo.clone(), cargo_home, homes, offline: true };
+        let checkout = Checkout { root, cargo_home, homes, offline: true, ..checkout.clone() };
         Ok(Self { circumstances, checkout })
     }
 

@@ -16,3 +16,4 @@ mod sandbox;
 mod server;
 mod updated;
 mod usage;
+mod vendored;
