@@ -32,6 +32,9 @@ impl Vendored {
             sandbox.write(lock, "version = 4\n");
             files.insert(lock.to_owned(), b"version = 4\n".to_vec());
         }
+        if sandbox.path("racetrack.lock").exists() {
+            files.insert("racetrack.lock".to_owned(), sandbox.read("racetrack.lock").into_bytes());
+        }
         Self(files)
     }
 
@@ -85,6 +88,7 @@ fn refused(sandbox: &Sandbox) -> String {
 #[test]
 fn cargo_gets_the_crates_of_the_folder_and_no_network() {
     let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["lock"]).code, 0);
     Vendored::new(&sandbox).write(&sandbox);
     let outcome = build(&sandbox);
     assert!(outcome.stderr.contains("component `alpha` was not built"), "{}", outcome.stderr);
@@ -102,8 +106,12 @@ fn a_bundle_that_the_checkout_does_not_have_is_taken_from_the_folder() {
     let sandbox = Sandbox::new();
     let table = "\n[[plugin]]\nzip = \"bundles/one.zip\"\n";
     sandbox.write("racetrack.toml", sandbox.components() + table);
+    let bundle = bundle(&sandbox, &[]);
+    sandbox.write("bundles/one.zip", &bundle);
+    assert_eq!(sandbox.run(&["lock"]).code, 0);
+    fs::remove_file(sandbox.path("bundles/one.zip")).expect("the bundle is there");
     let mut vendored = Vendored::new(&sandbox);
-    vendored.0.insert("plugins/one-1.0.0.zip".to_owned(), bundle(&sandbox, &[]));
+    vendored.0.insert("plugins/one-1.0.0.zip".to_owned(), bundle);
     vendored.edit("vendor.toml", |text| {
         format!("{text}\n[[plugin]]\nsource = \"bundles/one.zip\"\npath = \"plugins/one-1.0.0.zip\"\n")
     });
@@ -219,6 +227,7 @@ fn only_vendor_folders_are_replaced() {
 #[test]
 fn what_cannot_be_vendored_is_refused_and_leaves_nothing() {
     let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["lock"]).code, 0);
     let outcome = sandbox.run(&["vendor", "out"]);
     assert_eq!(outcome.code, 1);
     assert!(outcome.stderr.contains("there is no "), "{}", outcome.stderr);
