@@ -20,6 +20,8 @@ codes! {
     CRATE_BUILD_SCRIPT = "crate-build-script";
     /// racetrack-core is taken from elsewhere than the checkout that builds the plugin, renamed or optional.
     CRATE_CORE_SOURCE = "crate-core-source";
+    /// The plugin wants another version of racetrack-core than the checkout that builds it has.
+    CRATE_CORE_VERSION = "crate-core-version";
     /// The plugin depends on a part of Racetrack that is not racetrack-core.
     CRATE_FORBIDDEN_DEPENDENCY = "crate-forbidden-dependency";
     /// The `[lib]` is of a kind that cannot be linked into a component, or a procedural macro.
@@ -44,6 +46,8 @@ codes! {
     CRATE_PATH_DEPENDENCY = "crate-path-dependency";
     /// The Cargo.toml has `[profile]`.
     CRATE_PROFILE = "crate-profile";
+    /// The `rust-version` is newer than the compiler of the checkout, or none.
+    CRATE_RUST_VERSION = "crate-rust-version";
     /// The Cargo.toml is no TOML.
     CRATE_SYNTAX = "crate-syntax";
     /// The Cargo.toml is larger than any hand-written one.

@@ -19,6 +19,7 @@ pub mod suggestion;
 pub mod writer;
 mod yaml_tree;
 
+pub use crate_rules::Platform;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Location};
 pub use edit::Edits;
 pub use render::{DiagnosticRecord, Style, render};

@@ -13,8 +13,64 @@ use crate::{Code, Diagnostic, Diagnostics, Location, codes, limits};
 /// The file name of a plugin manifest.
 pub use racetrack_core::plugin_manifest::FILE_NAME;
 
+/// A key that manifests may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As it is written.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What it is for.
+    pub doc: &'static str,
+}
+
+/// What a key holds. Where it may be left out, it may also be null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A [`PluginName`].
+    Name,
+    /// A [`Version`].
+    Version,
+    /// Any text.
+    Text,
+    /// An integer.
+    Integer,
+    /// A [`Category`].
+    Category,
+    /// A list of names of components, none twice.
+    Components,
+}
+
 /// The keys a manifest may have.
-pub const KEYS: [&str; 7] = ["name", "version", "url", "priority", "category", "components", "build_date"];
+pub const KEYS: [Key; 7] = [
+    key("name", Kind::Name, true, "The name of the plugin, and of its crate."),
+    key("version", Kind::Version, true, "Equal to the version of the plugin's crate."),
+    key("url", Kind::Text, false, "Home page of the plugin."),
+    key(
+        "priority",
+        Kind::Integer,
+        false,
+        "Hooks run by ascending priority, 0 if it is left out; plugins of one priority run in the order of racetrack.toml.",
+    ),
+    key("category", Kind::Category, false, "What kind of thing the plugin adds."),
+    key(
+        "components",
+        Kind::Components,
+        false,
+        "The components the plugin is meant for; empty or left out means all.",
+    ),
+    key("build_date", Kind::Text, false, "When the bundle was made: UTC, `%Y-%m-%dT%H%M%SZ`."),
+];
+
+const fn key(name: &'static str, kind: Kind, required: bool, doc: &'static str) -> Key {
+    Key { name, kind, required, doc }
+}
+
+fn key_names() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().map(|key| key.name)
+}
 
 /// Reads a manifest. `shown` is the file's name in diagnostics. Components are checked against
 /// `known_components`, if these are known.
@@ -155,13 +211,14 @@ impl Reading<'_> {
         for (index, (key, _)) in self.entries.iter().enumerate() {
             let Node::Text(name) = key else {
                 let message = format!("a key must be a text, this is {}", key.kind());
-                let help = format!("remove the entry, or quote the key; {}", suggestion("", "keys", KEYS));
+                let help =
+                    format!("remove the entry, or quote the key; {}", suggestion("", "keys", key_names()));
                 self.report(codes::MANIFEST_WRONG_TYPE, &[Step::Key(index)], message, Some(help));
                 continue;
             };
-            if !KEYS.contains(&name.as_str()) {
+            if !key_names().any(|known| known == name) {
                 let message = format!("unknown key `{}`", name.escape_debug());
-                let help = suggestion(name, "keys", KEYS);
+                let help = suggestion(name, "keys", key_names());
                 self.report(codes::MANIFEST_UNKNOWN_KEY, &[Step::Key(index)], message, Some(help));
             } else if self.entries[..index].iter().any(|(earlier, _)| earlier == key) {
                 let message = format!("the key `{name}` is given twice");

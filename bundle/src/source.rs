@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use racetrack_core::PluginManifest;
 use sha2::{Digest, Sha256};
 
-use crate::crate_rules::{self, CrateRules};
+use crate::crate_rules::{self, CrateRules, Platform};
 use crate::edit::{self, Edits};
 use crate::source_files::{ShownAs, SourceFiles};
 use crate::{Diagnostic, Diagnostics, Location, archive, codes, file_set, folder, manifest, store};
@@ -33,6 +33,8 @@ pub struct LoadOptions {
     pub known_components: BTreeSet<String>,
     /// What diagnostics call the source, if not by its path: a fetched one is better known by where it came from.
     pub shown_as: Option<PathBuf>,
+    /// What the plugin will be built with, if its requirements are to be compared with it.
+    pub platform: Option<Platform>,
 }
 
 /// A checked plugin source. Everything that was read is held in memory; nothing was written.
@@ -64,9 +66,12 @@ pub struct SourceFile {
 impl PluginSource {
     /// Reads and checks the source at `origin` (an absolute path).
     pub fn load(origin: Origin, options: &LoadOptions) -> Result<Self, Diagnostics> {
-        let LoadOptions { base, allow_build_script, known_components, shown_as } = options;
-        let checks =
-            Checks { allow_build_script: *allow_build_script, known_components: Some(known_components) };
+        let LoadOptions { base, allow_build_script, known_components, shown_as, platform } = options;
+        let checks = Checks {
+            allow_build_script: *allow_build_script,
+            known_components: Some(known_components),
+            platform: platform.as_ref(),
+        };
         let shown = match shown_as {
             Some(name) => shown(&origin, name, Path::new("")),
             None => shown(&origin, origin.path(), base),
@@ -75,10 +80,10 @@ impl PluginSource {
     }
 
     /// Reads and checks a source that no declaration speaks of, as its author has it. Whether a build script is
-    /// accepted and which components there are is for a declaration to say, so neither is checked.
+    /// accepted, which components there are and what builds it is for a declaration to say, so none is checked.
     pub fn load_undeclared(origin: Origin, base: &Path) -> Result<Self, Diagnostics> {
         let shown = shown(&origin, origin.path(), base);
-        load(origin, shown, Checks { allow_build_script: true, known_components: None })
+        load(origin, shown, Checks::UNDECLARED)
     }
 
     /// The source with some fields set anew, in the manifest and in the crate. All checks are made again.
@@ -92,8 +97,7 @@ impl PluginSource {
                 file.content = edit::edit_crate(&file.content, &shown, version)?;
             }
         }
-        let checks = Checks { allow_build_script: true, known_components: None };
-        self.manifest = check(&self.files, &shown, checks)?;
+        self.manifest = check(&self.files, &shown, Checks::UNDECLARED)?;
         self.digest = file_set::digest(&self.files);
         // The ZIP file holds the source as it was.
         self.archive_digest = None;
@@ -125,6 +129,11 @@ impl Origin {
 struct Checks<'a> {
     allow_build_script: bool,
     known_components: Option<&'a BTreeSet<String>>,
+    platform: Option<&'a Platform>,
+}
+
+impl Checks<'_> {
+    const UNDECLARED: Self = Self { allow_build_script: true, known_components: None, platform: None };
 }
 
 fn load(origin: Origin, shown: ShownAs, checks: Checks<'_>) -> Result<PluginSource, Diagnostics> {
@@ -206,6 +215,7 @@ fn check(files: &[SourceFile], shown: &ShownAs, checks: Checks<'_>) -> Result<Pl
         shown,
         manifest: manifest.as_ref(),
         allow_build_script: checks.allow_build_script,
+        platform: checks.platform,
     }));
     match manifest {
         Some(manifest) => diagnostics.into_result(manifest),

@@ -21,6 +21,15 @@ pub(crate) enum Command {
     /// when a `racetrack.toml` declares it and `cargo xtask build` is run.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Print a script that makes a shell complete this command line
+    Completions(CompletionsArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,7 +111,7 @@ impl Cli {
     /// How failures are printed.
     pub(crate) fn format(&self) -> Format {
         match &self.command {
-            Command::Plugin(PluginCommand::New(_)) => Format::Text,
+            Command::Plugin(PluginCommand::New(_)) | Command::Completions(_) => Format::Text,
             Command::Plugin(PluginCommand::Bundle(args)) => args.output.format,
             Command::Plugin(PluginCommand::Check(args)) => args.output.format,
         }

@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command, PluginCommand};
-use crate::commands::{plugin_bundle, plugin_check, plugin_new};
+use crate::commands::{completions, plugin_bundle, plugin_check, plugin_new};
 
 /// What was asked for could not be done, or has mistakes. Mistakes in the command line itself give 2.
 const FAILURE: u8 = 1;
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
+        Command::Completions(args) => completions::run(args),
         Command::Plugin(PluginCommand::New(args)) => plugin_new::run(args),
         Command::Plugin(PluginCommand::Bundle(args)) => plugin_bundle::run(args),
         Command::Plugin(PluginCommand::Check(args)) => plugin_check::run(args),

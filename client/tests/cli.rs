@@ -372,3 +372,13 @@ fn the_help_is_written_for_strangers() {
     --- stderr
     ");
 }
+
+#[test]
+fn every_shell_gets_its_completions() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let output = racetrack(folder.path(), &["completions", shell]);
+        let script = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(output.status.success() && script.contains("bundle"), "{shell}: {script}");
+    }
+}

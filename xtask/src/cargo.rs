@@ -2,15 +2,16 @@
 //! question about the crates where their list is not known.
 
 use std::collections::BTreeSet;
-use std::io::{BufReader, Read, Write};
+use std::io::{PipeReader, Read, pipe};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
-use cargo_metadata::{Message, MetadataCommand, Resolve};
+use cargo_metadata::{Artifact, BuildScript, CompilerMessage, Message, MetadataCommand, Resolve};
 use fs_err as fs;
 
+use crate::cargo_output::{Piece, Splitter};
 use crate::checkout::{Checkout, HOST_TRIPLE};
 use crate::crates::{CrateSet, FORMAT, LockedCrates, Tree};
 use crate::declaration::Profile;
@@ -18,7 +19,7 @@ use crate::environment::environment;
 use crate::generate::binary_package;
 use crate::shell::Shell;
 
-/// How much of cargo's output is kept to find out which plugin a failure comes from, in bytes.
+/// How much of cargo's own text is kept to find out which plugin a failure comes from, in bytes.
 const KEPT_OUTPUT: usize = 1024 * 1024;
 
 /// How to build.
@@ -44,10 +45,18 @@ pub(crate) enum CompileError {
     Run(#[source] anyhow::Error),
     /// Cargo failed and has said why.
     #[error("cargo failed")]
-    Failed {
-        /// The end of what it said.
-        output: String,
-    },
+    Failed(Box<Complaints>),
+}
+
+/// What was said during a build, as far as it tells where a failure comes from.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints {
+    /// The warnings and errors of compilers.
+    pub(crate) messages: Vec<CompilerMessage>,
+    /// What build scripts asked for.
+    pub(crate) build_scripts: Vec<BuildScript>,
+    /// The end of what cargo itself said, with its styles.
+    pub(crate) output: String,
 }
 
 /// What cargo has built.
@@ -79,13 +88,7 @@ pub(crate) fn crates(
         let mut command = command("tree", folder, target_dir, options, checkout, shell);
         command.args(["--edges", edges, "--prefix", "depth", "--format", FORMAT]);
         command.args(["--target", options.target()]);
-        let mut child = spawn(&mut command, checkout)?;
-        let output = pass_through(&mut child);
-        let mut text = String::new();
-        let mut stdout = child.stdout.take().expect("the output was asked for");
-        let read = stdout.read_to_string(&mut text).context("cannot read what cargo says");
-        finish(&mut child, output)?;
-        read.and_then(|_| Tree::parse(&text)).map_err(CompileError::Run)
+        Tree::parse(&ask(command)?).map_err(CompileError::Run)
     };
     let (linked, all) = (tree("normal,no-proc-macro")?, tree("normal,build")?);
     let lock =
@@ -106,12 +109,16 @@ pub(crate) fn compile(
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<Compiled, CompileError> {
-    let mut command = build_command(folder, target_dir, options, checkout, shell);
-    let mut child = spawn(&mut command, checkout)?;
-    let output = pass_through(&mut child);
-    let compiled = compiled(&mut child, component);
-    finish(&mut child, output)?;
-    compiled.map_err(CompileError::Run)
+    let command = build_command(folder, target_dir, options, checkout, shell);
+    let (status, heard) = build(command, component).map_err(CompileError::Run)?;
+    let Heard { binary, packages, complaints } = heard;
+    if !status.success() {
+        return Err(CompileError::Failed(Box::new(complaints)));
+    }
+    let package = binary_package(component);
+    let binary =
+        binary.with_context(|| format!("cargo did not say where the binary of package `{package}` is"));
+    binary.map(|binary| Compiled { binary, packages }).map_err(CompileError::Run)
 }
 
 /// What cargo says of each crate of a workspace that was compiled with these options, and where its artefacts are.
@@ -149,6 +156,61 @@ pub(crate) fn graph(folder: &Path, target_dir: &Path, checkout: &Checkout) -> Re
     metadata.resolve.context("cargo did not say which crate depends on which")
 }
 
+/// From `…/name#1.0.0` or `…#name@1.0.0`, the two forms of cargo's package ids.
+pub(crate) fn name_and_version(id: &str) -> Option<(String, String)> {
+    let (address, fragment) = id.rsplit_once('#')?;
+    let last = || address.split('?').next()?.rsplit('/').next();
+    let (name, version) = match fragment.rsplit_once('@') {
+        Some((name, version)) => (name, version),
+        None => (last()?, fragment),
+    };
+    Some((name.to_owned(), version.to_owned()))
+}
+
+/// Runs a command that answers with data. Returns them; what cargo says besides is handed on as it comes.
+fn ask(mut command: Command) -> Result<String, CompileError> {
+    let (status, answer, said) = answer(&mut command).map_err(CompileError::Run)?;
+    if status.success() {
+        return Ok(answer);
+    }
+    Err(CompileError::Failed(Box::new(Complaints { output: said, ..Complaints::default() })))
+}
+
+fn answer(command: &mut Command) -> Result<(ExitStatus, String, String)> {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let program = command.get_program().display();
+    let mut child = child.with_context(|| format!("cannot start {program}"))?;
+    let mut from = child.stderr.take().expect("the output was asked for");
+    let said = thread::spawn(move || {
+        let mut kept = Kept::default();
+        let mut buffer = [0; 8192];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            kept.pass_on(&buffer[..length]);
+        }
+        kept.into_text()
+    });
+    let mut answer = String::new();
+    let mut stdout = child.stdout.take().expect("the output was asked for");
+    let read = stdout.read_to_string(&mut answer).context("cannot read what cargo says");
+    drop(stdout);
+    let said = said.join().expect("passing output through does not panic");
+    let status = child.wait().context("cannot wait for cargo")?;
+    read.map(|_| (status, answer, said))
+}
+
+fn build(mut command: Command, component: &str) -> Result<(ExitStatus, Heard)> {
+    let (from, to) = pipe().context("cannot make a pipe")?;
+    command.stdout(to.try_clone().context("cannot make a pipe")?).stderr(to);
+    let child = command.spawn();
+    let program = command.get_program().to_owned();
+    // It holds the writing end of the pipe, which would never be closed.
+    drop(command);
+    let mut child = child.with_context(|| format!("cannot start {}", program.display()))?;
+    let heard = listen(from, component);
+    let status = child.wait().context("cannot wait for cargo")?;
+    Ok((status, heard?))
+}
+
 fn build_command(
     folder: &Path,
     target_dir: &Path,
@@ -157,7 +219,9 @@ fn build_command(
     shell: &Shell,
 ) -> Command {
     let mut command = command("build", folder, target_dir, options, checkout, shell);
-    command.args(["--message-format", "json-render-diagnostics", "--profile", &options.profile_name]);
+    // Rendered by the compiler, with styles where they are wanted; it is handed on as it is.
+    let format = if shell.is_colored() { "json-diagnostic-rendered-ansi" } else { "json" };
+    command.args(["--message-format", format, "--profile", &options.profile_name]);
     for (key, value) in &options.profile.settings {
         let name = &options.profile_name;
         command.arg("--config").arg(format!("profile.{name}.{}={value}", key.as_str()));
@@ -166,17 +230,6 @@ fn build_command(
         command.args(["--target", target]);
     }
     command
-}
-
-fn spawn(command: &mut Command, checkout: &Checkout) -> Result<Child, CompileError> {
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    child.with_context(|| format!("cannot start {}", checkout.cargo.display())).map_err(CompileError::Run)
-}
-
-fn finish(child: &mut Child, output: thread::JoinHandle<String>) -> Result<(), CompileError> {
-    let output = output.join().expect("passing output through does not panic");
-    let status = child.wait().context("cannot wait for cargo").map_err(CompileError::Run)?;
-    if status.success() { Ok(()) } else { Err(CompileError::Failed { output }) }
 }
 
 fn command(
@@ -208,56 +261,84 @@ fn command(
     command
 }
 
-/// Hands cargo's own output on as it comes, and keeps its end.
-fn pass_through(child: &mut Child) -> thread::JoinHandle<String> {
-    let mut from = child.stderr.take().expect("the output was asked for");
-    thread::spawn(move || {
-        let mut kept = Vec::new();
-        let mut buffer = [0; 8192];
-        while let Ok(length @ 1..) = from.read(&mut buffer) {
-            let mut to = std::io::stderr().lock();
-            // A terminal that went away is no reason to stop the build.
-            let _ = to.write_all(&buffer[..length]).and_then(|()| to.flush());
-            kept.extend_from_slice(&buffer[..length]);
-            if kept.len() > 2 * KEPT_OUTPUT {
-                kept.drain(..kept.len() - KEPT_OUTPUT);
-            }
-        }
-        String::from_utf8_lossy(&kept).into_owned()
-    })
+/// What came out of a build.
+#[derive(Default)]
+struct Heard {
+    binary: Option<PathBuf>,
+    packages: BTreeSet<(String, String)>,
+    complaints: Complaints,
 }
 
-fn compiled(child: &mut Child, component: &str) -> Result<Compiled> {
-    let stdout = child.stdout.take().expect("the output was asked for");
-    let package = binary_package(component);
-    let mut binary = None;
-    let mut packages = BTreeSet::new();
-    for message in Message::parse_stream(BufReader::new(stdout)) {
-        if let Message::CompilerArtifact(artifact) = message.context("cannot read what cargo says")? {
-            let title = name_and_version(&artifact.package_id.repr);
-            packages.insert(title.with_context(|| format!("cannot read `{}`", artifact.package_id))?);
-            let is_ours =
-                artifact.target.name == component && artifact.manifest_path.as_str().contains(component);
-            if let Some(executable) = artifact.executable.filter(|_| is_ours && artifact.target.is_bin()) {
-                binary = Some(executable.into_std_path_buf());
-            }
+/// The end of what cargo itself says.
+#[derive(Default)]
+struct Kept(Vec<u8>);
+
+impl Kept {
+    fn pass_on(&mut self, text: &[u8]) {
+        Shell::pass_on(text);
+        self.0.extend_from_slice(text);
+        if self.0.len() > 2 * KEPT_OUTPUT {
+            self.0.drain(..self.0.len() - KEPT_OUTPUT);
         }
     }
-    match binary {
-        Some(binary) => Ok(Compiled { binary, packages }),
-        None => bail!("cargo did not say where the binary of package `{package}` is"),
+
+    fn into_text(self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
     }
 }
 
-/// From `…/name#1.0.0` or `…#name@1.0.0`, the two forms of cargo's package ids.
-fn name_and_version(id: &str) -> Option<(String, String)> {
-    let (address, fragment) = id.rsplit_once('#')?;
-    let last = || address.split('?').next()?.rsplit('/').next();
-    let (name, version) = match fragment.rsplit_once('@') {
-        Some((name, version)) => (name, version),
-        None => (last()?, fragment),
-    };
-    Some((name.to_owned(), version.to_owned()))
+/// Hands on what cargo and the compilers say as it comes, and keeps what tells what was built and where a failure comes
+/// from.
+fn listen(mut from: PipeReader, component: &str) -> Result<Heard> {
+    let mut heard = Heard::default();
+    let mut kept = Kept::default();
+    let mut splitter = Splitter::default();
+    let mut buffer = [0; 8192];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(length) => {
+                for piece in splitter.feed(&buffer[..length]) {
+                    match piece {
+                        Piece::Text(text) => kept.pass_on(&text),
+                        Piece::Message(message) => heard.take(*message, component)?,
+                    }
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error).context("cannot read what cargo says"),
+        }
+    }
+    kept.pass_on(&splitter.finish());
+    heard.complaints.output = kept.into_text();
+    Ok(heard)
+}
+
+impl Heard {
+    fn take(&mut self, message: Message, component: &str) -> Result<()> {
+        match message {
+            Message::CompilerMessage(message) => {
+                Shell::pass_on(message.message.rendered.as_deref().unwrap_or_default().as_bytes());
+                self.complaints.messages.push(message);
+            }
+            Message::BuildScriptExecuted(script) => self.complaints.build_scripts.push(script),
+            Message::CompilerArtifact(artifact) => {
+                let title = name_and_version(&artifact.package_id.repr);
+                self.packages
+                    .insert(title.with_context(|| format!("cannot read `{}`", artifact.package_id))?);
+                self.binary = binary_of(artifact, component).or_else(|| self.binary.take());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn binary_of(artifact: Artifact, component: &str) -> Option<PathBuf> {
+    let is_ours = artifact.target.name == component
+        && artifact.target.is_bin()
+        && artifact.manifest_path.as_str().contains(component);
+    artifact.executable.filter(|_| is_ours).map(cargo_metadata::camino::Utf8PathBuf::into_std_path_buf)
 }
 
 #[cfg(test)]

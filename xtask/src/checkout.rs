@@ -6,6 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use fs_err as fs;
+use racetrack_bundle::Platform;
+use semver::Version;
+use toml::{Table, Value};
+
+use crate::declaration;
+use crate::members::CORE;
 
 use crate::vendor::VendorFolder;
 
@@ -54,6 +60,11 @@ impl Checkout {
         })
     }
 
+    /// The declaration that is given, or that of the checkout.
+    pub(crate) fn declaration(&self, given: Option<&Path>) -> PathBuf {
+        given.map_or_else(|| self.root.join(declaration::FILE_NAME), Path::to_path_buf)
+    }
+
     /// The content-addressed store of fetched and of unpacked plugins, shared by all declarations of the checkout.
     pub(crate) fn store(&self) -> PathBuf {
         self.root.join(".racetrack/store")
@@ -62,6 +73,26 @@ impl Checkout {
     /// Cargo's intermediate artefacts, shared by all components of all declarations.
     pub(crate) fn build_dir(&self) -> PathBuf {
         self.root.join(".racetrack/build")
+    }
+
+    /// What this checkout builds plugins with: its core, and the compiler that this xtask was built with as well.
+    pub(crate) fn platform(&self) -> Result<Platform> {
+        let rust = TOOLCHAIN.split(' ').nth(1).context("rustc says its version")?;
+        let rust = Version::parse(rust).with_context(|| format!("`{TOOLCHAIN}` names no version"))?;
+        Ok(Platform { core: self.core_version()?, rust })
+    }
+
+    fn core_version(&self) -> Result<Version> {
+        let path = self.root.join(CORE).join("Cargo.toml");
+        let own = fs::read_to_string(&path)?.parse::<Table>().context("cannot parse the manifest of core")?;
+        let own = own.get("package").and_then(|package| package.get("version"));
+        let shared = fs::read_to_string(self.root.join("Cargo.toml"))?;
+        let shared = shared.parse::<Table>().context("cannot parse the manifest of the checkout")?;
+        let shared =
+            || shared.get("workspace").and_then(|workspace| workspace.get("package")?.get("version"));
+        let version = own.filter(|version| version.is_str()).or_else(shared).and_then(Value::as_str);
+        let version = version.with_context(|| format!("{} has no version", path.display()))?;
+        Version::parse(version).with_context(|| format!("racetrack-core cannot have version `{version}`"))
     }
 
     /// A path as people read it: relative to the checkout where it is inside.

@@ -51,6 +51,20 @@ pub(crate) enum Command {
     Outdated(OutdatedArgs),
     /// Fetch the declared plugin sources that are elsewhere, and nothing else; or one source, to learn its digest.
     Fetch(FetchArgs),
+    /// Say what may be wrong with this machine, this checkout and the declaration, and what to do about it.
+    Doctor(DoctorArgs),
+    /// Remove from .racetrack/ what no build needs any more.
+    ///
+    /// That is: plugins in the store that this declaration does not name and no workspace of it leads to, and that no
+    /// declaration of the checkout was built with for some days; workspaces of components that are no longer declared; the
+    /// copy that a verification has kept; and what interrupted builds have left.
+    Gc(GcArgs),
+    /// Write the JSON Schemas of racetrack.toml and plugin-manifest.yaml into docs/schemas/.
+    Schema(SchemaArgs),
+    /// Print a script that makes a shell complete this command line.
+    ///
+    /// Shells know no aliases of cargo: what they complete is the binary `xtask`, in the `target/debug` of the checkout.
+    Completions(CompletionsArgs),
     /// Run everything CI runs: format, lints, tests, documentation, licences, the build of the declaration, and that of image-builder once more.
     Test,
     /// Build, then start the components on this machine until Ctrl-C.
@@ -197,6 +211,47 @@ pub(crate) enum Format {
     Text,
     /// For scripts.
     Json,
+}
+
+/// Arguments of `doctor`.
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArgs {
+    /// How to print the findings.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Use the network, to see whether the registry answers.
+    #[arg(long)]
+    pub(crate) online: bool,
+}
+
+/// Arguments of `gc`.
+#[derive(Args, Debug)]
+pub(crate) struct GcArgs {
+    /// Say what would be removed, and remove nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Remove plugins from the store that were not used for so many days.
+    #[arg(long, value_name = "DAYS", default_value_t = 14)]
+    pub(crate) older_than: u32,
+    /// Remove whatever its age, and what cargo has compiled: the next build compiles everything.
+    #[arg(long, conflicts_with = "older_than")]
+    pub(crate) all: bool,
+}
+
+/// Arguments of `schema`.
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArgs {
+    /// Write nothing, and fail where a schema is out of date.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
 }
 
 /// Arguments of `fetch`.

@@ -7,7 +7,7 @@ use fs_err as fs;
 
 use crate::checkout::Checkout;
 use crate::declaration::{Declaration, Document};
-use crate::load::{Loaded, Rejected, compose, declaration_path};
+use crate::load::{Loaded, Rejected, compose};
 use crate::output::replace;
 use crate::shell::Shell;
 
@@ -23,7 +23,7 @@ pub(crate) struct Draft {
 impl Draft {
     /// Reads and checks the declaration at `path`, or the one of the checkout.
     pub(crate) fn load(path: Option<&Path>, checkout: &Checkout) -> Result<Self> {
-        let file = declaration_path(path, checkout);
+        let file = checkout.declaration(path);
         let declaration = Declaration::load(&file, checkout).map_err(Rejected)?;
         Ok(Self { file, declaration })
     }

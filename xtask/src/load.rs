@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
-use racetrack_bundle::{Diagnostic, Diagnostics, LoadOptions, Location, PluginSource};
+use racetrack_bundle::{Diagnostic, Diagnostics, LoadOptions, Location, Platform, PluginSource};
 use racetrack_core::Hook;
 use toml::de::DeTable;
 
 use crate::checkout::Checkout;
 use crate::cli::OverrideArgs;
 use crate::codes;
-use crate::declaration::{self, Declaration, PluginDeclaration};
+use crate::declaration::{Declaration, PluginDeclaration};
 use crate::implementation::implemented_hooks;
 use crate::overrides;
 use crate::plan::{BuildPlan, LoadedPlugin, plan};
@@ -43,20 +43,15 @@ pub(crate) fn load(
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<Loaded> {
-    let mut declaration = Declaration::load(&declaration_path(path, checkout), checkout).map_err(Rejected)?;
-    let mut plugins = load_plugins(&declaration, checkout, shell).map_err(Rejected)?;
+    let mut declaration = Declaration::load(&checkout.declaration(path), checkout).map_err(Rejected)?;
+    let mut plugins = load_plugins(&declaration, checkout, shell)?;
     overrides::apply(&overrides.overrides, &mut declaration, &mut plugins, checkout, shell)?;
     planned(declaration, plugins, checkout)
 }
 
-/// The declaration at `path`, or the one of the checkout.
-pub(crate) fn declaration_path(path: Option<&Path>, checkout: &Checkout) -> PathBuf {
-    path.map_or_else(|| checkout.root.join(declaration::FILE_NAME), Path::to_path_buf)
-}
-
 /// Reads the sources of a declaration and plans it.
 pub(crate) fn compose(declaration: Declaration, checkout: &Checkout, shell: &Shell) -> Result<Loaded> {
-    let plugins = load_plugins(&declaration, checkout, shell).map_err(Rejected)?;
+    let plugins = load_plugins(&declaration, checkout, shell)?;
     planned(declaration, plugins, checkout)
 }
 
@@ -71,7 +66,8 @@ pub(crate) fn load_plugins(
     declaration: &Declaration,
     checkout: &Checkout,
     shell: &Shell,
-) -> Result<Vec<LoadedPlugin>, Diagnostics> {
+) -> Result<Vec<LoadedPlugin>> {
+    let platform = checkout.platform()?;
     let mut diagnostics = Diagnostics::default();
     let mut plugins = Vec::new();
     let mut at_hand = Vec::new();
@@ -84,20 +80,21 @@ pub(crate) fn load_plugins(
     let progress = shell.progress("Reading", at_hand.len());
     for plugin in at_hand {
         progress.set_message(plugin.source.clone());
-        match load_plugin(plugin, declaration) {
+        match load_plugin(plugin, declaration, &platform) {
             Ok(loaded) => plugins.push(loaded),
             Err(found) => diagnostics.append(found),
         }
         progress.inc(1);
     }
     progress.finish_and_clear();
-    diagnostics.into_result(plugins)
+    Ok(diagnostics.into_result(plugins).map_err(Rejected)?)
 }
 
 /// Reads the source of one plugin.
 pub(crate) fn load_plugin(
     plugin: &PluginDeclaration,
     declaration: &Declaration,
+    platform: &Platform,
 ) -> Result<LoadedPlugin, Diagnostics> {
     // A plugin may name components that this declaration leaves out.
     let callers =
@@ -109,6 +106,7 @@ pub(crate) fn load_plugin(
         allow_build_script: plugin.allow_build_script,
         known_components,
         shown_as: plugin.remote.as_ref().map(|_| PathBuf::from(&plugin.source)),
+        platform: Some(platform.clone()),
     };
     let source = PluginSource::load(plugin.origin.clone(), &options)?;
     let shown = plugin.origin.path().strip_prefix(&declaration.folder);
@@ -118,12 +116,10 @@ pub(crate) fn load_plugin(
     Ok(LoadedPlugin { declaration: plugin.clone(), source, hooks })
 }
 
-/// Cargo merges profiles from its configuration files into those of generated workspaces, per package too, and no flag
-/// of ours undoes that.
-fn refuse_profiles(declaration: &Declaration, checkout: &Checkout) -> Diagnostics {
-    let mut diagnostics = Diagnostics::default();
-    let folders = declaration.folder.ancestors().map(|folder| folder.join(".cargo"));
+/// The configuration files that cargo reads in `folder`, whether they are there or not.
+pub(crate) fn cargo_configuration_files(folder: &Path, checkout: &Checkout) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
+    let folders = folder.ancestors().map(|folder| folder.join(".cargo"));
     for folder in folders.chain([checkout.cargo_home.clone()]) {
         for name in ["config", "config.toml"] {
             let file = folder.join(name);
@@ -132,7 +128,14 @@ fn refuse_profiles(declaration: &Declaration, checkout: &Checkout) -> Diagnostic
             }
         }
     }
-    for file in files {
+    files
+}
+
+/// Cargo merges profiles from its configuration files into those of generated workspaces, per package too, and no flag
+/// of ours undoes that.
+fn refuse_profiles(declaration: &Declaration, checkout: &Checkout) -> Diagnostics {
+    let mut diagnostics = Diagnostics::default();
+    for file in cargo_configuration_files(&declaration.folder, checkout) {
         let Ok(text) = std::fs::read_to_string(&file) else {
             continue;
         };

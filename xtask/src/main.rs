@@ -7,6 +7,7 @@
 
 mod blame;
 mod cargo;
+mod cargo_output;
 mod checkout;
 mod cli;
 mod codes;
@@ -15,10 +16,12 @@ mod constraint;
 mod crates;
 mod declaration;
 mod description;
+mod diagnosis;
 mod draft;
 mod edit;
 mod environment;
 mod explain;
+mod garbage;
 mod generate;
 mod graph;
 mod implementation;
@@ -37,10 +40,12 @@ mod provenance;
 mod records;
 mod remote;
 mod sbom;
+mod schema;
 mod sections;
 mod self_report;
 mod shell;
 mod source_argument;
+mod store_use;
 mod vendor;
 mod verification;
 mod workspace;
@@ -53,8 +58,9 @@ use clap::Parser;
 use crate::checkout::Checkout;
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    UsageError, add, build, check, fetch, inspect, lock as lock_command, outdated, plan as plan_command,
-    remove, test, up, update, vendor as vendor_command, verify,
+    UsageError, add, build, check, completions, doctor, fetch, gc, inspect, lock as lock_command, outdated,
+    plan as plan_command, remove, schema as schema_command, test, up, update, vendor as vendor_command,
+    verify,
 };
 use crate::load::Rejected;
 use crate::shell::Shell;
@@ -89,6 +95,10 @@ fn run(cli: &Cli, shell: &Shell) -> Result<()> {
         Command::Outdated(args) => outdated::run(declaration, args, &checkout, shell),
         Command::Plan(args) => plan_command::run(declaration, args, &checkout, shell),
         Command::Fetch(args) => fetch::run(declaration, args, &checkout, shell),
+        Command::Completions(args) => completions::run(args),
+        Command::Schema(args) => schema_command::run(args, &checkout, shell),
+        Command::Doctor(args) => doctor::run(declaration, args, &checkout, shell),
+        Command::Gc(args) => gc::run(declaration, args, &checkout, shell),
         Command::Test => test::run(declaration, &checkout, shell),
         Command::Remove(args) => remove::run(declaration, args, &checkout, shell),
         Command::Up(args) => up::run(declaration, args, &checkout, shell),

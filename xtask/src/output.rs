@@ -57,9 +57,22 @@ pub(crate) fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -
 /// Removes the workspaces of components that the declaration no longer has, with their artefacts. Returns their
 /// names.
 pub(crate) fn remove_stale(state: &Path, components: &[&str]) -> Result<Vec<String>> {
-    let mut removed = Vec::new();
+    let undeclared = stale_workspaces(state, components)?;
+    for name in &undeclared {
+        fs::remove_dir_all(state.join(name))?;
+        let artefacts = state.join("target").join(name);
+        if artefacts.exists() {
+            fs::remove_dir_all(artefacts)?;
+        }
+    }
+    Ok(undeclared)
+}
+
+/// The components that have a workspace and are no longer declared, sorted.
+pub(crate) fn stale_workspaces(state: &Path, components: &[&str]) -> Result<Vec<String>> {
+    let mut undeclared = Vec::new();
     let Ok(entries) = fs::read_dir(state) else {
-        return Ok(removed);
+        return Ok(undeclared);
     };
     for entry in entries {
         let entry = entry?;
@@ -68,16 +81,11 @@ pub(crate) fn remove_stale(state: &Path, components: &[&str]) -> Result<Vec<Stri
         let is_ours =
             fs::read_to_string(entry.path().join("Cargo.toml")).is_ok_and(|text| text.starts_with(&header));
         if is_ours && !components.contains(&name.as_str()) {
-            fs::remove_dir_all(entry.path())?;
-            let artefacts = state.join("target").join(&name);
-            if artefacts.exists() {
-                fs::remove_dir_all(artefacts)?;
-            }
-            removed.push(name);
+            undeclared.push(name);
         }
     }
-    removed.sort();
-    Ok(removed)
+    undeclared.sort();
+    Ok(undeclared)
 }
 
 /// How the generated files on disk differ from what they should be, as a diff; nothing when they do not. A workspace
@@ -185,7 +193,8 @@ fn mirror(original: &Path, copy: &Path) -> Result<bool> {
     Ok(changed)
 }
 
-fn remove_any(path: &Path) -> Result<()> {
+/// Removes a file, a link or a folder with everything in it. A link is not followed.
+pub(crate) fn remove_any(path: &Path) -> Result<()> {
     let is_dir = fs::symlink_metadata(path)?.is_dir();
     let removed = if is_dir { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     Ok(removed?)

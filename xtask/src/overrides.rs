@@ -88,7 +88,7 @@ pub(crate) fn apply(
         replaced.origin = Origin::Folder(folder);
         replaced.remote = None;
         replaced.overridden = true;
-        let plugin = load_plugin(&replaced, declaration).map_err(Rejected)?;
+        let plugin = load_plugin(&replaced, declaration, &checkout.platform()?).map_err(Rejected)?;
         let found = plugin.source.manifest.name.as_str();
         if found != wanted.plugin {
             return Err(refused(OverrideRefusal::OtherPlugin { found: found.to_owned() }).into());

@@ -108,6 +108,13 @@ impl Shell {
         self.line(&format!("\n{ERROR}error{RESET}: {count} {mistakes} found"));
     }
 
+    /// What another program wrote for people, with its styles.
+    pub(crate) fn pass_on(text: &[u8]) {
+        let mut stderr = std::io::stderr().lock();
+        // A terminal that went away is no reason to stop the build.
+        let _ = stderr.write_all(text).and_then(|()| stderr.flush());
+    }
+
     /// A bar for `steps` steps; invisible where it would be in the way.
     pub(crate) fn progress(&self, verb: &str, steps: usize) -> ProgressBar {
         if self.quiet || !self.is_terminal || steps < WORTH_A_BAR {

@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::FILE_NAME;
+use super::platform;
 use super::report::CrateReport;
 use crate::codes;
 
@@ -58,7 +59,7 @@ struct Dependency<'t> {
     /// The name of the package.
     package: &'t str,
     range: Range<usize>,
-    value: &'t DeValue<'t>,
+    value: &'t Spanned<DeValue<'t>>,
     table: Option<&'t DeTable<'t>>,
 }
 
@@ -68,13 +69,7 @@ impl<'t> Dependency<'t> {
         let renamed =
             table.and_then(|table| table.get("package")).and_then(|package| package.get_ref().as_str());
         let key_text: &str = key.get_ref();
-        Self {
-            key: key_text,
-            package: renamed.unwrap_or(key_text),
-            range: key.span(),
-            value: value.get_ref(),
-            table,
-        }
+        Self { key: key_text, package: renamed.unwrap_or(key_text), range: key.span(), value, table }
     }
 
     fn text(&self, key: &str) -> Option<(Range<usize>, &'t str)> {
@@ -119,11 +114,17 @@ fn check_racetrack_parts(report: &mut CrateReport<'_>, dependency: &Dependency<'
     if table == "dependencies" && is_set("optional") {
         refuse(format!("`{CORE}` must not be optional"));
     }
-    let version =
-        dependency.value.as_str().or_else(|| dependency.text("version").map(|(_, version)| version));
-    match version.map(semver::VersionReq::parse) {
-        Some(Ok(_)) => {}
-        Some(Err(error)) => refuse(format!("`{CORE}` has no version requirement of cargo's form: {error}")),
+    let plain = dependency.value.get_ref().as_str().map(|version| (dependency.value.span(), version));
+    let version = plain.or_else(|| dependency.text("version"));
+    match version.map(|(range, version)| (range, version, semver::VersionReq::parse(version))) {
+        // Nobody resolves what the tests of a dependency need.
+        Some((_, _, Ok(_))) if table.starts_with("dev") => {}
+        Some((range, version, Ok(requirement))) => {
+            platform::check_core(report, &requirement, version, range);
+        }
+        Some((_, _, Err(error))) => {
+            refuse(format!("`{CORE}` has no version requirement of cargo's form: {error}"));
+        }
         // Reported already: what comes from elsewhere needs no version, and inheriting is refused for every key.
         None if comes_from_elsewhere || is_set("workspace") => {}
         None => refuse(format!("`{CORE}` has no version")),

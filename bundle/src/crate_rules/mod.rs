@@ -5,6 +5,7 @@
 
 mod dependencies;
 mod package;
+mod platform;
 mod report;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -13,6 +14,7 @@ use racetrack_core::PluginManifest;
 
 use crate::source_files::{ShownAs, SourceFiles};
 use crate::{Diagnostic, Diagnostics, Location, codes};
+pub use platform::Platform;
 use report::CrateReport;
 
 /// The file name of a crate's manifest.
@@ -26,6 +28,8 @@ pub(crate) struct CrateRules<'a> {
     /// The plugin's manifest, if it could be read.
     pub(crate) manifest: Option<&'a PluginManifest>,
     pub(crate) allow_build_script: bool,
+    /// What builds the plugin, if that is known.
+    pub(crate) platform: Option<&'a Platform>,
 }
 
 /// Checks the plugin's crate, and each crate inside the source that it reaches by path dependencies.

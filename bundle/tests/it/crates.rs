@@ -574,3 +574,100 @@ unsafe_code = \"forbid\"
         .load();
     assert_eq!(source.map(|source| source.crate_name).as_deref(), Ok("my-plugin"));
 }
+
+#[test]
+fn another_core() {
+    assert_snapshot!(refused_instead("racetrack-core = \"0.1\"", "racetrack-core = \"0.2\""), @r#"
+    error[crate-core-version]: plugin `my-plugin` 1.2.3 wants `racetrack-core` 0.2, this checkout has 0.1.4
+     --> plugin/Cargo.toml:7:18
+      |
+    7 | racetrack-core = "0.2"
+      |                  ^^^^^
+      |
+      = help: use a release of the plugin for racetrack-core 0.1; or write `racetrack-core = "0.1"` and port the plugin
+    "#);
+}
+
+#[test]
+fn another_core_in_any_table_that_cargo_resolves() {
+    let lines = "[target.'cfg(windows)'.dependencies]\nracetrack-core = { version = \"=0.1.3\" }\n\
+                 [build-dependencies.racetrack-core]\nversion = \"0.1.5\"\n\
+                 [dev-dependencies]\nracetrack-core = \"7\"";
+    assert_snapshot!(refused_lines(lines), @r#"
+    error[crate-core-version]: plugin `my-plugin` 1.2.3 wants `racetrack-core` =0.1.3, this checkout has 0.1.4
+      --> plugin/Cargo.toml:10:30
+       |
+    10 | racetrack-core = { version = "=0.1.3" }
+       |                              ^^^^^^^^
+       |
+       = help: use a release of the plugin for racetrack-core 0.1; or write `racetrack-core = "0.1"` and port the plugin
+
+    error[crate-core-version]: plugin `my-plugin` 1.2.3 wants `racetrack-core` 0.1.5, this checkout has 0.1.4
+      --> plugin/Cargo.toml:12:11
+       |
+    12 | version = "0.1.5"
+       |           ^^^^^^^
+       |
+       = help: use a release of the plugin for racetrack-core 0.1; or write `racetrack-core = "0.1"` and port the plugin
+    "#);
+}
+
+#[test]
+fn another_core_of_a_crate_inside() {
+    let inner = "[package]\nname = \"inner\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\n[dependencies]\nracetrack-core = \"1\"\n";
+    let folder = PluginFolder::new()
+        .with("Cargo.toml", format!("{CRATE}inner = {{ path = \"inner\" }}\n"))
+        .with("inner/Cargo.toml", inner)
+        .with("inner/src/lib.rs", "");
+    assert_snapshot!(folder.refused(), @r#"
+    error[crate-core-version]: crate `inner` of plugin `my-plugin` 1.2.3 wants `racetrack-core` 1, this checkout has 0.1.4
+     --> plugin/inner/Cargo.toml:7:18
+      |
+    7 | racetrack-core = "1"
+      |                  ^^^
+      |
+      = help: use a release of the plugin for racetrack-core 0.1; or write `racetrack-core = "0.1"` and port the plugin
+    "#);
+}
+
+#[test]
+fn cores_that_fit() {
+    for requirement in ["0", "0.1", "0.1.4", "^0.1.2", "=0.1.4", ">=0.1, <0.3", "*"] {
+        let cargo_toml = CRATE.replace("\"0.1\"", &format!("\"{requirement}\""));
+        assert!(PluginFolder::new().with("Cargo.toml", cargo_toml).load().is_ok(), "{requirement}");
+    }
+}
+
+#[test]
+fn newer_rust() {
+    assert_snapshot!(refused_instead("edition", "rust-version = \"1.96\"\nedition"), @r#"
+    error[crate-rust-version]: plugin `my-plugin` 1.2.3 wants Rust 1.96, this checkout has 1.95.0
+     --> plugin/Cargo.toml:4:16
+      |
+    4 | rust-version = "1.96"
+      |                ^^^^^^
+      |
+      = help: use an older release of the plugin, or a newer toolchain in rust-toolchain.toml
+    "#);
+}
+
+#[test]
+fn rust_version_that_is_none() {
+    assert_snapshot!(refused_instead("edition", "rust-version = \"^1.9\"\nedition"), @r#"
+    error[crate-rust-version]: `^1.9` is no Rust version
+     --> plugin/Cargo.toml:4:16
+      |
+    4 | rust-version = "^1.9"
+      |                ^^^^^^
+      |
+      = help: write `X.Y` or `X.Y.Z`
+    "#);
+}
+
+#[test]
+fn rust_that_fits() {
+    for version in ["1", "1.95", "1.95.0", "1.60"] {
+        let cargo_toml = CRATE.replace("edition", &format!("rust-version = \"{version}\"\nedition"));
+        assert!(PluginFolder::new().with("Cargo.toml", cargo_toml).load().is_ok(), "{version}");
+    }
+}

@@ -1,5 +1,6 @@
 //! One module per command.
 
+pub(crate) mod completions;
 pub(crate) mod plugin_bundle;
 pub(crate) mod plugin_check;
 pub(crate) mod plugin_new;

@@ -4,6 +4,7 @@
 //! checkout share `.racetrack/build/`, so a crate is compiled once per profile, however many tests need it.
 
 mod attribute_messages;
+mod blame;
 mod crashes;
 mod dependency_arrows;
 mod failing_plugins;

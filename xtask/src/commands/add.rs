@@ -11,7 +11,7 @@ use crate::cli::AddArgs;
 use crate::declaration::Declaration;
 use crate::draft::Draft;
 use crate::edit::{self, Entry};
-use crate::load::{Loaded, Rejected, load_plugins};
+use crate::load::{Loaded, load_plugins};
 use crate::plan::{PlannedComponent, PlannedPlugin};
 use crate::shell::Shell;
 use crate::source_argument::{entries, is_elsewhere, quoted};
@@ -30,7 +30,7 @@ pub(crate) fn run(
     }
     let after = match &args.after {
         Some(selector) => {
-            let plugins = load_plugins(declaration, checkout, shell).map_err(Rejected)?;
+            let plugins = load_plugins(declaration, checkout, shell)?;
             Some(select_plugin(declaration, &plugins, selector)?.declaration.position)
         }
         None => None,

@@ -8,7 +8,7 @@ use racetrack_bundle::Origin;
 use racetrack_bundle::suggestion::suggestion;
 
 use super::{UsageError, check_component, counted};
-use crate::blame::blamed;
+use crate::blame::{Graph, blame};
 use crate::cargo::{self, CompileError, CompileOptions};
 use crate::checkout::{Checkout, HOST_TRIPLE};
 use crate::cli::BuildArgs;
@@ -19,9 +19,10 @@ use crate::load::{Loaded, load};
 use crate::lockfile::{self, Lock, State};
 use crate::plan::PlannedComponent;
 use crate::prepare::{Prepared, Site, prepare};
+use crate::remote::RemoteSource;
 use crate::shell::Shell;
 use crate::vendor::VendorFolder;
-use crate::{leak, lock, output, records, self_report, workspace};
+use crate::{leak, lock, output, records, self_report, store_use, workspace};
 
 /// The binaries of a finished build.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ pub(crate) fn run(
     let components: Vec<_> = loaded.plan.components.iter().filter(chosen).collect();
     shell.status("Planning", summary(&loaded));
     let accepted = lockfile::admit(&loaded, args.is_locked(), checkout, shell)?;
+    let _store = store_use::share(&checkout.store(), shell)?;
     let _lock = exclusive(declaration, shell)?;
     unpack(&loaded, checkout, shell)?;
     let manifest = CheckoutManifest::load(&checkout.root)?;
@@ -155,6 +157,10 @@ pub(super) fn unpack(loaded: &Loaded, checkout: &Checkout, shell: &Shell) -> Res
         progress.set_message(plugin.declaration.source.clone());
         let unpacked = plugin.source.unpack_into(&store);
         unpacked.with_context(|| format!("cannot unpack {}", plugin.declaration.source))?;
+        store_use::mark(&store, &plugin.source.store_name())?;
+        for entry in plugin.declaration.remote.iter().flat_map(RemoteSource::store_entries) {
+            store_use::mark(&store, &entry)?;
+        }
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -216,22 +222,18 @@ fn explain(
     folder: &Path,
     checkout: &Checkout,
 ) -> anyhow::Error {
-    let CompileError::Failed { output } = &error else {
+    let CompileError::Failed(complaints) = &error else {
         return error.into();
     };
-    let blamed: Vec<_> = blamed(output, &component.plugins)
-        .into_iter()
-        .map(|plugin| {
-            format!("plugin {} ({}, declared at {})", plugin.title(), plugin.source, plugin.declared_at)
-        })
-        .collect();
-    if blamed.is_empty() {
-        return anyhow!(
+    // A build that fails early leaves no lock, and then no crate of a registry is to blame either.
+    let graph = Graph::of_lock(&fs::read_to_string(folder.join("Cargo.lock")).unwrap_or_default());
+    match blame(complaints, &component.plugins, &graph).describe(&component.plugins) {
+        Some(blamed) => anyhow!("the errors above come from {blamed}"),
+        None => anyhow!(
             "the errors above are about the workspace {}, not about a plugin",
             checkout.display(folder)
-        );
+        ),
     }
-    anyhow!("the errors above come from {}", blamed.join(", "))
 }
 
 /// Puts a binary into the output folder, unless it is there already. Only binaries that describe themselves and hold no

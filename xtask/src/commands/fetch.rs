@@ -9,7 +9,7 @@ use racetrack_bundle::Diagnostics;
 use super::{UsageError, counted};
 use crate::checkout::Checkout;
 use crate::cli::FetchArgs;
-use crate::declaration::{self, Declaration};
+use crate::declaration::Declaration;
 use crate::load::Rejected;
 use crate::remote::{BundleAddress, Sha256, download, provide};
 use crate::shell::{Shell, print_data};
@@ -25,8 +25,7 @@ pub(crate) fn run(
         let Fetched { key, address, sha256 } = fetch_one(source, checkout, shell)?;
         return print_data(&format!("[[plugin]]\n{key} = \"{address}\"\nsha256 = \"{sha256}\"\n"));
     }
-    let path = declaration.map_or_else(|| checkout.root.join(declaration::FILE_NAME), Path::to_path_buf);
-    let declaration = Declaration::load(&path, checkout).map_err(Rejected)?;
+    let declaration = Declaration::load(&checkout.declaration(declaration), checkout).map_err(Rejected)?;
     let mut diagnostics = Diagnostics::default();
     let remote: Vec<_> = declaration.plugins.iter().filter(|plugin| plugin.remote.is_some()).collect();
     for plugin in &remote {

@@ -9,7 +9,7 @@ use crate::checkout::Checkout;
 use crate::cli::RemoveArgs;
 use crate::draft::Draft;
 use crate::edit;
-use crate::load::{Rejected, load_plugins};
+use crate::load::load_plugins;
 use crate::shell::Shell;
 
 /// Removes a plugin from the declaration.
@@ -21,7 +21,7 @@ pub(crate) fn run(
 ) -> Result<()> {
     let draft = Draft::load(declaration, checkout)?;
     let declaration = &draft.declaration;
-    let plugins = load_plugins(declaration, checkout, shell).map_err(Rejected)?;
+    let plugins = load_plugins(declaration, checkout, shell)?;
     let plugin = select_plugin(declaration, &plugins, &args.name)?;
     let text = edit::remove(&declaration.document.text, plugin.declaration.position);
     draft.write(&text, checkout, shell)?;

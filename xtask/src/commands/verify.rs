@@ -10,8 +10,9 @@ use super::build;
 use crate::checkout::Checkout;
 use crate::cli::{BuildArgs, VerifyArgs};
 use crate::declaration::Declaration;
-use crate::load::{Rejected, declaration_path};
+use crate::load::Rejected;
 use crate::shell::Shell;
+use crate::store_use;
 use crate::verification::{Circumstances, SecondCheckout, compiled_crates, first_difference, suspects};
 use crate::workspace;
 
@@ -32,7 +33,9 @@ pub(crate) fn run(
     shell: &Shell,
 ) -> Result<()> {
     let first = build::run(declaration, &args.build, checkout, shell)?;
-    let file = declaration_path(declaration, checkout).canonicalize()?;
+    // `gc` would take the copy for something left over.
+    let _store = store_use::share(&checkout.store(), shell)?;
+    let file = checkout.declaration(declaration).canonicalize()?;
     let declaration = Declaration::load(&file, checkout).map_err(Rejected)?;
     let subject = Subject { file, declaration, args: &args.build, checkout, shell };
     SecondCheckout::remove_all(&subject.declaration)?;

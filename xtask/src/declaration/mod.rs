@@ -1,6 +1,7 @@
 //! `racetrack.toml`: which plugins go into which components, and how the components are built.
 
 mod document;
+pub(crate) mod keys;
 mod out_dir;
 mod paths;
 mod profile;

@@ -7,6 +7,7 @@ use racetrack_bundle::suggestion::suggestion;
 use toml::de::DeValue;
 
 use super::Document;
+use super::keys::{self, Keys, Kind};
 use super::table::{Placed, TableReader, kind};
 use crate::codes;
 
@@ -47,9 +48,10 @@ const REFUSED_NAMES: [&str; 22] = [
     "metadata", "package", "publish", "report", "root", "run", "rust", "rustc", "rustdoc", "test", "tmp",
 ];
 
-const KNOWN_KEYS: [&str; 6] = ["codegen-units", "debug", "inherits", "lto", "opt-level", "strip"];
-
 impl ProfileKey {
+    /// The keys that a declaration may set.
+    const SETTABLE: [Self; 5] = [Self::OptLevel, Self::Lto, Self::CodegenUnits, Self::Strip, Self::Debug];
+
     /// The key as cargo writes it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
@@ -152,14 +154,13 @@ fn read_one<'a>(
         return None;
     }
     let place = name.place.clone();
-    let mut known = KNOWN_KEYS.to_vec();
     let built_in = Profiles::default().0.contains_key(&name.value);
-    known.retain(|key| !built_in || *key != "inherits");
-    let reader = TableReader::new(document, shown.clone(), table, place, &known, diagnostics);
+    let known = if built_in { &keys::BUILT_IN_PROFILE } else { &keys::OWN_PROFILE };
+    let reader = TableReader::with_keys(document, shown.clone(), table, place, known, diagnostics);
     let inherits = if built_in { None } else { Some(reader.required_string("inherits", diagnostics)?) };
     let mut settings = BTreeMap::new();
     for (key, value) in reader.entries() {
-        let Some((setting, accepted)) = setting(&key.value, value.get_ref()) else {
+        let Some((setting, accepted)) = setting(known, &key.value, value.get_ref()) else {
             continue;
         };
         match accepted {
@@ -178,39 +179,12 @@ fn read_one<'a>(
 }
 
 /// The value of a key as TOML, or what it must be; nothing for keys that are no settings.
-fn setting(key: &str, value: &DeValue<'_>) -> Option<(ProfileKey, Result<String, &'static str>)> {
-    let number = |range: std::ops::RangeInclusive<u32>| {
-        let number = value.as_integer()?.as_str().parse().ok()?;
-        range.contains(&number).then(|| number.to_string())
+fn setting(keys: &Keys, key: &str, value: &DeValue<'_>) -> Option<(ProfileKey, Result<String, String>)> {
+    let Kind::Setting(values) = keys.get(key)?.kind else {
+        return None;
     };
-    let word =
-        |words: &[&str]| value.as_str().filter(|text| words.contains(text)).map(|text| format!("{text:?}"));
-    let switch = || value.as_bool().map(|switch| switch.to_string());
-    let (key, accepted, wanted) = match key {
-        "opt-level" => {
-            (ProfileKey::OptLevel, number(0..=3).or_else(|| word(&["s", "z"])), "0 to 3, \"s\" or \"z\"")
-        }
-        "lto" => (
-            ProfileKey::Lto,
-            switch().or_else(|| word(&["off", "thin", "fat"])),
-            "true, false, \"off\", \"thin\" or \"fat\"",
-        ),
-        "codegen-units" => (ProfileKey::CodegenUnits, number(1..=1024), "1 to 1024"),
-        "strip" => (
-            ProfileKey::Strip,
-            switch().or_else(|| word(&["none", "debuginfo", "symbols"])),
-            "true, false, \"none\", \"debuginfo\" or \"symbols\"",
-        ),
-        "debug" => (
-            ProfileKey::Debug,
-            switch()
-                .or_else(|| number(0..=2))
-                .or_else(|| word(&["none", "line-directives-only", "line-tables-only", "limited", "full"])),
-            "true, false, 0 to 2, \"none\", \"line-directives-only\", \"line-tables-only\", \"limited\" or \"full\"",
-        ),
-        _ => return None,
-    };
-    Some((key, accepted.ok_or(wanted)))
+    let setting = ProfileKey::SETTABLE.into_iter().find(|setting| setting.as_str() == key)?;
+    Some((setting, values.accept(value).ok_or_else(|| values.describe())))
 }
 
 /// The settings of a profile over those of the one it inherits from. Mistakes are reported for the profile that makes

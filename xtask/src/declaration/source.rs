@@ -6,21 +6,10 @@ use std::str::FromStr;
 use racetrack_bundle::{Code, Diagnostics};
 
 use super::Document;
+use super::keys::{Choice, PLUGIN};
 use super::table::{Placed, TableReader};
 use crate::codes;
 use crate::remote::{self, BundleAddress, Invalid, RemoteSource, Sha256};
-
-/// The keys that name a source, one of which every table has; each with those that go with it.
-const KINDS: [(&str, &[&str]); 5] = [
-    ("path", &[]),
-    ("zip", &[]),
-    ("url", &["sha256"]),
-    ("git", &["rev", "subfolder"]),
-    ("release", &["sha256"]),
-];
-
-/// Every key that has to do with the source.
-pub(super) const KEYS: [&str; 8] = ["git", "path", "release", "rev", "sha256", "subfolder", "url", "zip"];
 
 /// A source whose disk or network nobody has asked yet.
 #[derive(Debug)]
@@ -41,15 +30,15 @@ pub(super) fn read(
 ) -> Option<WrittenSource> {
     let keys: Vec<_> = reader.entries().into_iter().map(|(key, _)| key).collect();
     let place = |name: &str| keys.iter().find(|key| key.value == name).map(|key| key.place.clone());
-    let mut kinds = KINDS.into_iter().filter(|(kind, _)| place(kind).is_some());
-    let Some((kind, companions)) = kinds.next() else {
+    let mut kinds = PLUGIN.one_of.iter().filter(|choice| place(choice.key).is_some());
+    let Some(choice @ Choice { key: kind, .. }) = kinds.next() else {
         let message = "[[plugin]] does not say where the plugin is";
         let help = "add `path = \"…\"` for a folder or `zip = \"…\"` for a bundle; what is elsewhere is named by `url`, `release` or `git`";
         diagnostics
             .push(document.diagnostic(codes::MISSING_SOURCE, reader.place.clone(), message).with_help(help));
         return None;
     };
-    if let Some((other, _)) = kinds.next() {
+    if let Some(Choice { key: other, .. }) = kinds.next() {
         let message = format!("[[plugin]] has both `{kind}` and `{other}`");
         let place = place(other).unwrap_or_else(|| reader.place.clone());
         diagnostics.push(
@@ -57,9 +46,13 @@ pub(super) fn read(
         );
         return None;
     }
-    for key in keys.iter().filter(|key| !companions.contains(&key.value.as_str())) {
-        let owners = KINDS.iter().filter(|(_, companions)| companions.contains(&key.value.as_str()));
-        let owners: Vec<_> = owners.map(|(owner, _)| format!("`{owner}`")).collect();
+    for key in keys {
+        let goes_with = |choice: &&Choice| choice.companions().any(|companion| companion == key.value);
+        if goes_with(&choice) {
+            continue;
+        }
+        let owners = PLUGIN.one_of.iter().filter(goes_with);
+        let owners: Vec<_> = owners.map(|owner| format!("`{}`", owner.key)).collect();
         if !owners.is_empty() {
             let message = format!("`{}` does not go with `{kind}`", key.value);
             let help = format!("it goes with {}; remove it here", owners.join(" and "));
@@ -69,7 +62,7 @@ pub(super) fn read(
     }
     let text = reader.string(kind, diagnostics)?;
     let reading = Reading { document, reader };
-    match kind {
+    match *kind {
         "path" => Some(WrittenSource::Folder(text)),
         "zip" => Some(WrittenSource::Zip(text)),
         "git" => reading.commit(text, diagnostics),

@@ -6,17 +6,12 @@ use racetrack_bundle::Diagnostics;
 use racetrack_core::PluginName;
 use toml::de::{DeTable, DeValue};
 
+use super::keys::{self, DEFAULT_OUT_DIR, DEFAULT_PROFILE, TAKEN_NAMES};
 use super::profile::{self, Profiles};
 use super::source::{self, WrittenSource};
 use super::table::{Placed, TableReader, kind};
 use super::{DeclaredOrder, Document};
 use crate::codes;
-
-const DEFAULT_PROFILE: &str = "release";
-const DEFAULT_OUT_DIR: &str = "dist";
-
-/// Names that mean something else in `.racetrack/`, where each component has a folder.
-const TAKEN_NAMES: [&str; 4] = ["build", "store", "target", "verify"];
 
 /// A declaration whose keys and types were checked.
 #[derive(Debug)]
@@ -68,14 +63,12 @@ pub(super) fn parse(document: &Document, diagnostics: &mut Diagnostics) -> Writt
             profiles: Profiles::default(),
         };
     }
-    let known = ["build", "components", "plugin", "profile"];
     let name = "the declaration".to_owned();
-    let reader = TableReader::new(document, name, root.get_ref(), 0..0, &known, diagnostics);
+    let reader =
+        TableReader::with_keys(document, name, root.get_ref(), 0..0, &keys::DECLARATION, diagnostics);
     let profiles = reader.table("profile", diagnostics);
     let profiles = profiles.map_or_else(Profiles::default, |table| {
-        let known: Vec<_> = table.value.keys().map(|key| key.get_ref().as_ref()).collect();
-        let name = "[profile]".to_owned();
-        let reader = TableReader::new(document, name, table.value, table.place, &known, diagnostics);
+        let reader = TableReader::by_name(document, table.value, table.place);
         profile::read(document, &reader, diagnostics)
     });
     let (profile, out_dir) = build(document, &reader, diagnostics);
@@ -92,9 +85,8 @@ fn build(
     let Some(table) = reader.table("build", diagnostics) else {
         return (whole(DEFAULT_PROFILE), whole(DEFAULT_OUT_DIR));
     };
-    let known = ["out-dir", "profile"];
-    let reader =
-        TableReader::new(document, "[build]".to_owned(), table.value, table.place, &known, diagnostics);
+    let name = "[build]".to_owned();
+    let reader = TableReader::with_keys(document, name, table.value, table.place, &keys::BUILD, diagnostics);
     let profile = reader.string("profile", diagnostics).unwrap_or_else(|| whole(DEFAULT_PROFILE));
     let out_dir = reader.string("out-dir", diagnostics).unwrap_or_else(|| whole(DEFAULT_OUT_DIR));
     (profile, out_dir)
@@ -109,9 +101,7 @@ fn components(
     let mut components = Vec::new();
     let before = diagnostics.0.len();
     if let Some(table) = reader.table("components", diagnostics) {
-        let known: Vec<_> = table.value.keys().map(|key| key.get_ref().as_ref()).collect();
-        let name = "[components]".to_owned();
-        let reader = TableReader::new(document, name, table.value, table.place, &known, diagnostics);
+        let reader = TableReader::by_name(document, table.value, table.place);
         for (name, value) in reader.entries() {
             check_component_name(document, &name, diagnostics);
             names.push(name.value.clone());
@@ -124,7 +114,7 @@ fn components(
                 continue;
             };
             let reader =
-                TableReader::new(document, shown, table, name.place, &["package", "path"], diagnostics);
+                TableReader::with_keys(document, shown, table, name.place, &keys::COMPONENT, diagnostics);
             let package = reader.required_string("package", diagnostics);
             let path = reader.required_string("path", diagnostics);
             if let (Some(package), Some(path)) = (package, path) {
@@ -165,11 +155,8 @@ fn plugins(
 ) -> Vec<WrittenPlugin> {
     let mut plugins = Vec::new();
     for (position, table) in reader.tables("plugin", diagnostics).into_iter().enumerate() {
-        let mut known = ["after", "allow-build-script", "before", "components"].to_vec();
-        known.extend(source::KEYS);
-        known.sort_unstable();
-        let name = "[[plugin]]".to_owned();
-        let reader = TableReader::new(document, name, table.value, table.place.clone(), &known, diagnostics);
+        let (name, place) = ("[[plugin]]".to_owned(), table.place.clone());
+        let reader = TableReader::with_keys(document, name, table.value, place, &keys::PLUGIN, diagnostics);
         let allow_build_script = reader.switch("allow-build-script", diagnostics);
         let components = reader.strings("components", diagnostics);
         let mut names = |key| reader.strings(key, diagnostics).map_or_else(Vec::new, |names| names.value);

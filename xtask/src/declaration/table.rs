@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::Document;
+use super::keys::{Keys, Kind};
 use crate::codes;
 
 /// A value with the bytes it was written with.
@@ -26,6 +27,8 @@ pub(crate) struct TableReader<'a> {
     /// How the table is called in messages: `[build]`.
     name: String,
     table: &'a DeTable<'a>,
+    /// The keys that may stand in it, where there is a table of them.
+    keys: Option<&'static Keys>,
     /// Where the table is, for keys that are missing.
     pub(crate) place: Range<usize>,
 }
@@ -40,13 +43,32 @@ impl<'a> TableReader<'a> {
         known: &[&str],
         diagnostics: &mut Diagnostics,
     ) -> Self {
-        let reader = Self { document, name, table, place };
+        let reader = Self { document, name, table, keys: None, place };
         for key in table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
             let message = format!("unknown key `{}` in {}", key.get_ref(), reader.name);
             let help = suggestion(key.get_ref(), "keys", known.iter().copied());
             diagnostics.push(document.diagnostic(codes::UNKNOWN_KEY, key.span(), message).with_help(help));
         }
         reader
+    }
+
+    /// Reads `table`, in which these keys may stand; each must be read as what it is said to hold.
+    pub(crate) fn with_keys(
+        document: &'a Document,
+        name: String,
+        table: &'a DeTable<'a>,
+        place: Range<usize>,
+        keys: &'static Keys,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
+        let known: Vec<_> = keys.names().collect();
+        let reader = Self::new(document, name, table, place, &known, diagnostics);
+        Self { keys: Some(keys), ..reader }
+    }
+
+    /// Reads `table`, whose keys are names that the declaration gives.
+    pub(super) fn by_name(document: &'a Document, table: &'a DeTable<'a>, place: Range<usize>) -> Self {
+        Self { document, name: String::new(), table, keys: None, place }
     }
 
     /// The keys of the table in the order they were written, each with its value.
@@ -70,6 +92,7 @@ impl<'a> TableReader<'a> {
 
     /// A text that may be missing.
     pub(crate) fn string(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<String>> {
+        self.insist(key, |kind| matches!(kind, Kind::Text));
         let value = self.table.get(key)?;
         match value.get_ref() {
             DeValue::String(text) => Some(Placed { value: text.to_string(), place: value.span() }),
@@ -99,6 +122,7 @@ impl<'a> TableReader<'a> {
 
     /// A switch that is off when it is missing.
     pub(crate) fn switch(&self, key: &str, diagnostics: &mut Diagnostics) -> bool {
+        self.insist(key, |kind| matches!(kind, Kind::Switch));
         let Some(value) = self.table.get(key) else {
             return false;
         };
@@ -110,6 +134,7 @@ impl<'a> TableReader<'a> {
 
     /// A list of texts that may be missing.
     pub(crate) fn strings(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<Texts>> {
+        self.insist(key, |kind| matches!(kind, Kind::Texts { .. }));
         let value = self.table.get(key)?;
         let DeValue::Array(items) = value.get_ref() else {
             diagnostics.push(self.wrong_type(key, Wanted::Strings, value.get_ref(), value.span()));
@@ -133,6 +158,7 @@ impl<'a> TableReader<'a> {
 
     /// A table inside this one that may be missing.
     pub(crate) fn table(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<&'a DeTable<'a>>> {
+        self.insist(key, |kind| matches!(kind, Kind::Table(_) | Kind::Components(_) | Kind::Profiles { .. }));
         let (written, value) = self.table.get_key_value(key)?;
         match value.get_ref() {
             DeValue::Table(table) => Some(Placed { value: table, place: table_place(written, value) }),
@@ -155,6 +181,7 @@ impl<'a> TableReader<'a> {
 
     /// The tables of an array of tables; none when it is missing.
     pub(crate) fn tables(&self, key: &str, diagnostics: &mut Diagnostics) -> Vec<Placed<&'a DeTable<'a>>> {
+        self.insist(key, |kind| matches!(kind, Kind::Tables(_)));
         let Some(value) = self.table.get(key) else {
             return Vec::new();
         };
@@ -173,12 +200,23 @@ impl<'a> TableReader<'a> {
     }
 
     fn require(&self, key: &str, example: &str, diagnostics: &mut Diagnostics) {
+        debug_assert!(
+            self.keys.is_none_or(|keys| keys.get(key).is_some_and(|key| key.required)),
+            "`{key}` in {}",
+            self.name
+        );
         if self.table.get(key).is_none() {
             let message = format!("{} has no `{key}`", self.name);
             let help = format!("add `{example}`");
             diagnostics
                 .push(self.diagnostic(codes::MISSING_KEY, self.place.clone(), message).with_help(help));
         }
+    }
+
+    /// A reader that asks for something else than the table of keys says would let the schema drift from it.
+    fn insist(&self, key: &str, is_wanted: impl Fn(Kind) -> bool) {
+        let fits = self.keys.is_none_or(|keys| keys.get(key).is_some_and(|key| is_wanted(key.kind)));
+        debug_assert!(fits, "`{key}` in {}", self.name);
     }
 
     fn wrong_type(&self, key: &str, wanted: Wanted, found: &DeValue<'_>, place: Range<usize>) -> Diagnostic {

@@ -54,6 +54,11 @@ pub(crate) enum RemoteSource {
 }
 
 impl RemoteSource {
+    /// What the store has of it once it was fetched: paths in the store.
+    pub(crate) fn store_entries(&self) -> Vec<String> {
+        store::entries(self)
+    }
+
     /// Where the store has it, whether it was fetched or not.
     pub(crate) fn origin(&self, store: &Path) -> Origin {
         match self {
@@ -128,6 +133,13 @@ mod tests {
             let subfolder = subfolder.map(str::to_owned);
             RemoteSource::Commit { repository, commit: "1".repeat(40), subfolder }.origin(Path::new("/store"))
         };
+        let folder = RemoteSource::Commit {
+            repository: Url::parse("https://host/a").unwrap(),
+            commit: "1".repeat(40),
+            subfolder: None,
+        };
+        let tree = format!("git/{}", "1".repeat(40));
+        assert_eq!(folder.store_entries(), [tree.clone(), format!("{tree}.blake3")]);
         assert_eq!(origin(None), Origin::Folder(format!("/store/git/{}", "1".repeat(40)).into()));
         assert_ne!(origin(None), origin(Some("a")));
         assert_ne!(origin(Some("b")), origin(Some("a")));

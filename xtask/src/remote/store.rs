@@ -26,6 +26,18 @@ pub(super) fn tree_path(store: &Path, commit: &str, subfolder: Option<&str>) -> 
     store.join("git").join(name)
 }
 
+/// What belongs to the source, whether it was fetched or not: paths in the store, with `/` between their parts.
+pub(super) fn entries(source: &RemoteSource) -> Vec<String> {
+    let origin = source.origin(Path::new(""));
+    let path = origin.path();
+    let paths = match source {
+        RemoteSource::Bundle { .. } => vec![path.to_owned()],
+        RemoteSource::Commit { .. } => vec![path.to_owned(), digest_path(path)],
+    };
+    let parts = |path: &Path| path.iter().map(|part| part.to_string_lossy().into_owned()).collect::<Vec<_>>();
+    paths.iter().map(|path| parts(path).join("/")).collect()
+}
+
 /// Whether the source was fetched and is as it was then.
 pub(super) fn holds(store: &Path, source: &RemoteSource) -> io::Result<bool> {
     let origin = source.origin(store);

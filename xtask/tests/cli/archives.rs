@@ -78,3 +78,26 @@ fn a_build_script_needs_permission() {
     let outcome = sandbox.run(&["check"]);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
 }
+
+#[test]
+fn a_bundle_for_another_core_never_gets_as_far_as_cargo() {
+    let base = Sandbox::new();
+    let cargo_toml = base.read("plugins/one/Cargo.toml");
+    base.write(
+        "plugins/one/Cargo.toml",
+        cargo_toml.replace("racetrack-core = \"0.1\"", "racetrack-core = \"0.9\""),
+    );
+    let outcome = declared(&bundle(&base, &[])).build_without_cargo();
+    assert_eq!(outcome.code, 1);
+    insta::assert_snapshot!(outcome.stderr, @r#"
+    error[crate-core-version]: plugin `one` 1.0.0 wants `racetrack-core` 0.9, this checkout has 0.1.0
+     --> bundles/one.zip!/Cargo.toml:7:18
+      |
+    7 | racetrack-core = "0.9"
+      |                  ^^^^^
+      |
+      = help: use a release of the plugin for racetrack-core 0.1; or write `racetrack-core = "0.1"` and port the plugin
+
+    error: 1 mistake found
+    "#);
+}

@@ -3,7 +3,9 @@
 
 mod archives;
 mod bad_input;
+mod doctor;
 mod edited;
+mod garbage;
 mod generated;
 mod git_sources;
 mod inspect;
@@ -13,6 +15,7 @@ mod overridden;
 mod planned;
 mod remote_bundles;
 mod sandbox;
+mod schema;
 mod server;
 mod updated;
 mod usage;

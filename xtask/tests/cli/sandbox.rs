@@ -84,6 +84,8 @@ impl Sandbox {
     /// `xtask <arguments>` with the sandbox as the checkout, so that its store is the sandbox's own. Enough is there to
     /// plan, not to build.
     pub(crate) fn run_alone(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Outcome {
+        self.write("Cargo.toml", "");
+        self.write("core/Cargo.toml", "[package]\nname = \"racetrack-core\"\nversion = \"0.1.0\"\n");
         self.write("xtask/Cargo.toml", "");
         let manifest_dir = self.path("xtask").display().to_string();
         let environment = [environment, &[("CARGO_MANIFEST_DIR", &manifest_dir)]].concat();

@@ -42,3 +42,14 @@ fn colours_are_for_terminals_unless_asked_for() {
     assert!(styled(&[("CARGO_TERM_COLOR", "always")]));
     assert!(!styled(&[("NO_COLOR", "1")]));
 }
+
+#[test]
+fn every_shell_gets_its_completions() {
+    let sandbox = Sandbox::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let outcome = sandbox.run(&["completions", shell]);
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""), "{shell}");
+        assert!(outcome.stdout.contains("doctor") && outcome.stdout.contains("older-than"), "{shell}");
+    }
+    assert_eq!(sandbox.run(&["completions", "cmd"]).code, 2);
+}

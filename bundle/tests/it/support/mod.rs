@@ -5,7 +5,8 @@ pub(crate) mod raw_zip;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use racetrack_bundle::{LoadOptions, Origin, PluginSource, Style, render};
+use racetrack_bundle::{LoadOptions, Origin, Platform, PluginSource, Style, render};
+use semver::Version;
 use tempfile::TempDir;
 
 /// A manifest without mistakes.
@@ -29,6 +30,7 @@ pub(crate) fn options(base: &Path) -> LoadOptions {
         allow_build_script: false,
         known_components: BTreeSet::from(known_components),
         shown_as: None,
+        platform: Some(Platform { core: Version::new(0, 1, 4), rust: Version::new(1, 95, 0) }),
     }
 }
 

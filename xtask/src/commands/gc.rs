@@ -1,0 +1,53 @@
+//! `cargo xtask gc`: removes from `.racetrack/` what no build needs any more.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::{counted, shown_bytes};
+use crate::checkout::Checkout;
+use crate::cli::GcArgs;
+use crate::declaration::Declaration;
+use crate::garbage::{self, Rule};
+use crate::load::Rejected;
+use crate::shell::Shell;
+use crate::store_use;
+
+/// Removes the garbage, or says what would be removed.
+pub(crate) fn run(
+    declaration: Option<&Path>,
+    args: &GcArgs,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<()> {
+    let declaration = Declaration::load(&checkout.declaration(declaration), checkout).map_err(Rejected)?;
+    let days = Duration::from_hours(24).saturating_mul(args.older_than);
+    let rule = if args.all { Rule::All } else { Rule::OlderThan(days) };
+    garbage::refuse_links(&declaration, checkout)?;
+    let store = checkout.store();
+    if !store.exists() && !declaration.state().exists() {
+        shell.status("Finished", "nothing was ever built here");
+        return Ok(());
+    }
+    let Some(_alone) = store_use::seize(&store)? else {
+        bail!("a build of this checkout is running; run `cargo xtask gc` again when it has finished");
+    };
+    let found = garbage::find(&declaration, checkout, rule)?;
+    let verb = if args.dry_run { "Unneeded" } else { "Removing" };
+    for garbage in &found {
+        let (path, bytes) = (checkout.display(&garbage.path), shown_bytes(garbage.bytes));
+        shell.status(verb, format_args!("{path} ({bytes}, {})", garbage.reason));
+        if !args.dry_run {
+            garbage::remove(garbage, &store)?;
+        }
+    }
+    let bytes = shown_bytes(found.iter().map(|garbage| garbage.bytes).sum());
+    let things = counted(found.len(), "thing");
+    if args.dry_run {
+        shell.status("Finished", format_args!("{things}, {bytes}: nothing was removed"));
+    } else {
+        shell.status("Finished", format_args!("{things} removed, {bytes} freed"));
+    }
+    Ok(())
+}

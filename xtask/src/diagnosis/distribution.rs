@@ -1,0 +1,120 @@
+//! The declaration: whether it can be built, and whether everything in it is of use.
+
+use anyhow::Result;
+use racetrack_core::Hook;
+
+use super::Finding;
+use crate::checkout::Checkout;
+use crate::commands::counted;
+use crate::description::Embedded;
+use crate::generate::{CheckoutManifest, Frame};
+use crate::load::Loaded;
+use crate::members::needed_members;
+use crate::plan::{BuildPlan, PlannedPlugin};
+use crate::{lock, lockfile, output, workspace};
+
+/// Looks at the plugins, the generated workspaces and the locks of a declaration.
+pub(crate) fn distribution(loaded: &Loaded, checkout: &Checkout) -> Result<Vec<Finding>> {
+    let mut found = plugins(&loaded.plan);
+    found.extend(workspaces(loaded, checkout)?);
+    found.extend(locks(loaded, checkout));
+    Ok(found)
+}
+
+fn plugins(plan: &BuildPlan) -> Vec<Finding> {
+    let mut dead = Vec::new();
+    let mut seen = Vec::new();
+    for plugin in plan.components.iter().flat_map(|component| &component.plugins) {
+        if seen.contains(&plugin.position) {
+            continue;
+        }
+        seen.push(plugin.position);
+        let what = format!("plugin {} ({})", plugin.title(), plugin.declared_at);
+        let hooks: Vec<_> = plugin.hooks.iter().map(|hook| format!("`{hook}`")).collect();
+        if hooks.is_empty() {
+            dead.push(Finding::wrong(
+                "plugins",
+                format!("{what} implements no hook"),
+                "it is compiled into the binaries and never called",
+                "remove its table from the declaration, or implement a hook",
+            ));
+        } else if is_never_called(plugin, plan) {
+            dead.push(Finding::wrong(
+                "plugins",
+                format!("{what} implements {}, which no component that holds it calls", hooks.join(", ")),
+                "it is compiled into the binaries and never called",
+                "widen its `components`, or remove its table from the declaration",
+            ));
+        }
+    }
+    if dead.is_empty() {
+        let count = counted(seen.len(), "plugin");
+        dead.push(Finding::fine("plugins", format!("{count}, each with a hook that is called")));
+    }
+    dead
+}
+
+/// Whether no component that holds the plugin calls one of its hooks. A component that the catalogue of hooks does not
+/// know may call any of them.
+fn is_never_called(plugin: &PlannedPlugin, plan: &BuildPlan) -> bool {
+    let catalogue = Hook::catalogue();
+    let holders = plan
+        .components
+        .iter()
+        .filter(|component| component.plugins.iter().any(|held| held.position == plugin.position));
+    holders.map(|component| component.declaration.name.as_str()).all(|holder| {
+        catalogue.iter().any(|hook| hook.components.contains(&holder))
+            && !catalogue
+                .iter()
+                .any(|hook| plugin.hooks.contains(&hook.hook.name()) && hook.components.contains(&holder))
+    })
+}
+
+fn workspaces(loaded: &Loaded, checkout: &Checkout) -> Result<Vec<Finding>> {
+    let manifest = CheckoutManifest::load(&checkout.root)?;
+    let mut found = Vec::new();
+    for component in &loaded.plan.components {
+        let name = &component.declaration.name;
+        let folder = workspace::folder(&loaded.declaration, name);
+        let members = needed_members(&checkout.root, &component.declaration.member)?;
+        let description = Embedded::load(&folder).map(|embedded| embedded.digest());
+        let frame = Frame {
+            checkout: &manifest,
+            members: &members,
+            profiles: &loaded.declaration.profiles,
+            description: description.as_deref(),
+        };
+        let assembled = workspace::assemble(component, &frame, checkout);
+        if output::difference(&assembled.files, &folder).is_some() {
+            found.push(Finding::note(
+                "workspaces",
+                format!("the generated workspace of `{name}` is not what the declaration gives"),
+                "an editor that looks into it sees something old; builds bring it up to date first",
+                "run `cargo xtask build`",
+            ));
+        }
+    }
+    if found.is_empty() {
+        found.push(Finding::fine("workspaces", "what was generated is up to date"));
+    }
+    Ok(found)
+}
+
+fn locks(loaded: &Loaded, checkout: &Checkout) -> Vec<Finding> {
+    let declaration = &loaded.declaration;
+    let crates = declaration.component_names().map(|name| {
+        (lock::committed_path(&declaration.folder, name), "run `cargo xtask build` and commit it")
+    });
+    let plugins = (lockfile::path(declaration), "run `cargo xtask lock` and commit it");
+    let missing = crates.chain([plugins]).filter(|(path, _)| !path.exists());
+    let missing = missing.map(|(path, help)| {
+        let what = format!("there is no {}", checkout.display(&path));
+        let why = "another machine, or the next build, may build something else; `build --locked` refuses to";
+        Finding::note("locks", what, why, help)
+    });
+    let mut found: Vec<_> = missing.collect();
+    if found.is_empty() {
+        found.push(Finding::fine("locks", "every component and the declaration have one"));
+    }
+    found
+}
