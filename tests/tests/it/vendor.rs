@@ -59,7 +59,7 @@ fn a_vendor_folder_builds_the_same_bytes_without_a_network() {
     let beside = copy.join("target/system-tests/vendor");
     fs_err::create_dir_all(beside.join("locks")).expect("a folder can be made");
     // The bundle stays behind.
-    for file in ["racetrack.toml", "locks/tiny.lock"] {
+    for file in ["racetrack.toml", "racetrack.lock", "locks/tiny.lock"] {
         fs_err::copy(sandbox.path(file), beside.join(file)).expect("a file can be copied");
     }
     let empty = ["another cargo home", "another home"].map(|name| sandbox.path(name));
