@@ -64,7 +64,8 @@ impl SecondCheckout {
         let root = folder.join(circumstances.folder_name());
         remove(&root)?;
         let is_artefacts = |path: &Path| path.join(ARTEFACTS_MARK).is_file();
-        let is_left_out = |path: &Path| *path == declaration.out_dir || is_artefacts(path);
+        let target = checkout.root.join("target");
+        let is_left_out = |path: &Path| path == declaration.out_dir || path == target || is_artefacts(path);
         let sources = declaration.plugins.iter().map(|plugin| plugin.origin.path());
         let fetched = FETCHED.map(|fetched| checkout.root.join(".racetrack").join(fetched));
         let named = [checkout.root.as_path(), &declaration.folder].into_iter().chain(sources);
