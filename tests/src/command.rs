@@ -22,6 +22,14 @@ impl Finished {
         Self::new(command, &output)
     }
 
+    /// Runs a command to its end, with no terminal and no input; `meanwhile` is called once it runs.
+    pub fn run_while(command: &mut Command, meanwhile: impl FnOnce()) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the command can be started");
+        meanwhile();
+        Self::new(command, &child.wait_with_output().expect("the command ends"))
+    }
+
     /// Runs a command to its end, with no terminal and with this input.
     pub fn run_with_input(command: &mut Command, input: &str) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,5 +1,6 @@
 //! A folder of its own for one test, inside the checkout, with a declaration.
 
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -67,6 +68,19 @@ impl Sandbox {
         let declaration = self.path("racetrack.toml");
         let mut command = cargo(&["xtask"]);
         Finished::run(command.args(arguments).arg("--declaration").arg(declaration))
+    }
+
+    /// Runs a command of xtask from a file that is gone as soon as it runs, as it is when cargo compiles xtask anew.
+    pub fn xtask_from_removed_file(&self, arguments: &[&str]) -> Finished {
+        let _ = self.xtask(&["plan"]).succeeded();
+        let this_test = env::current_exe().expect("a test is a file");
+        let built = this_test.parent().and_then(Path::parent).expect("two folders in the target folder");
+        let program = self.path("xtask");
+        fs_err::copy(built.join("xtask"), &program).expect("xtask was compiled");
+        let mut command = Command::new(&program);
+        command.args(arguments).arg("--declaration").arg(self.path("racetrack.toml")).current_dir(checkout());
+        command.env("CARGO", env!("CARGO")).env("CARGO_MANIFEST_DIR", checkout().join("xtask"));
+        Finished::run_while(&mut command, || fs_err::remove_file(&program).expect("a file can be removed"))
     }
 
     /// Runs the `racetrack` client in the sandbox.

@@ -1,19 +1,18 @@
 //! What is put beside a finished binary: its software bill of materials, and where it is from.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::crates::{CrateSet, CrateSource};
 use crate::output::write_if_changed;
 use crate::prepare::{Described, Prepared, Site};
 use crate::provenance::{self, Materials};
+use crate::remote::Sha256;
 use crate::{lock, sbom, workspace};
 
 /// Folders of a crate that never get into a binary.
@@ -45,7 +44,7 @@ pub(crate) fn write(
     let materials = Materials {
         crates: &described.crates,
         checkout_digests: checkout_digests(&described.crates, &site.checkout.root)?,
-        lock: (format!("locks/{name}.lock"), sha256(&fs::read(committed)?)),
+        lock: (format!("locks/{name}.lock"), Sha256::of(&fs::read(committed)?).to_string()),
     };
     let statement = provenance::generate(component, site.options, prepared.locked, &materials, &digest);
     write_if_changed(&folder.join(format!("{name}.provenance.json")), statement.as_bytes())?;
@@ -61,18 +60,10 @@ fn binary_digest(binary: &Path, measured: &Path) -> Result<String> {
     if let Some(known) = known.filter(|known| (known.length, known.nanoseconds) == (length, nanoseconds)) {
         return Ok(known.sha256);
     }
-    let sha256 = sha256(&fs::read(binary)?);
+    let sha256 = Sha256::of(&fs::read(binary)?).to_string();
     let now = Measured { length, nanoseconds, sha256: sha256.clone() };
     write_if_changed(measured, &serde_json::to_vec(&now).context("cannot write the digest as JSON")?)?;
     Ok(sha256)
-}
-
-fn sha256(content: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in Sha256::digest(content) {
-        write!(text, "{byte:02x}").expect("a String takes any text");
-    }
-    text
 }
 
 fn checkout_digests(crates: &CrateSet, root: &Path) -> Result<BTreeMap<String, String>> {

@@ -72,7 +72,7 @@ fn ten_bundles_verify() {
         format!("[[plugin]]\nzip = \"bundles/{name}-1.0.0.zip\"\n\n")
     });
     sandbox.declare_tiny(&tables.collect::<String>());
-    let verified = sandbox.xtask(&["verify"]).succeeded();
+    let verified = sandbox.xtask_from_removed_file(&["verify"]).succeeded();
     assert!(verified.stderr.contains("Verified component `tiny`: "), "{}", verified.stderr);
 }
 

@@ -9,9 +9,9 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
 use indicatif::ProgressBar;
-use sha2::{Digest as _, Sha256};
 
 use super::{CHECKSUMS, CRATES};
+use crate::remote::Sha256;
 
 /// How many differences are listed, at most.
 const LISTED: usize = 20;
@@ -92,13 +92,6 @@ impl fmt::Display for Differences {
     }
 }
 
-/// The SHA-256 of some bytes, hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
-}
-
 /// Adds the files below a folder; `prefix` is its path with a `/` at its end.
 fn list(folder: &Path, prefix: &str, names: &mut Vec<String>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
@@ -128,7 +121,7 @@ fn digests(folder: &Path, names: &[String], progress: &ProgressBar) -> Result<BT
     let work = || -> Result<Vec<(String, String)>> {
         let mut done = Vec::new();
         while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-            done.push((name.clone(), sha256(&fs::read(folder.join(name))?)));
+            done.push((name.clone(), Sha256::of(&fs::read(folder.join(name))?).to_string()));
             progress.inc(1);
         }
         Ok(done)

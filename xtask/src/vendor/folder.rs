@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use fs_err as fs;
 
-use super::checksums::{Checksums, Differences, sha256};
+use super::checksums::{Checksums, Differences};
 use super::{CARGO_CONFIG, CHECKSUMS, CRATES, Record, inputs};
 use crate::checkout::{Checkout, TOOLCHAIN};
 use crate::declaration;
+use crate::remote::Sha256;
 use crate::shell::Shell;
 
 /// A vendor folder with nothing missing, changed or added.
@@ -88,7 +89,7 @@ impl VendorFolder {
         let mut changed = Vec::new();
         // A declaration that is missing is for its reader to tell about.
         let text = inputs::content(&file)?;
-        if text.is_some_and(|text| sha256(&text) != self.record.declaration) {
+        if text.is_some_and(|text| Sha256::of(&text).to_string() != self.record.declaration) {
             changed.push(file.file_name().unwrap_or_default().to_string_lossy().into_owned());
         }
         let folder = file.parent().unwrap_or(Path::new(""));

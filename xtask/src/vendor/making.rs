@@ -6,12 +6,13 @@ use anyhow::{Context, Result};
 use fs_err as fs;
 use racetrack_bundle::Origin;
 
-use super::checksums::{Checksums, sha256};
+use super::checksums::Checksums;
 use super::record::VendoredPlugin;
 use super::{CARGO_CONFIG, CHECKSUMS, CRATES, PLUGINS, Record, crates, inputs};
 use crate::checkout::{Checkout, TOOLCHAIN};
 use crate::load::Loaded;
 use crate::plan::LoadedPlugin;
+use crate::remote::Sha256;
 use crate::shell::Shell;
 use crate::workspace;
 
@@ -58,7 +59,7 @@ pub(crate) fn make(
     let record = Record {
         version: Record::VERSION,
         toolchain: TOOLCHAIN.to_owned(),
-        declaration: sha256(declaration.document.text.as_bytes()),
+        declaration: Sha256::of(declaration.document.text.as_bytes()).to_string(),
         registry_folder: crates::registry_folder(component, is_offline, checkout)?,
         plugins: copy_plugins(&loaded.plugins, into, checkout, shell)?,
     };
@@ -71,7 +72,7 @@ pub(crate) fn make(
     Ok(Made {
         crates: fs::read_dir(into.join(CRATES))?.count(),
         plugins: record.plugins.len(),
-        digest: sha256(checksums.as_bytes()),
+        digest: Sha256::of(checksums.as_bytes()).to_string(),
     })
 }
 

@@ -5,7 +5,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{self, Command};
 
 use anyhow::{Context, Result};
 use fs_err as fs;
@@ -100,7 +100,7 @@ impl SecondCheckout {
 
     /// This program with `arguments`, working in the copy.
     pub(crate) fn command(&self, arguments: &[OsString]) -> Result<Command> {
-        let program = env::current_exe().context("cannot find this program")?;
+        let program = own_program()?;
         let is_other = self.circumstances == Circumstances::Other;
         let mut command = if is_other { with_umask(&program) } else { Command::new(program) };
         command.args(arguments).current_dir(&self.checkout.root);
@@ -188,6 +188,16 @@ fn link(target: &Path, place: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn link(_: &Path, _: &Path) -> std::io::Result<()> {
     Err(std::io::ErrorKind::Unsupported.into())
+}
+
+/// The file of this program. Cargo replaces it when it compiles it anew, which a test beside this build may ask for: then
+/// the path leads nowhere, and only the system still has the file.
+fn own_program() -> Result<PathBuf> {
+    let held = PathBuf::from(format!("/proc/{}/exe", process::id()));
+    if cfg!(target_os = "linux") && held.exists() {
+        return Ok(held);
+    }
+    env::current_exe().context("cannot find this program")
 }
 
 /// A shell sets the umask, because a process can set that of its children only in ways that are not safe.
