@@ -65,6 +65,12 @@ pub(crate) enum Command {
     ///
     /// Shells know no aliases of cargo: what they complete is the binary `xtask`, in the `target/debug` of the checkout.
     Completions(CompletionsArgs),
+    /// Show how many bytes each plugin adds to the component binaries: by how much smaller they are without it.
+    ///
+    /// Builds each component with all its plugins, without each of them, and without any; so it takes as many links as there
+    /// are plugins, and more where a plugin decides which features of a crate are compiled. What counts is what is loaded of
+    /// a binary, not symbols, debug information or gaps. Neither the output folder nor a lock is touched.
+    Sizes(SizesArgs),
     /// Run everything CI runs: format, lints, tests, documentation, licences, the build of the declaration, and that of image-builder once more.
     Test,
     /// Build, then start the components on this machine until Ctrl-C.
@@ -244,6 +250,31 @@ pub(crate) struct SchemaArgs {
     /// Write nothing, and fail where a schema is out of date.
     #[arg(long)]
     pub(crate) check: bool,
+}
+
+/// Arguments of `sizes`.
+#[derive(Args, Debug)]
+pub(crate) struct SizesArgs {
+    /// Measure only this component; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) component: Vec<String>,
+    /// Build with this profile rather than the one of the declaration.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// Build for this target triple.
+    #[arg(long, value_name = "TRIPLE")]
+    pub(crate) target: Option<String>,
+    /// How to print the sizes.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Write the sizes into FILE as well, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+    /// Show what has changed since an earlier run wrote FILE.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) compare: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) overrides: OverrideArgs,
 }
 
 /// Arguments of `completions`.

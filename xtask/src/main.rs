@@ -44,6 +44,7 @@ mod schema;
 mod sections;
 mod self_report;
 mod shell;
+mod sizes;
 mod source_argument;
 mod store_use;
 mod vendor;
@@ -59,8 +60,8 @@ use crate::checkout::Checkout;
 use crate::cli::{Cli, Command};
 use crate::commands::{
     UsageError, add, build, check, completions, doctor, fetch, gc, inspect, lock as lock_command, outdated,
-    plan as plan_command, remove, schema as schema_command, test, up, update, vendor as vendor_command,
-    verify,
+    plan as plan_command, remove, schema as schema_command, sizes as sizes_command, test, up, update,
+    vendor as vendor_command, verify,
 };
 use crate::load::Rejected;
 use crate::shell::Shell;
@@ -100,6 +101,7 @@ fn run(cli: &Cli, shell: &Shell) -> Result<()> {
         Command::Doctor(args) => doctor::run(declaration, args, &checkout, shell),
         Command::Gc(args) => gc::run(declaration, args, &checkout, shell),
         Command::Test => test::run(declaration, &checkout, shell),
+        Command::Sizes(args) => sizes_command::run(declaration, args, &checkout, shell),
         Command::Remove(args) => remove::run(declaration, args, &checkout, shell),
         Command::Up(args) => up::run(declaration, args, &checkout, shell),
         Command::Update(args) => update::run(declaration, args, &checkout, shell),

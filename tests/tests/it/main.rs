@@ -14,5 +14,6 @@ mod inspect;
 mod isolation;
 mod order;
 mod platform;
+mod sizes;
 mod vendor;
 mod verify;

@@ -1,62 +1,6 @@
 //! `cargo xtask verify`: equal binaries are called equal, and what makes them differ is named.
 
-use racetrack_tests::{Finished, Sandbox};
-
-/// A plugin whose `markdown_docs` answers with the value of an expression.
-struct Docs<'a> {
-    name: &'a str,
-    /// Items beside the plugin.
-    items: &'a str,
-    expression: &'a str,
-    /// More lines of its Cargo.toml.
-    manifest: &'a str,
-    build_script: Option<&'a str>,
-    /// Whether it brings a macro of its own.
-    has_macro: bool,
-}
-
-impl Default for Docs<'_> {
-    fn default() -> Self {
-        Self {
-            name: "docs",
-            items: "",
-            expression: "String::new()",
-            manifest: "",
-            build_script: None,
-            has_macro: false,
-        }
-    }
-}
-
-impl Docs<'_> {
-    /// Writes the crate below `plugins/`; returns its table of the declaration.
-    fn declared(&self, sandbox: &Sandbox) -> String {
-        let Self { name, items, expression, manifest, build_script, has_macro } = self;
-        let folder = format!("plugins/{name}");
-        let write = |path: &str, text: &str| sandbox.write(&format!("{folder}/{path}"), text);
-        write("plugin-manifest.yaml", &format!("name: {name}\nversion: 1.0.0\n"));
-        write(
-            "Cargo.toml",
-            &format!(
-                "[package]\nname = \"{name}\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\n\
-                 [dependencies]\nracetrack-core = \"0.1\"\n{manifest}"
-            ),
-        );
-        write(
-            "src/lib.rs",
-            &format!(
-                "use racetrack_core::{{HookResult, Plugin}};\n\n{items}\n\n#[derive(Default)]\nstruct Docs;\n\n\
-                 #[racetrack_core::plugin]\nimpl Plugin for Docs {{\n    async fn markdown_docs(&self) -> HookResult<Option<String>> {{\n\
-                 \x20       Ok(Some({expression}))\n    }}\n}}\n"
-            ),
-        );
-        if let Some(script) = build_script {
-            write("build.rs", script);
-        }
-        let allow = if build_script.is_some() || *has_macro { "allow-build-script = true\n" } else { "" };
-        format!("[[plugin]]\npath = \"{folder}\"\n{allow}\n")
-    }
-}
+use racetrack_tests::{DocsPlugin, Finished, Sandbox};
 
 #[test]
 fn ten_bundles_verify() {
@@ -64,7 +8,7 @@ fn ten_bundles_verify() {
     let names: Vec<_> = (0..10).map(|number| format!("docs-{number}")).collect();
     let tables = names.iter().map(|name| {
         let expression = format!("{name:?}.repeat(2)");
-        let _ = Docs { name, expression: &expression, ..Docs::default() }.declared(&sandbox);
+        let _ = DocsPlugin { name, expression: &expression, ..DocsPlugin::default() }.declared(&sandbox);
         let (source, out) = (sandbox.path(format!("plugins/{name}")), sandbox.path("bundles"));
         fs_err::create_dir_all(&out).expect("a folder can be made");
         let arguments = ["plugin", "bundle", &source.to_string_lossy(), "--out", &out.to_string_lossy()];
@@ -80,7 +24,9 @@ fn ten_bundles_verify() {
 fn a_path_of_the_machine_is_refused_with_the_plugin_that_brings_it() {
     let sandbox = Sandbox::new("verified-path");
     let expression = "env!(\"CARGO_MANIFEST_DIR\").to_owned()";
-    sandbox.declare_tiny(&Docs { name: "traveller", expression, ..Docs::default() }.declared(&sandbox));
+    sandbox.declare_tiny(
+        &DocsPlugin { name: "traveller", expression, ..DocsPlugin::default() }.declared(&sandbox),
+    );
     let refused = sandbox.xtask(&["build"]).failed_with(1);
     insta::assert_snapshot!(said(&refused), @r"
     error: component `tiny` was not built
@@ -92,24 +38,24 @@ fn a_path_of_the_machine_is_refused_with_the_plugin_that_brings_it() {
 #[test]
 fn what_differs_from_build_to_build_is_named() {
     let sandbox = Sandbox::new("verified-moments");
-    let timestamp = Docs {
+    let timestamp = DocsPlugin {
         name: "timestamp",
         expression: "env!(\"BUILT_AT\").to_owned()",
         build_script: Some(
             "fn main() {\n    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);\n    \
              println!(\"cargo::rustc-env=BUILT_AT={}\", now.expect(\"after 1970\").as_nanos());\n}\n",
         ),
-        ..Docs::default()
+        ..DocsPlugin::default()
     };
-    let dice = Docs {
+    let dice = DocsPlugin {
         name: "dice",
         items: "dice_macro::constants!();",
         expression: "format!(\"{:?}\", [A, B, C, D, E, F, G, H])",
         manifest: "dice-macro = { path = \"dice-macro\" }\n",
         has_macro: true,
-        ..Docs::default()
+        ..DocsPlugin::default()
     };
-    let fair = Docs { name: "fair", ..Docs::default() };
+    let fair = DocsPlugin { name: "fair", ..DocsPlugin::default() };
     sandbox.declare_tiny(&[timestamp, fair, dice].map(|plugin| plugin.declared(&sandbox)).concat());
     sandbox.write(
         "plugins/dice/dice-macro/Cargo.toml",

@@ -18,7 +18,7 @@ use crate::generate::CheckoutManifest;
 use crate::load::{Loaded, load};
 use crate::lockfile::{self, Lock, State};
 use crate::plan::PlannedComponent;
-use crate::prepare::{Prepared, Site, prepare};
+use crate::prepare::{Described, Prepared, Site, prepare};
 use crate::remote::RemoteSource;
 use crate::shell::Shell;
 use crate::vendor::VendorFolder;
@@ -49,10 +49,7 @@ pub(crate) fn run(
     }
     let options = compile_options(declaration, args, checkout)?;
     let out_dir = out_dir(declaration, args, checkout)?;
-    let chosen = |component: &&PlannedComponent| {
-        args.component.is_empty() || args.component.contains(&component.declaration.name)
-    };
-    let components: Vec<_> = loaded.plan.components.iter().filter(chosen).collect();
+    let components = chosen(&loaded.plan.components, args);
     shell.status("Planning", summary(&loaded));
     let accepted = lockfile::admit(&loaded, args.is_locked(), checkout, shell)?;
     let _store = store_use::share(&checkout.store(), shell)?;
@@ -108,6 +105,14 @@ pub(super) fn compile_options(
         locked: args.is_locked(),
         offline: checkout.offline,
     })
+}
+
+/// The components to build.
+pub(super) fn chosen<'a>(components: &'a [PlannedComponent], args: &BuildArgs) -> Vec<&'a PlannedComponent> {
+    let is_chosen = |component: &&PlannedComponent| {
+        args.component.is_empty() || args.component.contains(&component.declaration.name)
+    };
+    components.iter().filter(is_chosen).collect()
 }
 
 fn out_dir(declaration: &Declaration, args: &BuildArgs, checkout: &Checkout) -> Result<PathBuf> {
@@ -188,18 +193,8 @@ fn build_one(prepared: &Prepared<'_>, state: State, out_dir: &Path, site: &Site<
     let plugins = counted(component.plugins.len(), "plugin");
     let unlocked = if state == State::Unlocked { ", unlocked" } else { "" };
     shell.status("Compiling", format_args!("component `{name}` with {plugins}{unlocked}"));
-    let failed = |error| explain(error, component, folder, checkout);
-    let target_dir = workspace::target_dir(declaration, name);
-    let described = if let Some(known) = prepared.known.clone() {
-        known
-    } else {
-        let crates = cargo::crates(folder, &target_dir, options, checkout, shell).map_err(failed)?;
-        prepared.complete(crates, site)?
-    };
-    let compiled = cargo::compile(name, folder, &target_dir, options, checkout, shell).map_err(failed)?;
-    let binary = compiled.binary;
+    let (binary, described) = compile(prepared, site)?;
     shell.status("Checking", format_args!("component `{name}`"));
-    described.crates.check(&compiled.packages)?;
     lock::check(folder)?;
     if options.target() == HOST_TRIPLE {
         self_report::compare(&self_report::ask(&binary)?, component, &described.embedded)?;
@@ -213,6 +208,24 @@ fn build_one(prepared: &Prepared<'_>, state: State, out_dir: &Path, site: &Site<
     }
     records::write(&installed, prepared, &described, site)?;
     Ok(installed)
+}
+
+/// Compiles a component whose workspace is written. Returns the binary, where cargo has put it, and what it is made of.
+pub(super) fn compile(prepared: &Prepared<'_>, site: &Site<'_>) -> Result<(PathBuf, Described)> {
+    let Site { declaration, options, checkout, shell, .. } = *site;
+    let Prepared { component, folder, .. } = prepared;
+    let name = &component.declaration.name;
+    let failed = |error| explain(error, component, folder, checkout);
+    let target_dir = workspace::target_dir(declaration, name);
+    let described = if let Some(known) = prepared.known.clone() {
+        known
+    } else {
+        let crates = cargo::crates(folder, &target_dir, options, checkout, shell).map_err(failed)?;
+        prepared.complete(crates, site)?
+    };
+    let compiled = cargo::compile(name, folder, &target_dir, options, checkout, shell).map_err(failed)?;
+    described.crates.check(&compiled.packages)?;
+    Ok((compiled.binary, described))
 }
 
 /// Says which plugin a failure comes from; cargo has said the rest.

@@ -13,6 +13,7 @@ pub(crate) mod outdated;
 pub(crate) mod plan;
 pub(crate) mod remove;
 pub(crate) mod schema;
+pub(crate) mod sizes;
 pub(crate) mod test;
 pub(crate) mod up;
 pub(crate) mod update;

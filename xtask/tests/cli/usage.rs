@@ -16,8 +16,34 @@ fn arguments_that_do_not_fit_are_usage_errors() {
     error: cannot use `--out-dir .`
       caused by: the binaries cannot go to a folder that holds `target/xtask-tests/SANDBOX`
     ");
+    insta::assert_snapshot!(refused(&["sizes", "--component", "alfa"]), @"error: there is no component `alfa`; known components: `alpha`, `beta`");
     assert!(refused(&["biuld"]).contains("unrecognized subcommand"));
     assert!(refused(&["plan", "--format", "yaml"]).contains("possible values: text, json"));
+    assert!(!sandbox.path(".racetrack").exists());
+}
+
+#[test]
+fn sizes_to_compare_with_are_read_before_anything_is_built() {
+    let sandbox = Sandbox::new();
+    let refused = |path: &str| {
+        let outcome = sandbox.run(&["sizes", "--compare", path]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{}", outcome.stderr);
+        outcome.stderr
+    };
+    sandbox.write("other.json", "{}");
+    sandbox.write("newer.json", "{\"format\": 2}");
+    insta::assert_snapshot!(refused("missing.json"), @r"
+    error: cannot compare with missing.json
+      caused by: failed to open file `missing.json`: No such file or directory (os error 2)
+    ");
+    insta::assert_snapshot!(refused("other.json"), @r"
+    error: cannot compare with other.json
+      caused by: it has no format; `cargo xtask sizes --save` writes such files
+    ");
+    insta::assert_snapshot!(refused("newer.json"), @r"
+    error: cannot compare with newer.json
+      caused by: it has format 2, and this checkout reads format 1
+    ");
     assert!(!sandbox.path(".racetrack").exists());
 }
 
