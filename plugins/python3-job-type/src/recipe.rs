@@ -31,6 +31,9 @@ const CACHE_FOLDER: &str = "python3-job-type";
 /// The manifest of the job, for the runner; JSON is YAML too. It lies in the root of the bundle.
 const MANIFEST_FILE: &str = "job-manifest.json";
 
+/// What starts the runner, in the root of the bundle.
+const START_FILE: &str = "start.py";
+
 /// The interpreter of a virtual environment.
 const VENV_PYTHON: &str = "bin/python";
 
@@ -61,10 +64,13 @@ enum EnvironmentError {
     Packages { path: String, source: CommandError },
 }
 
-/// The manifest of the job cannot be handed to the runner.
+/// A file for the runner cannot be put into the bundle.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write `{MANIFEST_FILE}` into the bundle")]
-struct WriteManifestError(#[source] io::Error);
+#[error("cannot write `{file}` into the bundle")]
+struct WriteError {
+    file: &'static str,
+    source: io::Error,
+}
 
 /// The folder of the job cannot be found.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +135,7 @@ impl BundleRecipe for PythonRecipe {
             None => None,
         };
         write_manifest(request.manifest, request.bundle)?;
+        write(request.bundle, START_FILE, include_str!("start.py"))?;
 
         let mut env = BTreeMap::from(
             // Bundles are immutable, so no compiled files may appear in them.
@@ -141,9 +148,9 @@ impl BundleRecipe for PythonRecipe {
         if let Some(packages) = packages {
             env.insert("VENV_PACKAGES_PATH".to_owned(), text(&packages)?);
         }
+        let start = format!("../{START_FILE}");
         let mut command = vec![text(&runner.join(VENV_PYTHON))?];
-        command
-            .extend(["-u", "-m", "racetrack_job_wrapper", "run", &extra.entrypoint_path].map(str::to_owned));
+        command.extend(["-u", &start, "run", &extra.entrypoint_path].map(str::to_owned));
         command.extend(extra.entrypoint_class);
         let manifest = format!("../{MANIFEST_FILE}");
         command.extend(["--port", PORT_PLACEHOLDER, "--manifest-path", &manifest].map(str::to_owned));
@@ -219,12 +226,17 @@ fn key(mut digest: Sha256, parts: &[&str]) -> String {
 }
 
 /// Writes the manifest for the runner, which knows `jobtype_extra` under no other name.
-fn write_manifest(manifest: &JobManifest, bundle: &Path) -> Result<(), WriteManifestError> {
-    let mut json = serde_json::to_value(manifest).map_err(|error| WriteManifestError(error.into()))?;
+fn write_manifest(manifest: &JobManifest, bundle: &Path) -> Result<(), WriteError> {
+    let json = serde_json::to_value(manifest);
+    let mut json = json.map_err(|error| WriteError { file: MANIFEST_FILE, source: error.into() })?;
     if let (Some(extra), Value::Object(keys)) = (manifest.job_type_extra(), &mut json) {
         keys.insert("jobtype_extra".to_owned(), Value::Object(extra.clone()));
     }
-    std::fs::write(bundle.join(MANIFEST_FILE), format!("{json:#}\n")).map_err(WriteManifestError)
+    write(bundle, MANIFEST_FILE, &format!("{json:#}\n"))
+}
+
+fn write(bundle: &Path, file: &'static str, content: &str) -> Result<(), WriteError> {
+    std::fs::write(bundle.join(file), content).map_err(|source| WriteError { file, source })
 }
 
 /// The path as text, as the description of a bundle needs it.

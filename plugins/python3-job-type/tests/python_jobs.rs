@@ -172,6 +172,9 @@ async fn the_adder_adds() {
     let (status, error) = process.post("/api/v1/perform", &json!({"number": 1}));
     assert_eq!((status, &error["type"]), (400, &json!("ValueError")));
     assert!(!build.job().join("__pycache__").exists(), "a bundle is immutable");
+    // Linux has more than one loopback address: who listens on all interfaces is reached by each of them.
+    let elsewhere = TcpStream::connect((Ipv4Addr::new(127, 0, 0, 2), process.port));
+    assert_eq!(elsewhere.expect_err("the job listens on one").kind(), ErrorKind::ConnectionRefused);
 }
 
 #[tokio::test]
