@@ -144,7 +144,11 @@ pub(crate) fn messages(
 pub(crate) fn graph(folder: &Path, target_dir: &Path, checkout: &Checkout) -> Result<Resolve> {
     let mut metadata = MetadataCommand::new();
     metadata.cargo_path(&checkout.cargo).current_dir(folder);
-    metadata.other_options(["--locked", "--offline", "--filter-platform", HOST_TRIPLE].map(str::to_owned));
+    let mut options = ["--locked", "--offline", "--filter-platform", HOST_TRIPLE].map(str::to_owned).to_vec();
+    if let Some(vendor) = &checkout.vendor {
+        options.extend(["--config".to_owned(), vendor.cargo_config().to_string_lossy().into_owned()]);
+    }
+    metadata.other_options(options);
     let environment = environment(checkout, target_dir, std::env::vars_os());
     for name in &environment.removed {
         metadata.env_remove(name);

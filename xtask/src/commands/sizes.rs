@@ -16,6 +16,7 @@ use crate::cli::{BuildArgs, Format, SizesArgs};
 use crate::generate::CheckoutManifest;
 use crate::load::load;
 use crate::lockfile::{self, Lock, State};
+use crate::output::write_if_changed;
 use crate::plan::{PlannedComponent, PlannedPlugin};
 use crate::prepare::{Site, prepare};
 use crate::shell::{Shell, print_data};
@@ -61,14 +62,16 @@ pub(crate) fn run(
         warn_of_differences(&sizes, before, shell);
     }
     let json = serde_json::to_string_pretty(&sizes).context("cannot write the sizes as JSON")? + "\n";
+    // Printed first: what cannot be saved is not lost.
+    match args.format {
+        Format::Json => print_data(&json)?,
+        Format::Text => print_data(&text(&sizes, before.as_ref()))?,
+    }
     if let Some(path) = &args.save {
-        crate::output::replace(path, |temporary| std::fs::write(temporary, &json))?;
+        write_if_changed(path, json.as_bytes())?;
         shell.status("Saved", path.display());
     }
-    match args.format {
-        Format::Json => print_data(&json),
-        Format::Text => print_data(&text(&sizes, before.as_ref())),
-    }
+    Ok(())
 }
 
 /// The sizes that an earlier run has saved. Read before anything is built.

@@ -128,7 +128,8 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 /// What to type first, with the client that `PyPI` has.
 fn show_first_steps(lifecycle: SocketAddr, shell: &Shell) {
     let url = format!("http://{}/lifecycle", reachable(lifecycle));
-    shell.status("Client", "pip install racetrack-client");
+    let client = "python3 -m venv .venv && . .venv/bin/activate && pip install racetrack-client==2.35.1";
+    shell.status("Client", client);
     shell.status("Log in", format_args!("racetrack set remote {url} && racetrack login --username admin"));
     shell.status("Deploy", "racetrack deploy samples/python-adder --build-context local < /dev/null");
     shell.status("API", format_args!("{url}/docs"));

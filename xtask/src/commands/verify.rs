@@ -13,6 +13,7 @@ use crate::declaration::Declaration;
 use crate::load::Rejected;
 use crate::shell::Shell;
 use crate::store_use;
+use crate::vendor::VendorFolder;
 use crate::verification::{Circumstances, SecondCheckout, compiled_crates, first_difference, suspects};
 use crate::workspace;
 
@@ -108,13 +109,16 @@ impl Subject<'_> {
 
     /// Names each crate that makes the difference.
     fn blame(&self, component: &str, second: &SecondCheckout, third: &SecondCheckout) -> Result<()> {
+        let open = |folder: &PathBuf| VendorFolder::open(folder, self.checkout, self.shell);
+        let vendor = self.args.vendor.as_ref().map(open).transpose()?;
         let crates = |copy: &SecondCheckout| {
-            let options = build::compile_options(&self.declaration, self.args, &copy.checkout)?;
+            let checkout = Checkout { vendor: vendor.clone(), ..copy.checkout.clone() };
+            let options = build::compile_options(&self.declaration, self.args, &checkout)?;
             let folder = copy.path(&self.declaration.folder, self.checkout)?;
             let declaration = Declaration { folder, ..self.declaration.clone() };
             let folder = workspace::folder(&declaration, component);
             let target_dir = workspace::target_dir(&declaration, component);
-            compiled_crates(&folder, &target_dir, &options, &copy.checkout, self.shell)
+            compiled_crates(&folder, &target_dir, &options, &checkout, self.shell)
         };
         let found = suspects(&crates(third)?, &crates(second)?);
         if found.is_empty() {
