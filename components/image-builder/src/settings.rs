@@ -26,8 +26,8 @@ pub struct ImageBuilderSettings {
     #[arg(long, env, value_name = "URL")]
     pub lifecycle_url: Option<LifecycleUrl>,
 
-    /// The secret that lifecycle and image-builder show each other, the same in both: without it a request is refused
-    /// [default: none]
+    /// The secret that lifecycle and image-builder show each other, the same in both: requests without it are refused;
+    /// without one, whatever runs on this machine may build [default: none]
     #[arg(long, env, value_name = "TOKEN")]
     pub component_auth_token: Option<AuthToken>,
 
