@@ -1,5 +1,6 @@
 //! `cargo xtask build`: from the declaration to checked binaries in the output folder.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -16,13 +17,12 @@ use crate::declaration::{Declaration, check_out_dir, normal};
 use crate::description::Embedded;
 use crate::generate::CheckoutManifest;
 use crate::load::{Loaded, load};
-use crate::lockfile::{self, Lock, State};
 use crate::plan::PlannedComponent;
 use crate::prepare::{Described, Prepared, Site, prepare};
 use crate::remote::RemoteSource;
 use crate::shell::Shell;
 use crate::vendor::VendorFolder;
-use crate::{leak, lock, output, records, self_report, store_use, workspace};
+use crate::{leak, lock, lockfile, output, records, self_report, store_use, workspace};
 
 /// The binaries of a finished build.
 #[derive(Debug)]
@@ -51,17 +51,16 @@ pub(crate) fn run(
     let out_dir = out_dir(declaration, args, checkout)?;
     let components = chosen(&loaded.plan.components, args);
     shell.status("Planning", summary(&loaded));
-    let accepted = lockfile::admit(&loaded, args.is_locked(), checkout, shell)?;
+    let locked = lockfile::admit(&loaded, args.is_locked(), checkout, shell)?;
     let _store = store_use::share(&checkout.store(), shell)?;
     let _lock = exclusive(declaration, shell)?;
     unpack(&loaded, checkout, shell)?;
     let manifest = CheckoutManifest::load(&checkout.root)?;
     let site = Site { declaration, manifest: &manifest, options: &options, checkout, shell };
     let mut binaries = Vec::new();
-    for prepared in write(&components, accepted.as_ref(), &site)? {
+    for prepared in write(&components, &locked, &site)? {
         let name = prepared.component.declaration.name.clone();
-        let state = lockfile::state_of(prepared.component, accepted.as_ref());
-        let binary = build_one(&prepared, state, &out_dir, &site)
+        let binary = build_one(&prepared, &out_dir, &site)
             .with_context(|| format!("component `{name}` was not built"))?;
         binaries.push((name, binary));
     }
@@ -172,26 +171,27 @@ pub(super) fn unpack(loaded: &Loaded, checkout: &Checkout, shell: &Shell) -> Res
     Ok(())
 }
 
-/// Writes the generated workspaces of components, and removes those that the declaration no longer has.
+/// Writes the generated workspaces of components, of which some are locked, and removes those that the declaration no longer
+/// has.
 pub(super) fn write<'a>(
     components: &[&'a PlannedComponent],
-    accepted: Option<&Lock>,
+    locked: &BTreeSet<String>,
     site: &Site<'_>,
 ) -> Result<Vec<Prepared<'a>>> {
     let known: Vec<_> = site.declaration.component_names().collect();
     for stale in output::remove_stale(&site.declaration.state(), &known)? {
         site.shell.status("Removing", format_args!("component `{stale}`, which is no longer declared"));
     }
-    let is_locked = |component| lockfile::state_of(component, accepted) == State::Locked;
+    let is_locked = |component: &PlannedComponent| locked.contains(&component.declaration.name);
     components.iter().map(|component| prepare(component, is_locked(component), site)).collect()
 }
 
-fn build_one(prepared: &Prepared<'_>, state: State, out_dir: &Path, site: &Site<'_>) -> Result<PathBuf> {
+fn build_one(prepared: &Prepared<'_>, out_dir: &Path, site: &Site<'_>) -> Result<PathBuf> {
     let Site { declaration, options, checkout, shell, .. } = *site;
-    let Prepared { component, folder, .. } = prepared;
+    let Prepared { component, folder, locked, .. } = prepared;
     let name = &component.declaration.name;
     let plugins = counted(component.plugins.len(), "plugin");
-    let unlocked = if state == State::Unlocked { ", unlocked" } else { "" };
+    let unlocked = if *locked { "" } else { ", unlocked" };
     shell.status("Compiling", format_args!("component `{name}` with {plugins}{unlocked}"));
     let (binary, described) = compile(prepared, site)?;
     shell.status("Checking", format_args!("component `{name}`"));

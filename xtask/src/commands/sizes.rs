@@ -15,7 +15,7 @@ use crate::checkout::Checkout;
 use crate::cli::{BuildArgs, Format, SizesArgs};
 use crate::generate::CheckoutManifest;
 use crate::load::load;
-use crate::lockfile::{self, Lock, State};
+use crate::lockfile;
 use crate::output::write_if_changed;
 use crate::plan::{PlannedComponent, PlannedPlugin};
 use crate::prepare::{Site, prepare};
@@ -44,7 +44,7 @@ pub(crate) fn run(
         ..BuildArgs::default()
     };
     let options = build::compile_options(declaration, &args_of_build, checkout)?;
-    let accepted = lockfile::read(declaration)?;
+    let locked = lockfile::locked_components(&loaded, lockfile::read(declaration)?.as_ref());
     let _store = store_use::share(&checkout.store(), shell)?;
     let _lock = build::exclusive(declaration, shell)?;
     build::unpack(&loaded, checkout, shell)?;
@@ -53,7 +53,7 @@ pub(crate) fn run(
     let mut measured = BTreeMap::new();
     for component in build::chosen(&loaded.plan.components, &args_of_build) {
         let name = component.declaration.name.clone();
-        let sizes = measure(component, accepted.as_ref(), &site);
+        let sizes = measure(component, locked.contains(&name), &site);
         measured.insert(name.clone(), sizes.with_context(|| format!("cannot measure component `{name}`"))?);
     }
     let circumstances = Circumstances::of(&options);
@@ -89,7 +89,7 @@ fn read(path: &Path) -> Result<Sizes> {
 
 /// The variants are built one after the other in the workspace of the component, the whole one last: so the next build
 /// finds everything as it has left it itself.
-fn measure(component: &PlannedComponent, accepted: Option<&Lock>, site: &Site<'_>) -> Result<ComponentSizes> {
+fn measure(component: &PlannedComponent, is_locked: bool, site: &Site<'_>) -> Result<ComponentSizes> {
     let name = &component.declaration.name;
     let variant = |is_in: &dyn Fn(&PlannedPlugin) -> bool| PlannedComponent {
         declaration: component.declaration.clone(),
@@ -111,7 +111,6 @@ fn measure(component: &PlannedComponent, accepted: Option<&Lock>, site: &Site<'_
         without_one.push((manifest.name.to_string(), manifest.version.to_string(), without));
     }
     site.shell.status("Measuring", format_args!("component `{name}`"));
-    let is_locked = lockfile::state_of(component, accepted) == State::Locked;
     let whole = build_variant(component, is_locked, site)?;
     Ok(ComponentSizes::new(whole, without_one, alone))
 }

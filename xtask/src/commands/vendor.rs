@@ -27,7 +27,7 @@ pub(crate) fn run(
     let declaration = &loaded.declaration;
     let folder = place(&args.folder, declaration, checkout)?;
     // What is built from the folder is built frozen, so the lock must hold now.
-    let accepted = lockfile::admit(&loaded, true, checkout, shell)?;
+    let locked = lockfile::admit(&loaded, true, checkout, shell)?;
     let _lock = build::exclusive(declaration, shell)?;
     build::unpack(&loaded, checkout, shell)?;
     let options =
@@ -35,7 +35,7 @@ pub(crate) fn run(
     let manifest = CheckoutManifest::load(&checkout.root)?;
     let site = Site { declaration, manifest: &manifest, options: &options, checkout, shell };
     let components: Vec<_> = loaded.plan.components.iter().collect();
-    build::write(&components, accepted.as_ref(), &site)?;
+    build::write(&components, &locked, &site)?;
     let name = folder.file_name().context("a folder has a name")?.to_string_lossy();
     let temporary = folder.with_file_name(format!(".{name}.{}", std::process::id()));
     fs::create_dir_all(&temporary)?;

@@ -1,11 +1,13 @@
 //! What a lock says about a build or a check that is about to happen.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use racetrack_bundle::{Diagnostic, Diagnostics, Location};
 
 use super::difference::{Difference, Subject};
 use super::order::{List, OrderDifference, hook_orders};
-use super::{Lock, path, read};
+use super::{Lock, locked_components, path, read};
 use crate::checkout::Checkout;
 use crate::codes;
 use crate::load::{Loaded, Rejected};
@@ -34,14 +36,14 @@ impl Drift {
     }
 }
 
-/// Decides whether the build may go on, and returns the lock it goes by. With `locked`, anything that is not as the lock
-/// says is refused. Without, it is told; and where there is no lock yet, one is written.
+/// Decides whether the build may go on, and returns the names of the components that are locked. With `locked`, anything
+/// that is not as the lock says is refused. Without, it is told; and where there is no lock yet, one is written.
 pub(crate) fn admit(
     loaded: &Loaded,
     locked: bool,
     checkout: &Checkout,
     shell: &Shell,
-) -> Result<Option<Lock>> {
+) -> Result<BTreeSet<String>> {
     let declaration = &loaded.declaration;
     let path = path(declaration);
     let Some(lock) = read(declaration)? else {
@@ -49,13 +51,14 @@ pub(crate) fn admit(
             return Err(missing(loaded, "`--locked` builds what the lock says, and there is none").into());
         }
         if loaded.plugins.iter().any(|plugin| plugin.declaration.overridden) {
-            return Ok(None);
+            return Ok(BTreeSet::new());
         }
         let lock = Lock::of(loaded);
         write_if_changed(&path, lock.text().as_bytes())?;
         shell.status("Locking", checkout.display(&path));
-        return Ok(Some(lock));
+        return Ok(locked_components(loaded, Some(&lock)));
     };
+    let components = locked_components(loaded, Some(&lock));
     let drift = Drift::of(loaded, &lock);
     if locked {
         refuse(loaded, &drift).into_result(()).map_err(Rejected)?;
@@ -63,11 +66,14 @@ pub(crate) fn admit(
         for difference in drift.differences {
             shell.warn(format_args!("not as locked: {}", difference.shortened()));
         }
-        shell.note(
-            "`cargo xtask lock` accepts what differs; until then the components concerned are unlocked",
-        );
+        // What differs may concern no component, such as one that was removed.
+        if components.len() < loaded.plan.components.len() {
+            shell.note(
+                "`cargo xtask lock` accepts what differs; until then the components concerned are unlocked",
+            );
+        }
     }
-    Ok(Some(lock))
+    Ok(components)
 }
 
 /// Says on a check how the declaration and its lock stand to each other; returns the hook orders that nobody has

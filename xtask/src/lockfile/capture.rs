@@ -41,7 +41,7 @@ pub(super) fn component(component: &PlannedComponent, digests: &BTreeMap<String,
 }
 
 /// The plan digest of a component, hexadecimal; `digests` replaces the content digests of plugins by their title.
-pub(super) fn plan_digest(component: &PlannedComponent, digests: &BTreeMap<String, String>) -> String {
+fn plan_digest(component: &PlannedComponent, digests: &BTreeMap<String, String>) -> String {
     let plugins: Vec<_> = component
         .plugins
         .iter()

@@ -31,7 +31,8 @@
 //! The *plan digest* of a component covers its name, its crate, and its plugins in hook order, each with name, version,
 //! priority, rank, the components it is meant for and the digest of its files. It covers neither the profile and the
 //! target, which are chosen for each build, nor the versions of crates, which `locks/` holds, nor where a plugin comes
-//! from; and nothing of the machine or of plugins for other components.
+//! from; and nothing of the machine or of plugins for other components. Where a plugin comes from was accepted all the same:
+//! a component is *locked* if its own entry and those of its plugins are what the lock has.
 
 mod admission;
 #[cfg(test)]
@@ -45,7 +46,7 @@ mod read;
 mod update;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub(crate) use admission::{admit, advise, required};
@@ -55,7 +56,7 @@ pub(crate) use update::update;
 
 use crate::checkout::TOOLCHAIN;
 use crate::declaration::Declaration;
-use crate::plan::PlannedComponent;
+use crate::load::Loaded;
 
 /// The version of the format.
 const FORMAT: i64 = 1;
@@ -118,24 +119,20 @@ pub(crate) struct LockedComponent {
     pub(crate) hooks: BTreeMap<String, Vec<String>>,
 }
 
-/// Whether a component is what the lock says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// It is built by the locked toolchain from the locked plugins, in the locked order.
-    Locked,
-    /// It is not, or there is no lock.
-    Unlocked,
-}
-
-/// The state of a component that is about to be built.
-pub(crate) fn state_of(component: &PlannedComponent, lock: Option<&Lock>) -> State {
-    let is_locked = lock.is_some_and(|lock| {
-        let locked = lock.components.iter().find(|locked| locked.name == component.declaration.name);
-        lock.toolchain == Toolchain::current()
-            && locked.is_some_and(|locked| locked.plan == capture::plan_digest(component, &BTreeMap::new()))
-            && component.plugins.iter().all(|plugin| !plugin.overridden)
-    });
-    if is_locked { State::Locked } else { State::Unlocked }
+/// The names of the components that are what the lock says: built by the locked toolchain from the locked plugins, in the
+/// locked order. None if there is no lock.
+pub(crate) fn locked_components(loaded: &Loaded, lock: Option<&Lock>) -> BTreeSet<String> {
+    let Some(lock) = lock else {
+        return BTreeSet::new();
+    };
+    let overridden = |name: &str| {
+        let mut components = loaded.plan.components.iter();
+        let component = components.find(|component| component.declaration.name == name);
+        component.is_some_and(|component| component.plugins.iter().any(|plugin| plugin.overridden))
+    };
+    let actual = Lock::of(loaded);
+    let names = actual.components.iter().map(|component| component.name.clone());
+    names.filter(|name| lock.agrees(&actual, name) && !overridden(name)).collect()
 }
 
 /// Where the lock of a declaration is: beside it, with another extension.
@@ -156,6 +153,19 @@ impl Toolchain {
     }
 }
 
+impl Lock {
+    /// Whether `actual` has what this lock says about a component and everything it is made of.
+    fn agrees(&self, actual: &Self, component: &str) -> bool {
+        let (Some(locked), Some(component)) = (self.component(component), actual.component(component)) else {
+            return false;
+        };
+        let mut held = actual.plugins.iter().filter(|plugin| component.plugins.contains(&plugin.title()));
+        self.toolchain == actual.toolchain
+            && locked == component
+            && held.all(|plugin| self.plugins.contains(plugin))
+    }
+}
+
 impl LockedPlugin {
     /// `name version`, as orders list it.
     pub(crate) fn title(&self) -> String {
@@ -173,5 +183,50 @@ mod tests {
         assert_eq!(name("racetrack.toml"), "racetrack.lock");
         assert_eq!(name("edge"), "edge.lock");
         assert_eq!(name("odd.lock"), "odd.lock.lock");
+    }
+
+    /// Two components, `a` with plugin `one` and `b` with plugin `two`.
+    fn lock() -> Lock {
+        let plugin = |name: &str| LockedPlugin {
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            source: format!("zip:bundles/{name}.zip"),
+            digest: "ab".to_owned(),
+            sha256: Some("cd".to_owned()),
+            priority: 0,
+            components: Vec::new(),
+            hooks: Vec::new(),
+            allow_build_script: false,
+        };
+        let component = |name: &str, plugin: &str| LockedComponent {
+            name: name.to_owned(),
+            package: name.to_owned(),
+            path: name.to_owned(),
+            plan: "ef".to_owned(),
+            plugins: vec![plugin.to_owned()],
+            hooks: BTreeMap::new(),
+        };
+        Lock {
+            toolchain: Toolchain { rustc: "rustc".to_owned() },
+            plugins: vec![plugin("one"), plugin("two")],
+            components: vec![component("a", "one 1.0.0"), component("b", "two 1.0.0")],
+        }
+    }
+
+    #[test]
+    fn a_component_agrees_only_with_all_that_was_accepted_of_its_plugins() {
+        let agreeing = |edit: fn(&mut Lock)| {
+            let mut actual = lock();
+            edit(&mut actual);
+            ["a", "b"].map(|component| lock().agrees(&actual, component))
+        };
+        assert_eq!(agreeing(|_| {}), [true, true]);
+        assert_eq!(agreeing(|lock| lock.plugins[0].source.push('x')), [false, true]);
+        assert_eq!(agreeing(|lock| lock.plugins[0].sha256 = None), [false, true]);
+        assert_eq!(agreeing(|lock| lock.plugins[1].allow_build_script = true), [true, false]);
+        assert_eq!(agreeing(|lock| lock.components[0].plan.push('x')), [false, true]);
+        assert_eq!(agreeing(|lock| lock.plugins.reverse()), [true, true]);
+        assert_eq!(agreeing(|lock| drop(lock.components.remove(0))), [false, true]);
+        assert_eq!(agreeing(|lock| lock.toolchain.rustc.push('x')), [false, false]);
     }
 }

@@ -217,6 +217,49 @@ fn only_components_that_changed_are_unlocked() {
 }
 
 #[test]
+fn where_the_plugins_of_a_component_come_from_is_locked_too() {
+    type Edit = fn(&Sandbox);
+    let edits: [Edit; 2] = [
+        |sandbox| {
+            fs::rename(sandbox.path("plugins/two"), sandbox.path("plugins/moved"))
+                .expect("it can be moved");
+            sandbox.edit("racetrack.toml", "plugins/two", "plugins/moved");
+        },
+        |sandbox| {
+            sandbox.edit("racetrack.toml", "plugins/two\"", "plugins/two\"\nallow-build-script = true");
+        },
+    ];
+    for edit in edits {
+        let sandbox = Sandbox::new();
+        assert_eq!(sandbox.run(&["lock"]).code, 0);
+        edit(&sandbox);
+        // Plugin `two` is meant for alpha alone, and its content is the same.
+        let stderr = build(&sandbox, &[]).stderr;
+        assert!(stderr.contains("component `alpha` with 4 plugins, unlocked\n"), "{stderr}");
+        assert!(stderr.contains("until then the components concerned are unlocked"), "{stderr}");
+        let stderr = build(&sandbox, &["--component", "beta"]).stderr;
+        assert!(stderr.contains("component `beta` with 4 plugins\n"), "{stderr}");
+    }
+}
+
+#[test]
+fn differences_that_concern_no_component_leave_all_locked() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["lock"]).code, 0);
+    let beta = "\n[components.beta]\npackage = \"fixture-beta\"\npath = \"beta\"\n";
+    sandbox.edit("racetrack.toml", beta, "");
+    sandbox.edit(
+        "racetrack.toml",
+        "\n[[plugin]]\npath = \"plugins/one-next\"\ncomponents = [\"beta\"]\n",
+        "",
+    );
+    let stderr = build(&sandbox, &[]).stderr;
+    assert!(stderr.contains("not as locked: component `beta` is not declared"), "{stderr}");
+    assert!(stderr.contains("component `alpha` with 4 plugins\n"), "{stderr}");
+    assert!(!stderr.contains("unlocked"), "{stderr}");
+}
+
+#[test]
 fn plugins_for_another_component_do_not_change_a_plan_digest() {
     let sandbox = Sandbox::new();
     let plans = || {
