@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::garbage::KEPT_DAYS;
 use crate::overrides::Override;
 
 /// Composes the plugins that racetrack.toml declares into one binary per component.
@@ -237,9 +238,10 @@ pub(crate) struct GcArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Remove plugins from the store that were not used for so many days.
-    #[arg(long, value_name = "DAYS", default_value_t = 14)]
+    #[arg(long, value_name = "DAYS", default_value_t = KEPT_DAYS)]
     pub(crate) older_than: u32,
-    /// Remove whatever its age, and what cargo has compiled: the next build compiles everything.
+    /// Remove also what was used lately and can be made again without the network, and what cargo has compiled: the next
+    /// build compiles everything.
     #[arg(long, conflicts_with = "older_than")]
     pub(crate) all: bool,
 }

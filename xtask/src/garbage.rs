@@ -17,6 +17,11 @@ use crate::verification::SecondCheckout;
 /// Folders of the store whose entries are one level deeper.
 const NESTED: [&str; 2] = ["downloads", "git"];
 
+/// For how many days the store keeps what nobody uses, where nobody says otherwise.
+pub(crate) const KEPT_DAYS: u32 = 14;
+
+const DAY: Duration = Duration::from_hours(24);
+
 /// What was begun is left alone for so long, because whoever began it may still be at it.
 const GRACE: Duration = Duration::from_hours(1);
 
@@ -25,7 +30,8 @@ const GRACE: Duration = Duration::from_hours(1);
 pub(crate) enum Rule {
     /// Entries of the store that nobody has used for so long.
     OlderThan(Duration),
-    /// Whatever can be made again without the network, also what cargo has compiled.
+    /// Whatever can be made again without the network, also what cargo has compiled; and of what cannot, entries that nobody
+    /// has used for [`KEPT_DAYS`].
     All,
 }
 
@@ -38,6 +44,21 @@ pub(crate) struct Garbage {
     pub(crate) reason: String,
     /// Its size with everything in it, in bytes.
     pub(crate) bytes: u64,
+}
+
+impl Rule {
+    /// Entries of the store that nobody has used for so many days.
+    pub(crate) const fn unused_for(days: u32) -> Self {
+        Self::OlderThan(DAY.saturating_mul(days))
+    }
+
+    /// For how long an entry must be unused, where its age counts.
+    const fn limit(self) -> Duration {
+        match self {
+            Self::OlderThan(limit) => limit,
+            Self::All => DAY.saturating_mul(KEPT_DAYS),
+        }
+    }
 }
 
 /// Everything that can go, sorted by path: in the store of the checkout, and among the workspaces of the declaration.
@@ -97,11 +118,10 @@ fn in_store(store: &Path, needed: &BTreeSet<String>, rule: Rule, found: &mut Vec
         let reason = match rule {
             _ if is_leftover && age >= GRACE => "left by a build that was interrupted".to_owned(),
             _ if is_leftover || needed.contains(&entry) => continue,
-            Rule::OlderThan(limit) if age < limit => continue,
-            Rule::OlderThan(_) => format!("not used for {} days", age.as_secs() / (24 * 60 * 60)),
-            // Without the network it could not be fetched again.
-            Rule::All if entry.contains('/') => continue,
-            Rule::All => "in no workspace of this declaration".to_owned(),
+            // What is nested was fetched: without the network it could not be fetched again, so its age counts all the same.
+            Rule::All if !entry.contains('/') => "in no workspace of this declaration".to_owned(),
+            _ if age < rule.limit() => continue,
+            _ => format!("not used for {} days", age.as_secs() / DAY.as_secs()),
         };
         found.extend(one(store.join(entry), &reason)?);
     }

@@ -1,7 +1,6 @@
 //! `cargo xtask gc`: removes from `.racetrack/` what no build needs any more.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 
@@ -22,8 +21,7 @@ pub(crate) fn run(
     shell: &Shell,
 ) -> Result<()> {
     let declaration = Declaration::load(&checkout.declaration(declaration), checkout).map_err(Rejected)?;
-    let days = Duration::from_hours(24).saturating_mul(args.older_than);
-    let rule = if args.all { Rule::All } else { Rule::OlderThan(days) };
+    let rule = if args.all { Rule::All } else { Rule::unused_for(args.older_than) };
     garbage::refuse_links(&declaration, checkout)?;
     let store = checkout.store();
     if !store.exists() && !declaration.state().exists() {

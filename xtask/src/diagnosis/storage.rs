@@ -1,27 +1,22 @@
 //! Room on the disk, and what takes it.
 
-use std::time::Duration;
-
 use anyhow::Result;
 
 use super::Finding;
 use crate::checkout::Checkout;
 use crate::commands::{counted, shown_bytes};
 use crate::declaration::Declaration;
-use crate::garbage::{self, Rule};
+use crate::garbage::{self, KEPT_DAYS, Rule};
 
 /// A build of both components of the checkout from nothing takes about as much.
 const NEEDED: u64 = 2_000_000_000;
 /// Below this, a few more profiles fill the disk.
 const COMFORTABLE: u64 = 10_000_000_000;
 
-/// How long an entry of the store may be unused before it is worth a word.
-const STALE: Duration = Duration::from_hours(14 * 24);
-
 /// Looks at the disk and at `.racetrack/`.
 pub(crate) fn storage(declaration: &Declaration, checkout: &Checkout) -> Result<Vec<Finding>> {
     let mut found: Vec<_> = disk(free(checkout)).into_iter().collect();
-    let stale = garbage::find(declaration, checkout, Rule::OlderThan(STALE))?;
+    let stale = garbage::find(declaration, checkout, Rule::unused_for(KEPT_DAYS))?;
     let store = if checkout.store().is_dir() { garbage::size(&checkout.store())? } else { 0 };
     let store = shown_bytes(store);
     found.push(if stale.is_empty() {

@@ -103,6 +103,24 @@ fn sources_that_the_declaration_names_stay_however_old() {
 }
 
 #[test]
+fn all_takes_what_age_alone_takes_and_more() {
+    let sandbox = generated();
+    let old = entry(&sandbox, "downloads/old.zip", 100 * DAY);
+    let young = entry(&sandbox, "downloads/young.zip", 13 * DAY);
+    let unpacked = entry(&sandbox, "young-1.0.0-000000000000", 13 * DAY);
+    let outcome = gc(&sandbox, &["--all", "--dry-run"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    insta::assert_snapshot!(outcome.stderr, @r"
+    Unneeded .racetrack/store/downloads/old.zip (5 B, not used for 100 days)
+    Unneeded .racetrack/store/young-1.0.0-000000000000 (5 B, in no workspace of this declaration)
+    Finished 2 things, 10 B: nothing was removed
+    ");
+    assert_eq!(gc(&sandbox, &["--all"]).code, 0);
+    assert!(!old.exists() && !unpacked.exists());
+    assert!(young.exists(), "it could not be fetched again without the network");
+}
+
+#[test]
 fn a_build_notes_what_it_uses() {
     let sandbox = generated();
     let store = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.racetrack/store");
