@@ -226,7 +226,7 @@ pub(crate) struct DoctorArgs {
     /// How to print the findings.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
-    /// Use the network, to see whether the registry answers.
+    /// Use the network: see whether the registry answers, and fetch the declared plugin sources that the store lacks.
     #[arg(long)]
     pub(crate) online: bool,
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask doctor`: what may be wrong with this machine, this checkout and the declaration. Changes nothing.
+//! `cargo xtask doctor`: what may be wrong with this machine, this checkout and the declaration. Changes nothing, but that
+//! it fetches plugin sources if it may use the network.
 //!
 //! The JSON form is `{"findings": [{"check", "verdict", "what", "why", "help"}]}`, where `verdict` is `fine`, `note` or
 //! `wrong`, and `why` and `help` are null where all is fine.
@@ -9,11 +10,13 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use super::counted;
+use super::{UsageError, counted};
 use crate::checkout::Checkout;
 use crate::cli::{DoctorArgs, Format, OverrideArgs};
 use crate::declaration::Declaration;
-use crate::diagnosis::{Finding, Verdict, configuration, distribution, machine, registry, storage};
+use crate::diagnosis::{
+    Finding, Verdict, configuration, distribution, machine, registry, rejected, storage,
+};
 use crate::load::{Rejected, load};
 use crate::shell::{Shell, print_data};
 
@@ -24,6 +27,9 @@ pub(crate) fn run(
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<()> {
+    if args.online && checkout.offline {
+        return Err(UsageError::Offline { what: "`doctor --online`" }.into());
+    }
     let found = checks(declaration, args, checkout, shell)?;
     let text = match args.format {
         Format::Text => text(&found),
@@ -57,19 +63,14 @@ fn checks(
     if let Ok(declaration) = &declaration {
         found.extend(storage(declaration, checkout)?);
     }
+    let as_allowed = Checkout { offline: !args.online, ..checkout.clone() };
     let loaded = declaration
         .map_err(anyhow::Error::from)
-        .and_then(|_| load(path, &OverrideArgs::default(), checkout, shell));
+        .and_then(|_| load(path, &OverrideArgs::default(), &as_allowed, shell));
     match loaded {
         Ok(loaded) => found.extend(distribution(&loaded, checkout)?),
         Err(error) => match error.downcast_ref::<Rejected>() {
-            Some(Rejected(diagnostics)) => found.push(Finding {
-                check: "declaration",
-                verdict: Verdict::Wrong,
-                what: format!("{} in it or its plugins", counted(diagnostics.0.len(), "mistake")),
-                why: Some("it cannot be built".to_owned()),
-                help: Some("run `cargo xtask check`, which shows them".to_owned()),
-            }),
+            Some(Rejected(diagnostics)) => found.extend(rejected(diagnostics)),
             None => return Err(error),
         },
     }

@@ -1,6 +1,7 @@
 //! The declaration: whether it can be built, and whether everything in it is of use.
 
 use anyhow::Result;
+use racetrack_bundle::Diagnostics;
 use racetrack_core::Hook;
 
 use super::Finding;
@@ -11,7 +12,7 @@ use crate::generate::{CheckoutManifest, Frame};
 use crate::load::Loaded;
 use crate::members::needed_members;
 use crate::plan::{BuildPlan, PlannedPlugin};
-use crate::{lock, lockfile, output, workspace};
+use crate::{codes, lock, lockfile, output, workspace};
 
 /// Looks at the plugins, the generated workspaces and the locks of a declaration.
 pub(crate) fn distribution(loaded: &Loaded, checkout: &Checkout) -> Result<Vec<Finding>> {
@@ -19,6 +20,31 @@ pub(crate) fn distribution(loaded: &Loaded, checkout: &Checkout) -> Result<Vec<F
     found.extend(workspaces(loaded, checkout)?);
     found.extend(locks(loaded, checkout));
     Ok(found)
+}
+
+/// What keeps a declaration from being looked at any further: mistakes, and sources that are not here yet, which are none.
+pub(crate) fn rejected(diagnostics: &Diagnostics) -> Vec<Finding> {
+    const CHECK: &str = "declaration";
+    let all = diagnostics.0.iter();
+    let (absent, mistakes): (Vec<_>, Vec<_>) = all.partition(|one| one.code == codes::NOT_FETCHED);
+    let mut found = Vec::new();
+    if !mistakes.is_empty() {
+        found.push(Finding::wrong(
+            CHECK,
+            format!("{} in it or its plugins", counted(mistakes.len(), "mistake")),
+            "it cannot be built",
+            "run `cargo xtask check`, which shows them",
+        ));
+    }
+    if !absent.is_empty() {
+        found.push(Finding::note(
+            CHECK,
+            format!("{} not fetched yet", counted(absent.len(), "plugin source")),
+            "builds fetch them first; without them, plugins, workspaces and locks were not looked at",
+            "run `cargo xtask fetch`, then look again",
+        ));
+    }
+    found
 }
 
 fn plugins(plan: &BuildPlan) -> Vec<Finding> {

@@ -8,7 +8,7 @@ mod storage;
 use serde::Serialize;
 
 pub(crate) use configuration::configuration;
-pub(crate) use distribution::distribution;
+pub(crate) use distribution::{distribution, rejected};
 pub(crate) use machine::{machine, registry};
 pub(crate) use storage::storage;
 

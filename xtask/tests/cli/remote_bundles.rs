@@ -99,6 +99,34 @@ fn offline_takes_what_is_there_and_fetches_nothing() {
 }
 
 #[test]
+fn doctor_fetches_nothing_unless_it_may() {
+    let (server, digest) = server_with_bundle();
+    let sandbox = declared(&format!("{}/one.zip", server.address), &digest);
+    let doctor = |arguments: &[&str]| {
+        // The registry is none of a test's business.
+        sandbox.run_alone(&[&["doctor"], arguments].concat(), &[("CARGO", "false")])
+    };
+    for arguments in [&[][..], &["--offline"]] {
+        let said = doctor(arguments).stdout;
+        let lines: Vec<_> = said.lines().skip_while(|line| !line.contains("declaration:")).collect();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(lines.join("\n"), @r"
+            note   declaration: 1 plugin source not fetched yet
+                   why: builds fetch them first; without them, plugins, workspaces and locks were not looked at
+                   help: run `cargo xtask fetch`, then look again
+            ");
+        }
+    }
+    let refused = doctor(&["--offline", "--online"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""));
+    insta::assert_snapshot!(refused.stderr, @"error: `doctor --online` needs the network, which `--offline` forbids");
+    assert_eq!(server.requests(), [""; 0]);
+    assert!(!sandbox.path(".racetrack").exists(), "nothing was written");
+    let _ = doctor(&["--online"]);
+    assert_eq!(server.requests(), ["GET /one.zip"]);
+}
+
+#[test]
 fn failed_downloads_say_why_and_leave_nothing() {
     let server = Server::start(|path| match path {
         "/truncated" => Answer::Truncated,
