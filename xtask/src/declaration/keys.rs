@@ -2,6 +2,8 @@
 
 use toml::de::DeValue;
 
+use super::table::integer;
+
 /// The keys that may stand in a table.
 #[derive(Debug)]
 pub(crate) struct Keys {
@@ -117,9 +119,9 @@ impl Values {
     pub(crate) fn accept(&self, value: &DeValue<'_>) -> Option<String> {
         match value {
             DeValue::Boolean(switch) if self.switch => Some(switch.to_string()),
-            DeValue::Integer(number) => {
+            DeValue::Integer(_) => {
                 let (smallest, largest) = self.numbers?;
-                let number = number.as_str().parse().ok()?;
+                let number = u32::try_from(integer(value)?).ok()?;
                 (smallest..=largest).contains(&number).then(|| number.to_string())
             }
             DeValue::String(text) if self.words.contains(&text.as_ref()) => Some(format!("{text:?}")),
@@ -317,6 +319,8 @@ const STRIP: Key = Key::new(
 
 #[cfg(test)]
 mod tests {
+    use toml::de::DeTable;
+
     use super::*;
 
     #[test]
@@ -331,12 +335,29 @@ mod tests {
         }
     }
 
+    fn values(key: Key) -> &'static Values {
+        match key.kind {
+            Kind::Setting(values) => values,
+            other => panic!("{other:?} is no setting"),
+        }
+    }
+
+    #[test]
+    fn numbers_are_accepted_in_every_base() {
+        let accepted = |text: &str| {
+            let text = format!("codegen-units = {text}");
+            let table = DeTable::parse(&text).unwrap();
+            values(CODEGEN_UNITS).accept(table.get_ref()["codegen-units"].get_ref())
+        };
+        assert_eq!(accepted("16").as_deref(), Some("16"));
+        assert_eq!(accepted("0x10").as_deref(), Some("16"));
+        assert_eq!(accepted("0x401"), None, "1025 is too many");
+        assert_eq!(accepted("-1"), None);
+    }
+
     #[test]
     fn values_are_described() {
-        let described = |key: Key| match key.kind {
-            Kind::Setting(values) => values.describe(),
-            other => panic!("{other:?} is no setting"),
-        };
+        let described = |key: Key| values(key).describe();
         assert_eq!(described(OPT_LEVEL), "0 to 3, \"s\" or \"z\"");
         assert_eq!(described(CODEGEN_UNITS), "1 to 1024");
         assert_eq!(described(LTO), "true, false, \"off\", \"thin\" or \"fat\"");

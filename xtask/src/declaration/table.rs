@@ -113,7 +113,7 @@ impl<'a> TableReader<'a> {
     pub(crate) fn required_integer(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<i64> {
         self.require(key, &format!("{key} = 0"), diagnostics);
         let value = self.table.get(key)?;
-        let integer = value.get_ref().as_integer().and_then(|integer| integer.as_str().parse().ok());
+        let integer = integer(value.get_ref());
         if integer.is_none() {
             diagnostics.push(self.wrong_type(key, Wanted::Integer, value.get_ref(), value.span()));
         }
@@ -251,6 +251,12 @@ pub(crate) fn table_place(key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'
     if value.span().is_empty() { key.span() } else { value.span() }
 }
 
+/// The value as an integer of 64 bits, in whatever base it was written.
+pub(crate) fn integer(value: &DeValue<'_>) -> Option<i64> {
+    let integer = value.as_integer()?;
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
 /// What kind of value this is, with its article.
 pub(crate) const fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
@@ -261,5 +267,27 @@ pub(crate) const fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "an array",
         DeValue::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_read_in_the_base_they_were_written_in() {
+        let read = |text: &str| {
+            let text = format!("x = {text}");
+            let table = DeTable::parse(&text).unwrap();
+            integer(table.get_ref()["x"].get_ref())
+        };
+        for sixteen in ["16", "+16", "1_6", "0x10", "0o20", "0b1_0000"] {
+            assert_eq!(read(sixteen), Some(16), "{sixteen}");
+        }
+        assert_eq!(read("-5"), Some(-5));
+        assert_eq!(read("0xdead_BEEF"), Some(0xdead_beef));
+        for other in ["9223372036854775808", "16.0", "\"16\"", "true"] {
+            assert_eq!(read(other), None, "{other}");
+        }
     }
 }

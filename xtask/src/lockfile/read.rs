@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 use super::{FORMAT, Lock, LockedComponent, LockedPlugin, Toolchain, path};
 use crate::codes;
-use crate::declaration::table::{Placed, TableReader, kind};
+use crate::declaration::table::{Placed, TableReader, integer, kind};
 use crate::declaration::{Declaration, Document};
 use crate::load::Rejected;
 
@@ -69,7 +69,7 @@ fn check_format(document: &Document, root: &DeTable<'_>) -> Result<(), Diagnosti
     let Some(version) = root.get("version") else {
         return Err(document.diagnostic(codes::LOCK_VERSION, 0..0, "the lock has no `version`").into());
     };
-    let found = version.get_ref().as_integer().and_then(|found| found.as_str().parse::<i64>().ok());
+    let found = integer(version.get_ref());
     if found == Some(FORMAT) {
         return Ok(());
     }
@@ -233,6 +233,17 @@ mod tests {
 
     use super::*;
     use crate::lockfile::arbitrary;
+
+    #[test]
+    fn the_version_may_be_written_in_another_base() {
+        let read = |version: &str| {
+            let text = format!("version = {version}\n\n[toolchain]\nrustc = \"rustc\"\n");
+            parse("racetrack.lock".into(), text.into_bytes())
+        };
+        assert!(read("0x1").is_ok());
+        let refused = read("0x10").unwrap_err().0;
+        assert_eq!(refused[0].message, "the lock is of version 16, and this xtask knows version 1");
+    }
 
     proptest! {
         #[test]
