@@ -11,7 +11,7 @@ use crate::checkout::Checkout;
 use crate::declaration::Declaration;
 use crate::output::{remove_any, stale_workspaces};
 use crate::remote::RemoteSource;
-use crate::store_use::{LOCK, STAMPS, last_used, stamp_of};
+use crate::store_use::{LOCK, STAMPS, last_used, stamp_of, unless_gone};
 use crate::verification::SecondCheckout;
 
 /// Folders of the store whose entries are one level deeper.
@@ -94,9 +94,12 @@ pub(crate) fn remove(garbage: &Garbage, store: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The size of a file, or of a folder with everything in it, in bytes.
+/// The size of a file, or of a folder with everything in it, in bytes; 0 of what is not there. Builds may come and go
+/// meanwhile.
 pub(crate) fn size(path: &Path) -> Result<u64> {
-    let metadata = fs::symlink_metadata(path)?;
+    let Some(metadata) = unless_gone(fs::symlink_metadata(path))? else {
+        return Ok(0);
+    };
     if !metadata.is_dir() {
         return Ok(metadata.len());
     }
@@ -114,7 +117,10 @@ fn in_store(store: &Path, needed: &BTreeSet<String>, rule: Rule, found: &mut Vec
     }
     for entry in entries {
         let is_leftover = entry.rsplit('/').next().is_some_and(|name| name.starts_with('.'));
-        let age = SystemTime::now().duration_since(last_used(store, &entry)?).unwrap_or_default();
+        let Some(used) = last_used(store, &entry)? else {
+            continue;
+        };
+        let age = SystemTime::now().duration_since(used).unwrap_or_default();
         let reason = match rule {
             _ if is_leftover && age >= GRACE => "left by a build that was interrupted".to_owned(),
             _ if is_leftover || needed.contains(&entry) => continue,
@@ -179,5 +185,29 @@ fn names(folder: &Path) -> Result<Vec<String>> {
         let name = entry?.file_name().into_string();
         name.ok().with_context(|| format!("{} holds a name that is no text", folder.display()))
     };
-    fs::read_dir(folder)?.map(name).collect()
+    let entries = unless_gone(fs::read_dir(folder))?;
+    entries.into_iter().flatten().map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_gone_has_no_size_and_no_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = folder.path().join("gone");
+        assert_eq!(size(&gone).unwrap(), 0);
+        assert!(names(&gone).unwrap().is_empty());
+        fs::create_dir(&gone).unwrap();
+        fs::write(gone.join("file"), "12345").unwrap();
+        assert_eq!(size(folder.path()).unwrap(), 5);
+        assert_eq!(names(&gone).unwrap(), ["file"]);
+        // A link that leads nowhere is there itself.
+        #[cfg(unix)]
+        {
+            fs::os::unix::fs::symlink("nowhere", gone.join("link")).unwrap();
+            assert_eq!(size(&gone.join("link")).unwrap(), 7);
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! was read.
 
 use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -61,11 +62,20 @@ pub(crate) fn mark(store: &Path, entry: &str) -> Result<()> {
     file.set_modified(now).with_context(|| format!("cannot set the time of {}", stamp.display()))
 }
 
-/// When an entry was last used: the time of its stamp, or else that of the entry itself.
-pub(crate) fn last_used(store: &Path, entry: &str) -> Result<SystemTime> {
-    let metadata =
-        fs::metadata(stamp_of(store, entry)).or_else(|_| fs::symlink_metadata(store.join(entry)))?;
-    metadata.modified().with_context(|| format!("cannot tell when {entry} was used"))
+/// When an entry was last used: the time of its stamp, or else that of the entry itself; nothing if it is gone.
+pub(crate) fn last_used(store: &Path, entry: &str) -> Result<Option<SystemTime>> {
+    let found = fs::metadata(stamp_of(store, entry)).or_else(|_| fs::symlink_metadata(store.join(entry)));
+    let time = unless_gone(found)?.map(|metadata| metadata.modified()).transpose();
+    time.with_context(|| format!("cannot tell when {entry} was used"))
+}
+
+/// What was found; nothing if somebody has removed it since it was listed, which is as if it had never been there.
+pub(crate) fn unless_gone<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The stamp of an entry. A `/` cannot be in a file name, and `~` is in no path of the store.
@@ -101,12 +111,13 @@ mod tests {
         fs::create_dir_all(store.join("git/x")).unwrap();
         let long_ago = SystemTime::UNIX_EPOCH + Duration::from_hours(24);
         fs::File::open(store.join("git/x")).unwrap().set_modified(long_ago).unwrap();
-        assert_eq!(last_used(store, "git/x").unwrap(), long_ago);
+        assert_eq!(last_used(store, "git/gone").unwrap(), None);
+        assert_eq!(last_used(store, "git/x").unwrap(), Some(long_ago));
         mark(store, "git/x").unwrap();
-        let used = last_used(store, "git/x").unwrap();
+        let used = last_used(store, "git/x").unwrap().unwrap();
         assert!(used.elapsed().is_ok_and(|age| age < WORTH_A_STAMP));
         mark(store, "git/x").unwrap();
-        assert_eq!(last_used(store, "git/x").unwrap(), used);
+        assert_eq!(last_used(store, "git/x").unwrap(), Some(used));
         fs::File::options()
             .write(true)
             .open(stamp_of(store, "git/x"))
@@ -114,6 +125,6 @@ mod tests {
             .set_modified(long_ago)
             .unwrap();
         mark(store, "git/x").unwrap();
-        assert!(last_used(store, "git/x").unwrap() > long_ago);
+        assert!(last_used(store, "git/x").unwrap() > Some(long_ago));
     }
 }

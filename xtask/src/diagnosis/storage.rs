@@ -17,8 +17,7 @@ const COMFORTABLE: u64 = 10_000_000_000;
 pub(crate) fn storage(declaration: &Declaration, checkout: &Checkout) -> Result<Vec<Finding>> {
     let mut found: Vec<_> = disk(free(checkout)).into_iter().collect();
     let stale = garbage::find(declaration, checkout, Rule::unused_for(KEPT_DAYS))?;
-    let store = if checkout.store().is_dir() { garbage::size(&checkout.store())? } else { 0 };
-    let store = shown_bytes(store);
+    let store = shown_bytes(garbage::size(&checkout.store())?);
     found.push(if stale.is_empty() {
         Finding::fine("store", format!("{store}, nothing stale"))
     } else {
