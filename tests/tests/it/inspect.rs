@@ -20,7 +20,7 @@ fn a_stripped_binary_describes_itself() {
             name: "sigma",
             version: "1.0.0",
             priority: 5,
-            dependency: Some("bs58 = \"0.5\""),
+            dependency: Some("bs58 = \"=0.5.1\""),
             uses: Some("bs58::encode(\"sigma\").into_string()"),
             hooks: &["markdown_docs", "run_action"],
             ..RecordingPlugin::default()

@@ -33,8 +33,7 @@ fn add_then_remove_gives_back_the_bytes_of_every_format() {
         let bytes = fs::read(&path).expect("readable");
         let sandbox = Sandbox::new();
         sandbox.write("racetrack.toml", &bytes);
-        let has_one = String::from_utf8_lossy(&bytes).contains("\nplugins/one")
-            || sandbox.run(&["plan"]).stdout.contains("one 1.0.0");
+        let has_one = sandbox.run(&["plan"]).stdout.contains("one 1.0.0");
         let after: &[&str] = if has_one { &["--after", "one"] } else { &[] };
         said(&sandbox, &[&["add", "plugins/one-next", "--component", "beta"], after].concat());
         assert_ne!(fs::read(sandbox.path("racetrack.toml")).expect("readable"), bytes, "{}", path.display());
