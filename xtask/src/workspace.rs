@@ -2,10 +2,16 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
+
 use crate::checkout::Checkout;
 use crate::declaration::Declaration;
-use crate::generate::{Frame, GeneratedFile, GeneratedLink, GeneratedWorkspace, generate};
-use crate::members::outermost;
+use crate::description::Embedded;
+use crate::generate::{
+    CheckoutManifest, Frame, GeneratedFile, GeneratedLink, GeneratedWorkspace, generate,
+};
+use crate::members::{needed_members, outermost};
+use crate::output;
 use crate::plan::PlannedComponent;
 
 /// The folder of the generated workspace of a component.
@@ -35,4 +41,24 @@ pub(crate) fn assemble(
         target: checkout.store().join(&plugin.folder),
     });
     GeneratedWorkspace { links: crates.chain(plugins).collect(), files }
+}
+
+/// How the generated files of a component on disk differ from what the declaration gives, as a diff; nothing when they do
+/// not. What the binary says about itself follows from a build, so it is taken as it is.
+pub(crate) fn difference(
+    component: &PlannedComponent,
+    declaration: &Declaration,
+    manifest: &CheckoutManifest,
+    checkout: &Checkout,
+) -> Result<Option<String>> {
+    let folder = folder(declaration, &component.declaration.name);
+    let members = needed_members(&checkout.root, &component.declaration.member)?;
+    let description = Embedded::load(&folder).map(|embedded| embedded.digest());
+    let frame = Frame {
+        checkout: manifest,
+        members: &members,
+        profiles: &declaration.profiles,
+        description: description.as_deref(),
+    };
+    Ok(output::difference(&assemble(component, &frame, checkout).files, &folder))
 }

@@ -7,12 +7,10 @@ use anyhow::{Result, bail};
 use super::counted;
 use crate::checkout::Checkout;
 use crate::cli::CheckArgs;
-use crate::description::Embedded;
-use crate::generate::{CheckoutManifest, Frame};
+use crate::generate::CheckoutManifest;
 use crate::load::load;
-use crate::members::needed_members;
 use crate::shell::{Shell, print_data};
-use crate::{lockfile, output, workspace};
+use crate::{lockfile, workspace};
 
 /// Checks the declaration, its plugins and how they fit together.
 pub(crate) fn run(
@@ -27,19 +25,8 @@ pub(crate) fn run(
     let mut differences = String::new();
     for component in &loaded.plan.components {
         let name = &component.declaration.name;
-        let members = needed_members(&checkout.root, &component.declaration.member)?;
-        if args.generated {
-            let folder = workspace::folder(declaration, name);
-            let description = Embedded::load(&folder).map(|embedded| embedded.digest());
-            let frame = Frame {
-                checkout: &manifest,
-                members: &members,
-                profiles: &declaration.profiles,
-                description: description.as_deref(),
-            };
-            let assembled = workspace::assemble(component, &frame, checkout);
-            differences.extend(output::difference(&assembled.files, &folder));
-        }
+        let difference = workspace::difference(component, declaration, &manifest, checkout)?;
+        differences.extend(difference.filter(|_| args.generated));
         shell.status(
             "Checking",
             format_args!("component `{name}` with {}", counted(component.plugins.len(), "plugin")),

@@ -7,12 +7,10 @@ use racetrack_core::Hook;
 use super::Finding;
 use crate::checkout::Checkout;
 use crate::commands::counted;
-use crate::description::Embedded;
-use crate::generate::{CheckoutManifest, Frame};
+use crate::generate::CheckoutManifest;
 use crate::load::Loaded;
-use crate::members::needed_members;
 use crate::plan::{BuildPlan, PlannedPlugin};
-use crate::{codes, lock, lockfile, output, workspace};
+use crate::{codes, lock, lockfile, workspace};
 
 /// Looks at the plugins, the generated workspaces and the locks of a declaration.
 pub(crate) fn distribution(loaded: &Loaded, checkout: &Checkout) -> Result<Vec<Finding>> {
@@ -101,17 +99,7 @@ fn workspaces(loaded: &Loaded, checkout: &Checkout) -> Result<Vec<Finding>> {
     let mut found = Vec::new();
     for component in &loaded.plan.components {
         let name = &component.declaration.name;
-        let folder = workspace::folder(&loaded.declaration, name);
-        let members = needed_members(&checkout.root, &component.declaration.member)?;
-        let description = Embedded::load(&folder).map(|embedded| embedded.digest());
-        let frame = Frame {
-            checkout: &manifest,
-            members: &members,
-            profiles: &loaded.declaration.profiles,
-            description: description.as_deref(),
-        };
-        let assembled = workspace::assemble(component, &frame, checkout);
-        if output::difference(&assembled.files, &folder).is_some() {
+        if workspace::difference(component, &loaded.declaration, &manifest, checkout)?.is_some() {
             found.push(Finding::note(
                 "workspaces",
                 format!("the generated workspace of `{name}` is not what the declaration gives"),
