@@ -13,6 +13,7 @@ use crate::declaration::Declaration;
 use crate::load::Rejected;
 use crate::remote::{BundleAddress, Sha256, download, provide};
 use crate::shell::{Shell, print_data};
+use crate::source_argument::quoted;
 
 /// Fetches what the declaration names, or the one source that is asked for.
 pub(crate) fn run(
@@ -23,7 +24,8 @@ pub(crate) fn run(
 ) -> Result<()> {
     if let Some(source) = &args.source {
         let Fetched { key, address, sha256 } = fetch_one(source, checkout, shell)?;
-        return print_data(&format!("[[plugin]]\n{key} = \"{address}\"\nsha256 = \"{sha256}\"\n"));
+        let (address, sha256) = (quoted(&address.to_string()), quoted(&sha256.to_string()));
+        return print_data(&format!("[[plugin]]\n{key} = {address}\nsha256 = {sha256}\n"));
     }
     let declaration = Declaration::load(&checkout.declaration(declaration), checkout).map_err(Rejected)?;
     let mut diagnostics = Diagnostics::default();

@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use racetrack_bundle::suggestion::suggestion;
 use racetrack_bundle::{Code, Diagnostic, Diagnostics, Origin};
 
+use super::keys::DEFAULT_OUT_DIR;
 use super::source::WrittenSource;
 use super::syntax::{Written, WrittenComponent, WrittenPlugin};
 use super::table::Placed;
@@ -259,7 +260,7 @@ impl Resolver<'_> {
         };
         diagnostics.push(refusal);
         // The place of the default: the refusal above is all there is to say about the output folder.
-        self.folder.join("dist")
+        self.folder.join(DEFAULT_OUT_DIR)
     }
 
     /// What there is instead of a path that does not exist.
