@@ -85,15 +85,8 @@ pub(crate) enum Command {
 /// Arguments of `build`.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct BuildArgs {
-    /// Build only this component; may be repeated.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) component: Vec<String>,
-    /// Build with this profile rather than the one of the declaration.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-    /// Build for this target triple.
-    #[arg(long, value_name = "TRIPLE")]
-    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
     /// Build exactly what racetrack.lock says and change no file in locks/, or fail.
     #[arg(long)]
     pub(crate) locked: bool,
@@ -108,6 +101,20 @@ pub(crate) struct BuildArgs {
     pub(crate) out_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) overrides: OverrideArgs,
+}
+
+/// What of the declaration is compiled, and how.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct SelectionArgs {
+    /// Only this component; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) component: Vec<String>,
+    /// With this profile rather than the one of the declaration.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// For this target triple.
+    #[arg(long, value_name = "TRIPLE")]
+    pub(crate) target: Option<String>,
 }
 
 /// Other sources for declared plugins.
@@ -257,15 +264,8 @@ pub(crate) struct SchemaArgs {
 /// Arguments of `sizes`.
 #[derive(Args, Debug)]
 pub(crate) struct SizesArgs {
-    /// Measure only this component; may be repeated.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) component: Vec<String>,
-    /// Build with this profile rather than the one of the declaration.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) profile: Option<String>,
-    /// Build for this target triple.
-    #[arg(long, value_name = "TRIPLE")]
-    pub(crate) target: Option<String>,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
     /// How to print the sizes.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,

@@ -12,7 +12,7 @@ use super::{UsageError, check_component, counted};
 use crate::blame::{Graph, blame};
 use crate::cargo::{self, CompileError, CompileOptions};
 use crate::checkout::{Checkout, HOST_TRIPLE};
-use crate::cli::BuildArgs;
+use crate::cli::{BuildArgs, SelectionArgs};
 use crate::declaration::{Declaration, check_out_dir, normal};
 use crate::description::Embedded;
 use crate::generate::CheckoutManifest;
@@ -44,12 +44,9 @@ pub(crate) fn run(
     let checkout = &frozen(args, declaration, checkout, shell)?;
     let loaded = load(declaration, &args.overrides, checkout, shell)?;
     let declaration = &loaded.declaration;
-    for component in &args.component {
-        check_component(declaration, component)?;
-    }
-    let options = compile_options(declaration, args, checkout)?;
+    let options = compile_options(declaration, &args.selection, args.is_locked(), checkout)?;
     let out_dir = out_dir(declaration, args, checkout)?;
-    let components = chosen(&loaded.plan.components, args);
+    let components = chosen(&loaded.plan.components, &args.selection);
     shell.status("Planning", summary(&loaded));
     let locked = lockfile::admit(&loaded, args.is_locked(), checkout, shell)?;
     let _store = store_use::share(&checkout.store(), shell)?;
@@ -86,13 +83,17 @@ fn frozen(
     Ok(Checkout { vendor: Some(vendor), ..checkout })
 }
 
-/// How cargo is to build.
+/// How cargo is to build, where the declaration has what was selected.
 pub(super) fn compile_options(
     declaration: &Declaration,
-    args: &BuildArgs,
+    selection: &SelectionArgs,
+    locked: bool,
     checkout: &Checkout,
 ) -> Result<CompileOptions, UsageError> {
-    let profile_name = args.profile.as_ref().unwrap_or(&declaration.profile);
+    for component in &selection.component {
+        check_component(declaration, component)?;
+    }
+    let profile_name = selection.profile.as_ref().unwrap_or(&declaration.profile);
     let Some(profile) = declaration.profiles.0.get(profile_name) else {
         let help = suggestion(profile_name, "profiles", declaration.profiles.names());
         return Err(UsageError::UnknownProfile { name: profile_name.clone(), help });
@@ -100,16 +101,19 @@ pub(super) fn compile_options(
     Ok(CompileOptions {
         profile_name: profile_name.clone(),
         profile: profile.clone(),
-        target: args.target.clone(),
-        locked: args.is_locked(),
+        target: selection.target.clone(),
+        locked,
         offline: checkout.offline,
     })
 }
 
 /// The components to build.
-pub(super) fn chosen<'a>(components: &'a [PlannedComponent], args: &BuildArgs) -> Vec<&'a PlannedComponent> {
+pub(super) fn chosen<'a>(
+    components: &'a [PlannedComponent],
+    selection: &SelectionArgs,
+) -> Vec<&'a PlannedComponent> {
     let is_chosen = |component: &&PlannedComponent| {
-        args.component.is_empty() || args.component.contains(&component.declaration.name)
+        selection.component.is_empty() || selection.component.contains(&component.declaration.name)
     };
     components.iter().filter(is_chosen).collect()
 }

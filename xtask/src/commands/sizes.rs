@@ -10,9 +10,9 @@ use anyhow::{Context, Result, bail};
 use fs_err as fs;
 use serde_json::Value;
 
-use super::{build, check_component};
+use super::build;
 use crate::checkout::Checkout;
-use crate::cli::{BuildArgs, Format, SizesArgs};
+use crate::cli::{Format, SizesArgs};
 use crate::generate::CheckoutManifest;
 use crate::load::load;
 use crate::lockfile;
@@ -34,16 +34,7 @@ pub(crate) fn run(
     let before = args.compare.as_deref().map(read).transpose()?;
     let loaded = load(declaration, &args.overrides, checkout, shell)?;
     let declaration = &loaded.declaration;
-    for component in &args.component {
-        check_component(declaration, component)?;
-    }
-    let args_of_build = BuildArgs {
-        component: args.component.clone(),
-        profile: args.profile.clone(),
-        target: args.target.clone(),
-        ..BuildArgs::default()
-    };
-    let options = build::compile_options(declaration, &args_of_build, checkout)?;
+    let options = build::compile_options(declaration, &args.selection, false, checkout)?;
     let locked = lockfile::locked_components(&loaded, lockfile::read(declaration)?.as_ref());
     let _store = store_use::share(&checkout.store(), shell)?;
     let _lock = build::exclusive(declaration, shell)?;
@@ -51,7 +42,7 @@ pub(crate) fn run(
     let manifest = CheckoutManifest::load(&checkout.root)?;
     let site = Site { declaration, manifest: &manifest, options: &options, checkout, shell };
     let mut measured = BTreeMap::new();
-    for component in build::chosen(&loaded.plan.components, &args_of_build) {
+    for component in build::chosen(&loaded.plan.components, &args.selection) {
         let name = component.declaration.name.clone();
         let sizes = measure(component, locked.contains(&name), &site);
         measured.insert(name.clone(), sizes.with_context(|| format!("cannot measure component `{name}`"))?);

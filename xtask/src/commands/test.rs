@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{build, verify};
 use crate::checkout::Checkout;
-use crate::cli::{BuildArgs, VerifyArgs};
+use crate::cli::{BuildArgs, SelectionArgs, VerifyArgs};
 use crate::shell::Shell;
 
 /// The component that is built twice.
@@ -49,7 +49,8 @@ pub(crate) fn run(declaration: Option<&Path>, checkout: &Checkout, shell: &Shell
     build::run(declaration, &locked, checkout, shell)?;
     // The lighter component: a second build of lifecycle with one job takes longer than all tests together.
     shell.status("Testing", format_args!("reproducibility of {VERIFIED}"));
-    let build = BuildArgs { component: vec![VERIFIED.to_owned()], ..locked };
+    let selection = SelectionArgs { component: vec![VERIFIED.to_owned()], ..SelectionArgs::default() };
+    let build = BuildArgs { selection, ..locked };
     verify::run(declaration, &VerifyArgs { build, keep: false }, checkout, shell)
 }
 

@@ -7,7 +7,7 @@ use fs_err as fs;
 
 use super::{UsageError, build, counted};
 use crate::checkout::Checkout;
-use crate::cli::{BuildArgs, OverrideArgs, VendorArgs};
+use crate::cli::{OverrideArgs, SelectionArgs, VendorArgs};
 use crate::declaration::{Declaration, OutDirRefusal, check_out_dir, normal};
 use crate::generate::CheckoutManifest;
 use crate::load::load;
@@ -30,8 +30,7 @@ pub(crate) fn run(
     let locked = lockfile::admit(&loaded, true, checkout, shell)?;
     let _lock = build::exclusive(declaration, shell)?;
     build::unpack(&loaded, checkout, shell)?;
-    let options =
-        build::compile_options(declaration, &BuildArgs { locked: true, ..BuildArgs::default() }, checkout)?;
+    let options = build::compile_options(declaration, &SelectionArgs::default(), true, checkout)?;
     let manifest = CheckoutManifest::load(&checkout.root)?;
     let site = Site { declaration, manifest: &manifest, options: &options, checkout, shell };
     let components: Vec<_> = loaded.plan.components.iter().collect();

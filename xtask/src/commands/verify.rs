@@ -8,7 +8,7 @@ use fs_err as fs;
 
 use super::build;
 use crate::checkout::Checkout;
-use crate::cli::{BuildArgs, VerifyArgs};
+use crate::cli::{BuildArgs, SelectionArgs, VerifyArgs};
 use crate::declaration::Declaration;
 use crate::load::Rejected;
 use crate::shell::Shell;
@@ -82,10 +82,11 @@ impl Subject<'_> {
         shell.status("Copied", format_args!("the checkout to {}", checkout.display(&copy.checkout.root)));
         let mut arguments: Vec<OsString> = vec!["build".into(), "--offline".into()];
         arguments.extend(["--declaration".into(), copy.path(file, checkout)?.into()]);
-        for component in &self.args.component {
+        for component in &self.args.selection.component {
             arguments.extend(["--component".into(), component.into()]);
         }
-        for (option, value) in [("--profile", &self.args.profile), ("--target", &self.args.target)] {
+        let SelectionArgs { profile, target, .. } = &self.args.selection;
+        for (option, value) in [("--profile", profile), ("--target", target)] {
             arguments.extend(value.iter().flat_map(|value| [option.into(), value.into()]));
         }
         for replaced in &self.args.overrides.overrides {
@@ -113,7 +114,8 @@ impl Subject<'_> {
         let vendor = self.args.vendor.as_ref().map(open).transpose()?;
         let crates = |copy: &SecondCheckout| {
             let checkout = Checkout { vendor: vendor.clone(), ..copy.checkout.clone() };
-            let options = build::compile_options(&self.declaration, self.args, &checkout)?;
+            let (selection, locked) = (&self.args.selection, self.args.is_locked());
+            let options = build::compile_options(&self.declaration, selection, locked, &checkout)?;
             let folder = copy.path(&self.declaration.folder, self.checkout)?;
             let declaration = Declaration { folder, ..self.declaration.clone() };
             let folder = workspace::folder(&declaration, component);
