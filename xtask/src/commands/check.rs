@@ -9,8 +9,9 @@ use crate::checkout::Checkout;
 use crate::cli::CheckArgs;
 use crate::generate::CheckoutManifest;
 use crate::load::load;
+use crate::lockfile::{self, OrderDifference};
 use crate::shell::{Shell, print_data};
-use crate::{lockfile, workspace};
+use crate::workspace;
 
 /// Checks the declaration, its plugins and how they fit together.
 pub(crate) fn run(
@@ -33,9 +34,14 @@ pub(crate) fn run(
         );
     }
     let orders = lockfile::advise(&loaded, shell)?;
-    print_data(&(differences.clone() + &orders))?;
+    let diffs: String = orders.iter().map(OrderDifference::unified_diff).collect();
+    print_data(&(differences.clone() + &diffs))?;
     if !differences.is_empty() {
         bail!("generated files are not what the declaration gives; `cargo xtask build` restores them");
+    }
+    if !orders.iter().all(OrderDifference::is_of_same_plugins) {
+        let lock = lockfile::shown(declaration);
+        bail!("the plugins or their order differ from {lock}; `cargo xtask lock` accepts that");
     }
     if !orders.is_empty() {
         bail!("hooks would run in another order than the locked one; `cargo xtask lock` accepts it");

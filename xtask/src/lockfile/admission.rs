@@ -7,7 +7,7 @@ use racetrack_bundle::{Diagnostic, Diagnostics, Location};
 
 use super::difference::{Difference, Subject};
 use super::order::{List, OrderDifference, hook_orders};
-use super::{Lock, locked_components, path, read};
+use super::{Lock, locked_components, path, read, shown};
 use crate::checkout::Checkout;
 use crate::codes;
 use crate::load::{Loaded, Rejected};
@@ -77,11 +77,11 @@ pub(crate) fn admit(
 }
 
 /// Says on a check how the declaration and its lock stand to each other; returns the hook orders that nobody has
-/// accepted, as unified diffs.
-pub(crate) fn advise(loaded: &Loaded, shell: &Shell) -> Result<String> {
+/// accepted.
+pub(crate) fn advise(loaded: &Loaded, shell: &Shell) -> Result<Vec<OrderDifference>> {
     let Some(lock) = read(&loaded.declaration)? else {
-        shell.note(format_args!("there is no {}; `cargo xtask lock` writes it", shown(loaded)));
-        return Ok(String::new());
+        shell.note(format_args!("there is no {}; `cargo xtask lock` writes it", shown(&loaded.declaration)));
+        return Ok(Vec::new());
     };
     let drift = Drift::of(loaded, &lock);
     for difference in drift.differences {
@@ -91,7 +91,7 @@ pub(crate) fn advise(loaded: &Loaded, shell: &Shell) -> Result<String> {
             shell.note(format_args!("not as locked: {}", difference.shortened()));
         }
     }
-    Ok(drift.orders.iter().map(OrderDifference::unified_diff).collect())
+    Ok(drift.orders)
 }
 
 /// The lock, where there has to be one.
@@ -101,7 +101,7 @@ pub(crate) fn required(loaded: &Loaded) -> Result<Lock> {
 }
 
 fn missing(loaded: &Loaded, message: &str) -> Rejected {
-    let location = Location::file(shown(loaded));
+    let location = Location::file(shown(&loaded.declaration));
     let diagnostic = Diagnostic::new(codes::MISSING_LOCK, location, message);
     Rejected(diagnostic.with_help("run `cargo xtask lock` and commit the file").into())
 }
@@ -118,7 +118,7 @@ fn refuse(loaded: &Loaded, drift: &Drift) -> Diagnostics {
 /// The table of a declared plugin; the lock for everything else.
 fn place(loaded: &Loaded, difference: &Difference) -> Location {
     let (Difference::Plugin { subject, .. } | Difference::AddedPlugin(subject)) = difference else {
-        return Location::file(shown(loaded));
+        return Location::file(shown(&loaded.declaration));
     };
     let document = &loaded.declaration.document;
     let plugin = loaded.plugins.iter().find(|plugin| {
@@ -134,9 +134,4 @@ fn place(loaded: &Loaded, difference: &Difference) -> Location {
 fn is_overridden(loaded: &Loaded, subject: &Subject) -> bool {
     let mut overridden = loaded.plugins.iter().filter(|plugin| plugin.declaration.overridden);
     overridden.any(|plugin| plugin.source.manifest.name.as_str() == subject.name)
-}
-
-/// The name of the lock, as shown to people.
-fn shown(loaded: &Loaded) -> String {
-    super::file_name(&loaded.declaration.document.file).display().to_string()
 }

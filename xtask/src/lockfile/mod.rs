@@ -50,6 +50,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub(crate) use admission::{admit, advise, required};
+pub(crate) use order::OrderDifference;
 pub(crate) use pairs::Pairs;
 pub(crate) use read::read;
 pub(crate) use update::update;
@@ -138,6 +139,11 @@ pub(crate) fn locked_components(loaded: &Loaded, lock: Option<&Lock>) -> BTreeSe
 /// Where the lock of a declaration is: beside it, with another extension.
 pub(crate) fn path(declaration: &Declaration) -> PathBuf {
     declaration.folder.join(file_name(&declaration.document.file))
+}
+
+/// The name of the lock of a declaration, as shown to people.
+pub(crate) fn shown(declaration: &Declaration) -> String {
+    file_name(&declaration.document.file).display().to_string()
 }
 
 /// `racetrack.lock` for `racetrack.toml`.

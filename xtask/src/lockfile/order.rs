@@ -49,6 +49,12 @@ impl OrderDifference {
         diff.unified_diff().header(&format!("locked: {name}"), &format!("planned: {name}")).to_string()
     }
 
+    /// Whether it is only the order that differs, of the same plugins.
+    pub(crate) fn is_of_same_plugins(&self) -> bool {
+        let sorted = |titles: &[String]| titles.iter().cloned().collect::<BTreeSet<_>>();
+        sorted(&self.expected) == sorted(&self.actual)
+    }
+
     fn of(
         list: List,
         expected: &[String],
