@@ -107,8 +107,15 @@ fn missing(loaded: &Loaded, message: &str) -> Rejected {
 }
 
 fn refuse(loaded: &Loaded, drift: &Drift) -> Diagnostics {
-    let help = "`cargo xtask lock` accepts it and says what changed; commit the file afterwards";
     let mismatch = |difference: &Difference| {
+        let help = match difference {
+            // A lock that follows whatever compiler is installed would be none.
+            Difference::Toolchain(_) => {
+                "build with the toolchain of rust-toolchain.toml (`cargo xtask doctor` says what is in the way); \
+                 if the change is wanted, `cargo xtask lock`"
+            }
+            _ => "`cargo xtask lock` accepts it and says what changed; commit the file afterwards",
+        };
         let place = place(loaded, difference);
         Diagnostic::new(codes::LOCK_MISMATCH, place, difference.to_string()).with_help(help)
     };
