@@ -172,9 +172,9 @@ impl Embedded {
 pub(crate) fn read(file: &[u8]) -> Result<Inspected> {
     let document = match sections::read(file, sections::DESCRIPTION) {
         Err(error @ SectionError::Missing { .. }) => {
-            return Err(
-                anyhow::Error::new(error).context("it is not a component binary of this build system")
-            );
+            return Err(anyhow::Error::new(error).context(
+                "it is not a component binary of this build system, or it was built before binaries described themselves:                  build it again",
+            ));
         }
         found => found?,
     };
