@@ -20,7 +20,7 @@ use crate::output::write_if_changed;
 use crate::plan::{PlannedComponent, PlannedPlugin};
 use crate::prepare::{Site, prepare};
 use crate::shell::{Shell, print_data};
-use crate::sizes::{self, Bytes, Circumstances, ComponentSizes, Sizes};
+use crate::sizes::{self, Bytes, Conditions, ComponentSizes, Sizes};
 use crate::store_use;
 
 /// Builds each component with all its plugins, without each of them and without any; prints the differences. Neither the
@@ -47,8 +47,8 @@ pub(crate) fn run(
         let sizes = measure(component, locked.contains(&name), &site);
         measured.insert(name.clone(), sizes.with_context(|| format!("cannot measure component `{name}`"))?);
     }
-    let circumstances = Circumstances::of(&options);
-    let sizes = Sizes { format: sizes::FORMAT, circumstances, components: measured };
+    let conditions = Conditions::of(&options);
+    let sizes = Sizes { format: sizes::FORMAT, conditions, components: measured };
     if let Some(before) = &before {
         warn_of_differences(&sizes, before, shell);
     }
@@ -115,8 +115,8 @@ fn build_variant(component: &PlannedComponent, is_locked: bool, site: &Site<'_>)
 }
 
 fn warn_of_differences(now: &Sizes, before: &Sizes, shell: &Shell) {
-    if before.circumstances != now.circumstances {
-        let difference = before.circumstances.difference(&now.circumstances);
+    if before.conditions != now.conditions {
+        let difference = before.conditions.difference(&now.conditions);
         shell
             .warn(format_args!("the saved run was of {difference}; not every change comes from the sources"));
     }

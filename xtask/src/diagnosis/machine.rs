@@ -1,4 +1,4 @@
-//! The programs and the room that builds need.
+//! The programs that builds need, and whether the registry answers.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

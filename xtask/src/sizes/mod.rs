@@ -30,7 +30,7 @@ pub(crate) struct Sizes {
     pub(crate) format: u64,
     /// What the figures depend on besides the sources.
     #[serde(flatten)]
-    pub(crate) circumstances: Circumstances,
+    pub(crate) conditions: Conditions,
     /// The components.
     pub(crate) components: BTreeMap<String, ComponentSizes>,
 }
@@ -50,9 +50,9 @@ pub(crate) struct ComponentSizes {
     pub(crate) alone: Bytes,
 }
 
-/// Sizes under different circumstances say nothing about the sources.
+/// Sizes under different conditions say nothing about the sources.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Circumstances {
+pub(crate) struct Conditions {
     /// How it was compiled.
     pub(crate) profile: ProfileView,
     /// The triple of the machine it is for.
@@ -81,7 +81,7 @@ pub(crate) struct Bytes {
     pub(crate) data: i64,
 }
 
-impl Circumstances {
+impl Conditions {
     /// Those of a build.
     pub(crate) fn of(options: &CompileOptions) -> Self {
         Self {
@@ -191,9 +191,9 @@ pub(crate) mod tests {
         Bytes { code, data }
     }
 
-    fn circumstances(profile: &str) -> Circumstances {
+    fn conditions(profile: &str) -> Conditions {
         let profile = ProfileView { name: profile.to_owned(), settings: BTreeMap::new() };
-        Circumstances { profile, target: "target".to_owned(), toolchain: "rustc".to_owned() }
+        Conditions { profile, target: "target".to_owned(), toolchain: "rustc".to_owned() }
     }
 
     /// A component that is 1000 + 500 bytes alone, with two plugins.
@@ -213,8 +213,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn circumstances_differ_by_name_or_by_settings() {
-        let (before, mut now) = (circumstances("release"), circumstances("dev"));
+    fn conditions_differ_by_name_or_by_settings() {
+        let (before, mut now) = (conditions("release"), conditions("dev"));
         now.target = "other".to_owned();
         assert_eq!(
             before.difference(&now),
