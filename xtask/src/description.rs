@@ -173,7 +173,8 @@ pub(crate) fn read(file: &[u8]) -> Result<Inspected> {
     let document = match sections::read(file, sections::DESCRIPTION) {
         Err(error @ SectionError::Missing { .. }) => {
             return Err(anyhow::Error::new(error).context(
-                "it is not a component binary of this build system, or it was built before binaries described themselves:                  build it again",
+                "it is not a component binary of this build system, or it was built before binaries described \
+                 themselves: build it again",
             ));
         }
         found => found?,

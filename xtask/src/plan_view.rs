@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use racetrack_core::Hook;
+use racetrack_core::hook::Reach;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::{PlannedComponent, PlannedPlugin};
@@ -85,6 +87,15 @@ impl CallView {
     }
 }
 
+/// The plugins that a hook reaches, as people read them: `a -> b`, or `one of: a, b` where each occasion is for one of them.
+pub(crate) fn calls_text(hook: &str, titles: &[String]) -> String {
+    let reach = Hook::named(hook).map(|hook| hook.descriptor().reach);
+    match reach {
+        Some(Reach::OnePlugin) if titles.len() > 1 => format!("one of: {}", titles.join(", ")),
+        _ => titles.join(" -> "),
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use std::rc::Rc;
@@ -119,6 +130,15 @@ pub(crate) mod tests {
             },
             plugins: vec![Rc::new(plugin)],
         }
+    }
+
+    #[test]
+    fn hooks_that_one_plugin_answers_have_no_order() {
+        let titles = ["a 1.0.0", "b 1.0.0"].map(str::to_owned);
+        assert_eq!(calls_text("job_types", &titles), "a 1.0.0 -> b 1.0.0");
+        assert_eq!(calls_text("run_action", &titles), "one of: a 1.0.0, b 1.0.0");
+        assert_eq!(calls_text("run_action", &titles[..1]), "a 1.0.0");
+        assert_eq!(calls_text("of_a_newer_core", &titles), "a 1.0.0 -> b 1.0.0");
     }
 
     #[test]

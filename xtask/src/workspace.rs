@@ -7,9 +7,7 @@ use anyhow::Result;
 use crate::checkout::Checkout;
 use crate::declaration::Declaration;
 use crate::description::Embedded;
-use crate::generate::{
-    CheckoutManifest, Frame, GeneratedFile, GeneratedLink, GeneratedWorkspace, generate,
-};
+use crate::generate::{CheckoutManifest, Frame, GeneratedFile, GeneratedLink, GeneratedWorkspace, generate};
 use crate::members::{needed_members, outermost};
 use crate::output;
 use crate::plan::PlannedComponent;

@@ -14,9 +14,7 @@ use super::{UsageError, counted};
 use crate::checkout::Checkout;
 use crate::cli::{DoctorArgs, Format, OverrideArgs};
 use crate::declaration::Declaration;
-use crate::diagnosis::{
-    Finding, Verdict, configuration, distribution, machine, registry, rejected, storage,
-};
+use crate::diagnosis::{Finding, Verdict, configuration, distribution, machine, registry, rejected, storage};
 use crate::load::{Rejected, load};
 use crate::shell::{Shell, print_data};
 

@@ -13,6 +13,7 @@ use super::counted;
 use crate::cli::{Format, InspectArgs};
 use crate::crates::audit::{AuditKind, AuditPackage};
 use crate::description::{self, Description, Inspected};
+use crate::plan_view::calls_text;
 use crate::shell::print_data;
 
 /// Prints it.
@@ -63,7 +64,7 @@ fn text(inspected: &Inspected, crates: bool) -> Result<String, std::fmt::Error> 
         writeln!(text, "\n  hooks, in the order they reach the plugins:")?;
         for (hook, calls) in &plan.hooks {
             let order: Vec<_> = calls.iter().map(|call| format!("{} {}", call.name, call.version)).collect();
-            writeln!(text, "    {hook:width$}  {}", order.join(" -> "))?;
+            writeln!(text, "    {hook:width$}  {}", calls_text(hook, &order))?;
         }
     }
     if crates {

@@ -26,7 +26,7 @@ use crate::graph::{dot, svg};
 use crate::load::{Loaded, load};
 use crate::output::write_if_changed;
 use crate::plan::{BuildPlan, PlannedComponent, PlannedPlugin};
-use crate::plan_view::ComponentView;
+use crate::plan_view::{ComponentView, calls_text};
 use crate::shell::{Shell, print_data};
 
 #[derive(Serialize)]
@@ -149,7 +149,7 @@ fn write_component(component: &PlannedComponent, separator: &str, text: &mut Str
     writeln!(text, "  hooks, in the order they reach the plugins:")?;
     for (hook, plugins) in &hooks {
         let order: Vec<_> = plugins.iter().map(|plugin| title(plugin)).collect();
-        writeln!(text, "    {hook:width$}  {}", order.join(" -> "))?;
+        writeln!(text, "    {hook:width$}  {}", calls_text(hook, &order))?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::output::write_if_changed;
 use crate::plan::{PlannedComponent, PlannedPlugin};
 use crate::prepare::{Site, prepare};
 use crate::shell::{Shell, print_data};
-use crate::sizes::{self, Bytes, Conditions, ComponentSizes, Sizes};
+use crate::sizes::{self, Bytes, ComponentSizes, Conditions, Sizes};
 use crate::store_use;
 
 /// Builds each component with all its plugins, without each of them and without any; prints the differences. Neither the

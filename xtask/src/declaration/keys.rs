@@ -335,7 +335,7 @@ mod tests {
         }
     }
 
-    fn values(key: Key) -> &'static Values {
+    fn values(key: &Key) -> &'static Values {
         match key.kind {
             Kind::Setting(values) => values,
             other => panic!("{other:?} is no setting"),
@@ -347,7 +347,7 @@ mod tests {
         let accepted = |text: &str| {
             let text = format!("codegen-units = {text}");
             let table = DeTable::parse(&text).unwrap();
-            values(CODEGEN_UNITS).accept(table.get_ref()["codegen-units"].get_ref())
+            values(&CODEGEN_UNITS).accept(table.get_ref()["codegen-units"].get_ref())
         };
         assert_eq!(accepted("16").as_deref(), Some("16"));
         assert_eq!(accepted("0x10").as_deref(), Some("16"));
@@ -357,9 +357,9 @@ mod tests {
 
     #[test]
     fn values_are_described() {
-        let described = |key: Key| values(key).describe();
-        assert_eq!(described(OPT_LEVEL), "0 to 3, \"s\" or \"z\"");
-        assert_eq!(described(CODEGEN_UNITS), "1 to 1024");
-        assert_eq!(described(LTO), "true, false, \"off\", \"thin\" or \"fat\"");
+        let described = |key: &Key| values(key).describe();
+        assert_eq!(described(&OPT_LEVEL), "0 to 3, \"s\" or \"z\"");
+        assert_eq!(described(&CODEGEN_UNITS), "1 to 1024");
+        assert_eq!(described(&LTO), "true, false, \"off\", \"thin\" or \"fat\"");
     }
 }

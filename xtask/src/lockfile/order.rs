@@ -51,8 +51,8 @@ impl OrderDifference {
 
     /// Whether it is only the order that differs, of the same plugins.
     pub(crate) fn is_of_same_plugins(&self) -> bool {
-        let sorted = |titles: &[String]| titles.iter().cloned().collect::<BTreeSet<_>>();
-        sorted(&self.expected) == sorted(&self.actual)
+        let expected: BTreeSet<_> = self.expected.iter().collect();
+        expected == self.actual.iter().collect()
     }
 
     fn of(

@@ -221,8 +221,7 @@ fn where_the_plugins_of_a_component_come_from_is_locked_too() {
     type Edit = fn(&Sandbox);
     let edits: [Edit; 2] = [
         |sandbox| {
-            fs::rename(sandbox.path("plugins/two"), sandbox.path("plugins/moved"))
-                .expect("it can be moved");
+            fs::rename(sandbox.path("plugins/two"), sandbox.path("plugins/moved")).expect("it can be moved");
             sandbox.edit("racetrack.toml", "plugins/two", "plugins/moved");
         },
         |sandbox| {
