@@ -46,12 +46,12 @@ pub(crate) fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -
     let name = path.file_name().context("a file has a name")?.to_string_lossy();
     fs::create_dir_all(parent)?;
     let temporary = parent.join(format!(".{name}.{}", std::process::id()));
-    if let Err(error) = make(&temporary) {
+    let done = make(&temporary).and_then(|()| fs::rename(&temporary, path));
+    if done.is_err() {
         // Whether there is something to remove depends on how far it got.
         let _ = fs::remove_file(&temporary);
-        return Err(error.into());
     }
-    Ok(fs::rename(&temporary, path)?)
+    Ok(done?)
 }
 
 /// Removes the workspaces of components that the declaration no longer has, with their artefacts. Returns their
@@ -263,6 +263,17 @@ mod tests {
         fs::remove_file(original.join("src")).unwrap();
         assert!(mirror(&original, &copy).unwrap());
         assert_eq!(fs::read_dir(&copy).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_leaves_nothing_behind() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("a folder");
+        fs::create_dir_all(place.join("with something in it")).unwrap();
+        assert!(replace(&place, |temporary| fs::write(temporary, "")).is_err());
+        assert!(replace(&root.path().join("b"), |_| Err(io::ErrorKind::Other.into())).is_err());
+        let names = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.collect::<Vec<_>>(), ["a folder"]);
     }
 
     #[test]
