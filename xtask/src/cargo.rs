@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{PipeReader, Read, pipe};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
 use anyhow::{Context, Result, bail};
@@ -40,7 +40,7 @@ pub(crate) struct CompileOptions {
 /// Why a component was not compiled.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CompileError {
-    /// Cargo could not be run, or spoke in a way we do not understand.
+    /// Cargo could not be run.
     #[error("cannot run cargo")]
     Run(#[source] anyhow::Error),
     /// Cargo failed and has said why.
@@ -49,6 +49,9 @@ pub(crate) enum CompileError {
 }
 
 /// What was said during a build, as far as it tells where a failure comes from.
+    /// Cargo ran, and what it has said or left cannot be used.
+    #[error("cannot use what cargo answers")]
+    Answer(#[source] anyhow::Error),
 #[derive(Debug, Default)]
 pub(crate) struct Complaints {
     /// The warnings and errors of compilers.
@@ -88,16 +91,16 @@ pub(crate) fn crates(
         let mut command = command("tree", folder, target_dir, options, checkout, shell);
         command.args(["--edges", edges, "--prefix", "depth", "--format", FORMAT]);
         command.args(["--target", options.target()]);
-        Tree::parse(&ask(command)?).map_err(CompileError::Run)
+        Tree::parse(&ask(command)?).map_err(CompileError::Answer)
     };
+    // Cargo names canonical folders.
+    let canonical = fs::canonicalize(folder).map_err(|error| CompileError::Run(error.into()))?;
     let (linked, all) = (tree("normal,no-proc-macro")?, tree("normal,build")?);
     let lock =
-        fs::read_to_string(folder.join("Cargo.lock")).map_err(|error| CompileError::Run(error.into()))?;
-    // Cargo names canonical folders.
-    let folder = fs::canonicalize(folder).map_err(|error| CompileError::Run(error.into()))?;
+        fs::read_to_string(folder.join("Cargo.lock")).map_err(|error| CompileError::Answer(error.into()))?;
     LockedCrates::parse(&lock)
-        .and_then(|lock| CrateSet::new(&linked, &all, &lock, &folder))
-        .map_err(CompileError::Run)
+        .and_then(|lock| CrateSet::new(&linked, &all, &lock, &canonical))
+        .map_err(CompileError::Answer)
 }
 
 /// Compiles the workspace in `folder`, which holds the binary `component`.
@@ -110,7 +113,7 @@ pub(crate) fn compile(
     shell: &Shell,
 ) -> Result<Compiled, CompileError> {
     let command = build_command(folder, target_dir, options, checkout, shell);
-    let (status, heard) = build(command, component).map_err(CompileError::Run)?;
+    let (status, heard) = build(command, component)?;
     let Heard { binary, packages, complaints } = heard;
     if !status.success() {
         return Err(CompileError::Failed(Box::new(complaints)));
@@ -118,7 +121,7 @@ pub(crate) fn compile(
     let package = binary_package(component);
     let binary =
         binary.with_context(|| format!("cargo did not say where the binary of package `{package}` is"));
-    binary.map(|binary| Compiled { binary, packages }).map_err(CompileError::Run)
+    binary.map(|binary| Compiled { binary, packages }).map_err(CompileError::Answer)
 }
 
 /// What cargo says of each crate of a workspace that was compiled with these options, and where its artefacts are.
@@ -173,17 +176,17 @@ pub(crate) fn name_and_version(id: &str) -> Option<(String, String)> {
 
 /// Runs a command that answers with data. Returns them; what cargo says besides is handed on as it comes.
 fn ask(mut command: Command) -> Result<String, CompileError> {
-    let (status, answer, said) = answer(&mut command).map_err(CompileError::Run)?;
+    let (status, answer, said) = answer(&mut command)?;
     if status.success() {
         return Ok(answer);
     }
     Err(CompileError::Failed(Box::new(Complaints { output: said, ..Complaints::default() })))
 }
 
-fn answer(command: &mut Command) -> Result<(ExitStatus, String, String)> {
+fn answer(command: &mut Command) -> Result<(ExitStatus, String, String), CompileError> {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let program = command.get_program().display();
-    let mut child = child.with_context(|| format!("cannot start {program}"))?;
+    let mut child = child.with_context(|| format!("cannot start {program}")).map_err(CompileError::Run)?;
     let mut from = child.stderr.take().expect("the output was asked for");
     let said = thread::spawn(move || {
         let mut kept = Kept::default();
@@ -198,21 +201,29 @@ fn answer(command: &mut Command) -> Result<(ExitStatus, String, String)> {
     let read = stdout.read_to_string(&mut answer).context("cannot read what cargo says");
     drop(stdout);
     let said = said.join().expect("passing output through does not panic");
-    let status = child.wait().context("cannot wait for cargo")?;
-    read.map(|_| (status, answer, said))
+    let status = wait(&mut child)?;
+    read.map(|_| (status, answer, said)).map_err(CompileError::Answer)
 }
 
-fn build(mut command: Command, component: &str) -> Result<(ExitStatus, Heard)> {
+fn build(command: Command, component: &str) -> Result<(ExitStatus, Heard), CompileError> {
+    let (mut child, from) = start(command).map_err(CompileError::Run)?;
+    let heard = listen(from, component);
+    let status = wait(&mut child)?;
+    Ok((status, heard.map_err(CompileError::Answer)?))
+}
+
+/// Starts a command. Returns what it writes, to whichever stream.
+fn start(mut command: Command) -> Result<(Child, PipeReader)> {
     let (from, to) = pipe().context("cannot make a pipe")?;
     command.stdout(to.try_clone().context("cannot make a pipe")?).stderr(to);
     let child = command.spawn();
-    let program = command.get_program().to_owned();
-    // It holds the writing end of the pipe, which would never be closed.
-    drop(command);
-    let mut child = child.with_context(|| format!("cannot start {}", program.display()))?;
-    let heard = listen(from, component);
-    let status = child.wait().context("cannot wait for cargo")?;
-    Ok((status, heard?))
+    // The command, which holds the writing end of the pipe, ends here; else the pipe would never be closed.
+    let child = child.with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    Ok((child, from))
+}
+
+fn wait(child: &mut Child) -> Result<ExitStatus, CompileError> {
+    child.wait().context("cannot wait for cargo").map_err(CompileError::Run)
 }
 
 fn build_command(

@@ -48,6 +48,14 @@ fn sizes_to_compare_with_are_read_before_anything_is_built() {
 }
 
 #[test]
+fn an_answer_of_no_use_is_told_from_a_cargo_that_cannot_be_run() {
+    let outcome = Sandbox::new().run_with(&["build"], &[("CARGO", "echo")]);
+    assert_eq!(outcome.code, 1);
+    let expected = "\n  caused by: cannot use what cargo answers\n  caused by: cannot read `tree ";
+    assert!(outcome.stderr.contains(expected), "{}", outcome.stderr);
+}
+
+#[test]
 fn status_lines_are_left_out_on_request() {
     let sandbox = Sandbox::new();
     insta::assert_snapshot!(sandbox.run(&["check"]).stderr, @r"
