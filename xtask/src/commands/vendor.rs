@@ -14,6 +14,7 @@ use crate::load::load;
 use crate::lockfile;
 use crate::prepare::Site;
 use crate::shell::Shell;
+use crate::store_use;
 use crate::vendor::{Record, make};
 
 /// Makes the folder, or makes it anew. Nothing is half-made: it is filled elsewhere and moved to its place.
@@ -28,6 +29,7 @@ pub(crate) fn run(
     let folder = place(&args.folder, declaration, checkout)?;
     // What is built from the folder is built frozen, so the lock must hold now.
     let locked = lockfile::admit(&loaded, true, checkout, shell)?;
+    let _store = store_use::share(&checkout.store(), shell)?;
     let _lock = build::exclusive(declaration, shell)?;
     build::unpack(&loaded, checkout, shell)?;
     let options = build::compile_options(declaration, &SelectionArgs::default(), true, checkout)?;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use fs_err as fs;
 use sha2::Digest as _;
@@ -242,6 +244,29 @@ fn what_cannot_be_vendored_is_refused_and_leaves_nothing() {
     error: cannot vendor into target/xtask-tests/SANDBOX/out
       caused by: `locks/alpha.lock` has crate `theirs` from git+https://host.invalid/x#0, and only crates of the registry crates.io can be vendored
     ");
+#[test]
+fn the_store_is_not_cleaned_up_meanwhile() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run_alone(&["lock"], &[]).code, 0);
+    let store = sandbox.path(".racetrack/store");
+    fs::create_dir_all(&store).expect("it can be made");
+    let lock = fs::File::create(store.join(".lock")).expect("writable").into_file();
+    lock.lock().expect("it can be locked");
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("xtask"));
+    command.args(["vendor", "out", "--declaration", "racetrack.toml"]).current_dir(&sandbox.folder);
+    command.env("CARGO_MANIFEST_DIR", sandbox.path("xtask")).env("CARGO_TERM_COLOR", "never");
+    command.stderr(Stdio::piped());
+    let mut child = command.spawn().expect("xtask can be started");
+    let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let mut lines = lines.map(|line| line.expect("the output is text"));
+    let waits = lines.any(|line| line.ends_with("Blocking waiting for `cargo xtask gc`"));
+    drop(lock);
+    // The sandbox lacks what vendoring needs.
+    let rest: Vec<_> = lines.collect();
+    assert_eq!(child.wait().expect("it ends").code(), Some(1), "{rest:?}");
+    assert!(waits, "{rest:?}");
+}
+
     let names = fs::read_dir(&sandbox.folder).expect("the sandbox is there");
     let mut names = names.map(|entry| entry.expect("readable").file_name());
     assert!(names.all(|name| !name.to_string_lossy().contains("out")));
