@@ -7,9 +7,12 @@ use fs_err as fs;
 
 use crate::output::write_if_changed;
 
+/// The folder of the committed locks, beside the declaration.
+pub(crate) const FOLDER: &str = "locks";
+
 /// Where the lock of a component is committed.
 pub(crate) fn committed_path(folder: &Path, component: &str) -> PathBuf {
-    folder.join("locks").join(format!("{component}.lock"))
+    folder.join(FOLDER).join(format!("{component}.lock"))
 }
 
 /// Puts the committed lock into the generated workspace. Without one, the lock of the checkout is a start: cargo keeps

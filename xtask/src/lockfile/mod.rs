@@ -147,7 +147,7 @@ pub(crate) fn shown(declaration: &Declaration) -> String {
 }
 
 /// `racetrack.lock` for `racetrack.toml`.
-fn file_name(declaration: &Path) -> PathBuf {
+pub(crate) fn file_name(declaration: &Path) -> PathBuf {
     let is_taken = declaration.extension().is_some_and(|extension| extension == "lock");
     declaration.with_extension(if is_taken { "lock.lock" } else { "lock" })
 }

@@ -92,9 +92,8 @@ impl VendorFolder {
         if text.is_some_and(|text| Sha256::of(&text).to_string() != self.record.declaration) {
             changed.push(file.file_name().unwrap_or_default().to_string_lossy().into_owned());
         }
-        let folder = file.parent().unwrap_or(Path::new(""));
         let components = inputs::components(&self.path)?;
-        for lock in inputs::locks(components.iter().map(String::as_str), folder, checkout) {
+        for lock in inputs::locks(components.iter().map(String::as_str), &file, checkout) {
             if inputs::content(&lock.path)? != inputs::content(&self.path.join(&lock.name))? {
                 changed.push(lock.name);
             }

@@ -78,7 +78,8 @@ pub(crate) fn make(
 
 fn copy_locks(loaded: &Loaded, into: &Path, checkout: &Checkout) -> Result<()> {
     let declaration = &loaded.declaration;
-    for lock in inputs::locks(declaration.component_names(), &declaration.folder, checkout) {
+    let file = declaration.folder.join(&declaration.document.file);
+    for lock in inputs::locks(declaration.component_names(), &file, checkout) {
         let Some(content) = inputs::content(&lock.path)? else {
             continue;
         };

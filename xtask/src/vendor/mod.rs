@@ -7,7 +7,7 @@
 //! | `cargo/config.toml` | tells cargo to take crates from here: `cargo --config DIR/cargo/config.toml …` |
 //! | `crates/<name>-<version>/` | the crates of all locks, as `cargo vendor` writes them |
 //! | `plugins/` | the plugin sources that are no folders of the checkout |
-//! | `Cargo.lock`, `racetrack.lock`, `locks/` | the locks it was made for, to be compared with those of the checkout |
+//! | `Cargo.lock`, `racetrack.lock` or that of another declaration, `locks/` | the locks it was made for, to be compared with those of the checkout |
 //!
 //! The same checkout gives the same bytes.
 

@@ -184,6 +184,24 @@ fn a_checkout_that_has_changed_is_refused() {
 }
 
 #[test]
+fn the_lock_of_another_declaration_is_compared_as_well() {
+    let sandbox = Sandbox::new();
+    sandbox.write("edge.toml", sandbox.read("racetrack.toml"));
+    let edge = |arguments: &[&str]| {
+        let mut command = assert_cmd::Command::cargo_bin("xtask").expect("xtask was built");
+        sandbox.finish(command.args(arguments), &sandbox.path("edge.toml"), &[("CARGO", "no-such-cargo")])
+    };
+    assert_eq!(edge(&["lock"]).code, 0);
+    let mut vendored = Vendored::new(&sandbox);
+    vendored.0.insert("edge.lock".to_owned(), sandbox.read("edge.lock").into_bytes());
+    vendored.write(&sandbox);
+    sandbox.write("edge.lock", sandbox.read("edge.lock") + "# changed\n");
+    let outcome = edge(&["build", "--frozen", "--vendor", "vendor"]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("another checkout: edge.lock has changed since"), "{}", outcome.stderr);
+}
+
+#[test]
 fn another_toolchain_and_another_format_are_refused() {
     let sandbox = Sandbox::new();
     let mut vendored = Vendored::new(&sandbox);
@@ -227,24 +245,6 @@ fn only_vendor_folders_are_replaced() {
 }
 
 #[test]
-fn what_cannot_be_vendored_is_refused_and_leaves_nothing() {
-    let sandbox = Sandbox::new();
-    assert_eq!(sandbox.run(&["lock"]).code, 0);
-    let outcome = sandbox.run(&["vendor", "out"]);
-    assert_eq!(outcome.code, 1);
-    assert!(outcome.stderr.contains("there is no "), "{}", outcome.stderr);
-    let lock = "version = 4\n\n[[package]]\nname = \"theirs\"\nversion = \"1.0.0\"\nsource = \"git+https://host.invalid/x#0\"\n";
-    for component in ["alpha", "beta"] {
-        sandbox.write(&format!("locks/{component}.lock"), lock);
-    }
-    let outcome = sandbox.run(&["vendor", "out"]);
-    assert_eq!(outcome.code, 1);
-    let lines: Vec<_> = outcome.stderr.lines().filter(|line| !line.contains("Generating")).collect();
-    insta::assert_snapshot!(lines.join("\n"), @r"
-    error: cannot vendor into target/xtask-tests/SANDBOX/out
-      caused by: `locks/alpha.lock` has crate `theirs` from git+https://host.invalid/x#0, and only crates of the registry crates.io can be vendored
-    ");
-#[test]
 fn the_store_is_not_cleaned_up_meanwhile() {
     let sandbox = Sandbox::new();
     assert_eq!(sandbox.run_alone(&["lock"], &[]).code, 0);
@@ -267,6 +267,24 @@ fn the_store_is_not_cleaned_up_meanwhile() {
     assert!(waits, "{rest:?}");
 }
 
+#[test]
+fn what_cannot_be_vendored_is_refused_and_leaves_nothing() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run(&["lock"]).code, 0);
+    let outcome = sandbox.run(&["vendor", "out"]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stderr.contains("there is no "), "{}", outcome.stderr);
+    let lock = "version = 4\n\n[[package]]\nname = \"theirs\"\nversion = \"1.0.0\"\nsource = \"git+https://host.invalid/x#0\"\n";
+    for component in ["alpha", "beta"] {
+        sandbox.write(&format!("locks/{component}.lock"), lock);
+    }
+    let outcome = sandbox.run(&["vendor", "out"]);
+    assert_eq!(outcome.code, 1);
+    let lines: Vec<_> = outcome.stderr.lines().filter(|line| !line.contains("Generating")).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    error: cannot vendor into target/xtask-tests/SANDBOX/out
+      caused by: `locks/alpha.lock` has crate `theirs` from git+https://host.invalid/x#0, and only crates of the registry crates.io can be vendored
+    ");
     let names = fs::read_dir(&sandbox.folder).expect("the sandbox is there");
     let mut names = names.map(|entry| entry.expect("readable").file_name());
     assert!(names.all(|name| !name.to_string_lossy().contains("out")));
