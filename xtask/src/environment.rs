@@ -49,6 +49,8 @@ const REMOVED: [&str; 9] = [
     "CARGO_CRATE_NAME",
 ];
 const REMOVED_PREFIXES: [&str; 5] = ["CARGO_PROFILE_", "CARGO_PKG_", "CARGO_MANIFEST_", "CFLAGS", "CXXFLAGS"];
+/// Those of compilers for the host or for the target, which would come after ours.
+const REMOVED_SUFFIXES: [&str; 2] = ["_CFLAGS", "_CXXFLAGS"];
 
 /// The paths that are renamed; a path inside another one comes after it, because the last match counts.
 pub(crate) fn remaps(checkout: &Checkout) -> Vec<Remap> {
@@ -93,7 +95,9 @@ pub(crate) fn environment(
     }
     let names = inherited.iter().filter_map(|(name, _)| name.to_str());
     let unwanted = names.filter(|name| {
-        REMOVED.contains(name) || REMOVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        REMOVED.contains(name)
+            || REMOVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || REMOVED_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
     });
     let mut removed: Vec<_> = unwanted.map(str::to_owned).collect();
     removed.sort();
@@ -188,6 +192,14 @@ mod tests {
         assert_eq!(value(&environment, "CARGO_HOME"), "/h");
         assert!(value(&environment, "CFLAGS").starts_with("-ffile-prefix-map=/"));
         assert!(value(&environment, "CXXFLAGS").starts_with("-ffile-prefix-map=/"));
+    }
+
+    #[test]
+    fn flags_for_c_compilers_do_not_get_through_under_any_name() {
+        let names = ["CFLAGS_x86_64_unknown_linux_gnu", "HOST_CFLAGS", "HOST_CXXFLAGS", "TARGET_CFLAGS"];
+        let names = [&names[..], &["TARGET_CXXFLAGS"]].concat();
+        let inherited = names.iter().chain(&["CC", "HOST_CC"]).map(|name| (name.into(), "x".into()));
+        assert_eq!(environment(&checkout("/a", "/h"), Path::new("/t"), inherited).removed, names);
     }
 
     #[test]

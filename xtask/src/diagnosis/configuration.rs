@@ -28,7 +28,7 @@ const KEYS: [(&[&str], Effect); 12] = [
 ];
 
 /// Variables: what they do to a build.
-const VARIABLES: [(&str, &str); 9] = [
+const VARIABLES: [(&str, &str); 14] = [
     ("RUSTC", "components are compiled by another compiler"),
     ("RUSTC_WRAPPER", WRAPPER),
     ("RUSTC_WORKSPACE_WRAPPER", WRAPPER),
@@ -38,6 +38,11 @@ const VARIABLES: [(&str, &str); 9] = [
     ("RUSTFLAGS", IGNORED),
     ("CARGO_ENCODED_RUSTFLAGS", IGNORED),
     ("CFLAGS", IGNORED),
+    ("CXXFLAGS", IGNORED),
+    ("HOST_CFLAGS", IGNORED),
+    ("HOST_CXXFLAGS", IGNORED),
+    ("TARGET_CFLAGS", IGNORED),
+    ("TARGET_CXXFLAGS", IGNORED),
 ];
 
 const WRAPPER: &str = "a wrapper around the compiler decides about the bytes, too";

@@ -95,6 +95,20 @@ fn settings_of_cargo_are_found() {
 }
 
 #[test]
+fn flags_for_c_compilers_are_found() {
+    let sandbox = Sandbox::new();
+    let flags = [("HOST_CFLAGS", "-g"), ("TARGET_CXXFLAGS", "-g")];
+    let outcome = sandbox.run_with(&["doctor", "--format", "json"], &flags);
+    let found = findings(&outcome, "cargo-configuration");
+    for (name, _) in flags {
+        let finding = format!(
+            "note: the variable {name} is set\n  it counts for xtask itself, but not in component builds\n"
+        );
+        assert!(found.contains(&finding), "{found}");
+    }
+}
+
+#[test]
 fn what_is_out_of_date_or_missing_is_found() {
     let sandbox = Sandbox::new();
     let outcome = doctor(&sandbox);
