@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use cargo_metadata::{BuildScript, Message, PackageId, TargetKind};
 use fs_err as fs;
 
-use crate::cargo::{CompileOptions, graph, messages};
+use crate::cargo::{CompileOptions, graph, messages, name_and_version};
 use crate::checkout::Checkout;
 use crate::environment::remaps;
 use crate::shell::Shell;
@@ -92,19 +92,17 @@ fn script_output(script: &BuildScript, renamed: &dyn Fn(&str) -> String) -> Resu
 /// `name 1.2.3`, with the folder for crates of the checkout: two versions of a plugin may bring equal crates.
 fn title(id: &PackageId, checkout: &Checkout) -> String {
     let text = neutral(&id.repr, checkout);
-    let Some((source, package)) = text.rsplit_once('#') else {
+    let Some((name, version)) = name_and_version(&text) else {
         return text;
     };
-    let folder = source.split_once("://").map_or(source, |(_, path)| path);
-    let last = folder.rsplit('/').next().unwrap_or(folder);
-    let (name, version) = package.rsplit_once(['@', ':']).unwrap_or((last, package));
-    if source.starts_with("path") {
-        let place = folder.split_once("/.racetrack/").map_or(folder, |(_, rest)| rest);
-        // The first part is the component's folder.
-        let place = place.split_once('/').map_or(place, |(_, rest)| rest);
-        return format!("{name} {version} ({place})");
-    }
-    format!("{name} {version}")
+    let folder = text.strip_prefix("path+file://").and_then(|rest| rest.rsplit_once('#'));
+    let Some((folder, _)) = folder else {
+        return format!("{name} {version}");
+    };
+    let place = folder.split_once("/.racetrack/").map_or(folder, |(_, rest)| rest);
+    // The first part is the component's folder.
+    let place = place.split_once('/').map_or(place, |(_, rest)| rest);
+    format!("{name} {version} ({place})")
 }
 
 /// The text with the paths of this checkout called as they are in every checkout.
@@ -136,6 +134,7 @@ mod tests {
             title(&PackageId { repr: id.to_owned() }, &checkout)
         };
         assert_eq!(titled("/a", "registry+https://index#serde@1.0.2"), "serde 1.0.2");
+        assert_eq!(titled("/a", "git+https://host.invalid/x/y?rev=ab/c#1.0.0"), "y 1.0.0");
         for root in ["/a", "/another%20root/b c"] {
             let place = format!("path+file://{}/.racetrack/tiny", root.replace(' ', "%20"));
             assert_eq!(
