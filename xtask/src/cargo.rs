@@ -1,5 +1,6 @@
-//! The only place that spawns cargo for a component: one build per component, one after the other, and before it a
-//! question about the crates where their list is not known.
+//! The only place where cargo builds components: one build per component, one after the other, and before it a question
+//! about the crates where their list is not known. The crates of a vendor folder cargo is asked for elsewhere, in
+//! `vendor`: that compiles nothing.
 
 use std::collections::BTreeSet;
 use std::io::{PipeReader, Read, pipe};
