@@ -2,7 +2,9 @@
 //! about the crates where their list is not known. The crates of a vendor folder cargo is asked for elsewhere, in
 //! `vendor`: that compiles nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::ffi::OsString;
 use std::io::{PipeReader, Read, pipe};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -16,7 +18,7 @@ use crate::cargo_output::{Piece, Splitter};
 use crate::checkout::{Checkout, HOST_TRIPLE};
 use crate::crates::{CrateSet, FORMAT, LockedCrates, Tree};
 use crate::declaration::Profile;
-use crate::environment::environment;
+use crate::environment::{Environment, environment};
 use crate::generate::binary_package;
 use crate::shell::Shell;
 
@@ -36,6 +38,9 @@ pub(crate) struct CompileOptions {
     pub(crate) locked: bool,
     /// Do not use the network.
     pub(crate) offline: bool,
+    /// Variables that cargo finds in its environment besides those of this process, or instead of them; what a build does
+    /// not let through does not get through here either.
+    pub(crate) variables: Vec<(&'static str, OsString)>,
 }
 
 /// Why a component was not compiled.
@@ -44,15 +49,15 @@ pub(crate) enum CompileError {
     /// Cargo could not be run.
     #[error("cannot run cargo")]
     Run(#[source] anyhow::Error),
+    /// Cargo ran, and what it has said or left cannot be used.
+    #[error("cannot use what cargo answers")]
+    Answer(#[source] anyhow::Error),
     /// Cargo failed and has said why.
     #[error("cargo failed")]
     Failed(Box<Complaints>),
 }
 
 /// What was said during a build, as far as it tells where a failure comes from.
-    /// Cargo ran, and what it has said or left cannot be used.
-    #[error("cannot use what cargo answers")]
-    Answer(#[source] anyhow::Error),
 #[derive(Debug, Default)]
 pub(crate) struct Complaints {
     /// The warnings and errors of compilers.
@@ -88,14 +93,14 @@ pub(crate) fn crates(
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<CrateSet, CompileError> {
+    // Cargo names canonical folders.
+    let canonical = fs::canonicalize(folder).map_err(|error| CompileError::Run(error.into()))?;
     let tree = |edges: &str| {
         let mut command = command("tree", folder, target_dir, options, checkout, shell);
         command.args(["--edges", edges, "--prefix", "depth", "--format", FORMAT]);
         command.args(["--target", options.target()]);
         Tree::parse(&ask(command)?).map_err(CompileError::Answer)
     };
-    // Cargo names canonical folders.
-    let canonical = fs::canonicalize(folder).map_err(|error| CompileError::Run(error.into()))?;
     let (linked, all) = (tree("normal,no-proc-macro")?, tree("normal,build")?);
     let lock =
         fs::read_to_string(folder.join("Cargo.lock")).map_err(|error| CompileError::Answer(error.into()))?;
@@ -145,20 +150,25 @@ pub(crate) fn messages(
 }
 
 /// Which crate of a workspace depends on which others, in any way.
-pub(crate) fn graph(folder: &Path, target_dir: &Path, checkout: &Checkout) -> Result<Resolve> {
+pub(crate) fn graph(
+    folder: &Path,
+    target_dir: &Path,
+    options: &CompileOptions,
+    checkout: &Checkout,
+) -> Result<Resolve> {
     let mut metadata = MetadataCommand::new();
     metadata.cargo_path(&checkout.cargo).current_dir(folder);
-    let mut options = ["--locked", "--offline", "--filter-platform", HOST_TRIPLE].map(str::to_owned).to_vec();
+    let arguments = ["--locked", "--offline", "--filter-platform", options.target()];
+    let mut arguments = arguments.map(str::to_owned).to_vec();
     if let Some(vendor) = &checkout.vendor {
-        options.extend(["--config".to_owned(), vendor.cargo_config().to_string_lossy().into_owned()]);
+        arguments.extend(["--config".to_owned(), vendor.cargo_config().to_string_lossy().into_owned()]);
     }
-    metadata.other_options(options);
-    let environment = environment(checkout, target_dir, std::env::vars_os());
-    for name in &environment.removed {
-        metadata.env_remove(name);
-    }
-    for (name, value) in environment.set {
-        metadata.env(name, value);
+    metadata.other_options(arguments);
+    for (name, value) in changes(target_dir, options, checkout) {
+        match value {
+            Some(value) => metadata.env(name, value),
+            None => metadata.env_remove(name),
+        };
     }
     let metadata = metadata.exec().context("cannot ask cargo for the dependencies")?;
     metadata.resolve.context("cargo did not say which crate depends on which")
@@ -264,17 +274,33 @@ fn command(
     if let Some(vendor) = &checkout.vendor {
         command.arg("--config").arg(vendor.cargo_config());
     }
-    let environment = environment(checkout, target_dir, std::env::vars_os());
-    for name in &environment.removed {
-        command.env_remove(name);
+    for (name, value) in changes(target_dir, options, checkout) {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
-    command.envs(environment.set);
     // Cargo writes to us, not to the terminal; it is to look as if it did.
     if let Some(width) = shell.terminal_width() {
         command.env("CARGO_TERM_PROGRESS_WHEN", "always").env("CARGO_TERM_PROGRESS_WIDTH", width.to_string());
     }
     command.env("CARGO_TERM_COLOR", if shell.is_colored() { "always" } else { "never" });
     command
+}
+
+/// What cargo finds in its environment instead of what this process has: each variable with its value, or with nothing when
+/// it is removed.
+fn changes(
+    target_dir: &Path,
+    options: &CompileOptions,
+    checkout: &Checkout,
+) -> BTreeMap<OsString, Option<OsString>> {
+    let added = || options.variables.iter().map(|(name, value)| (OsString::from(name), value.clone()));
+    let Environment { set, removed } = environment(checkout, target_dir, env::vars_os().chain(added()));
+    let mut changes: BTreeMap<_, _> = added().map(|(name, value)| (name, Some(value))).collect();
+    changes.extend(removed.into_iter().map(|name| (name.into(), None)));
+    changes.extend(set.into_iter().map(|(name, value)| (name.into(), Some(value))));
+    changes
 }
 
 /// What came out of a build.
@@ -359,7 +385,10 @@ fn binary_of(artifact: Artifact, component: &str) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
+    use crate::description;
 
     #[test]
     fn package_ids_name_packages() {
@@ -375,5 +404,24 @@ mod tests {
         assert_eq!(name_and_version("path+file:///a/macros#0.1.0"), pair("macros", "0.1.0"));
         assert_eq!(name_and_version("git+https://host.invalid/x/y?rev=ab/c#1.0.0"), pair("y", "1.0.0"));
         assert_eq!(name_and_version("odd"), None);
+    }
+
+    #[test]
+    fn variables_reach_cargo_unless_a_build_does_not_let_them_through() {
+        let checkout = Checkout {
+            root: "/a".into(),
+            cargo: "cargo".into(),
+            cargo_home: "/h".into(),
+            homes: Vec::new(),
+            offline: false,
+            vendor: None,
+        };
+        let variables = [("TZ", "Asia/Kathmandu"), ("RUSTFLAGS", "-g"), ("CARGO_INCREMENTAL", "1")];
+        let variables = variables.map(|(name, value)| (name, value.into())).to_vec();
+        let options = CompileOptions { variables, ..description::tests::options() };
+        let changed = changes(Path::new("/t"), &options, &checkout);
+        assert_eq!(changed[OsStr::new("TZ")], Some("Asia/Kathmandu".into()));
+        assert_eq!(changed[OsStr::new("RUSTFLAGS")], None);
+        assert_eq!(changed[OsStr::new("CARGO_INCREMENTAL")], Some("0".into()));
     }
 }

@@ -220,6 +220,7 @@ pub(crate) mod tests {
             target: Some("riscv64gc-unknown-linux-gnu".to_owned()),
             locked: false,
             offline: false,
+            variables: Vec::new(),
         }
     }
 

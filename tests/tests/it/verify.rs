@@ -55,8 +55,11 @@ fn what_differs_from_build_to_build_is_named() {
         has_macro: true,
         ..DocsPlugin::default()
     };
+    // The second build has another time zone, and what it is made of is asked for from here.
+    let expression = "option_env!(\"TZ\").unwrap_or_default().to_owned()";
+    let zone = DocsPlugin { name: "zone", expression, ..DocsPlugin::default() };
     let fair = DocsPlugin { name: "fair", ..DocsPlugin::default() };
-    sandbox.declare_tiny(&[timestamp, fair, dice].map(|plugin| plugin.declared(&sandbox)).concat());
+    sandbox.declare_tiny(&[timestamp, fair, dice, zone].map(|plugin| plugin.declared(&sandbox)).concat());
     sandbox.write(
         "plugins/dice/dice-macro/Cargo.toml",
         "[package]\nname = \"dice-macro\"\nversion = \"1.0.0\"\nedition = \"2024\"\n\n[lib]\nproc-macro = true\n",
@@ -74,6 +77,7 @@ fn what_differs_from_build_to_build_is_named() {
     error: component `tiny` differs from byte […]
       tiny: crate `dice 1.0.0 (plugins/dice-1.0.0-8979e628492d)`: a macro gives it other code each time, probably because of the order of a hash map: dice-macro 1.0.0 (plugins/dice-1.0.0-8979e628492d/dice-macro)
       tiny: crate `timestamp 1.0.0 (plugins/timestamp-1.0.0-b6478bd5d1c8)`: its build script puts out something else each time: `BUILT_AT`
+      tiny: crate `zone 1.0.0 (plugins/zone-1.0.0-60bd7964b560)`: its sources use something of the machine or of the moment, such as a path, a time or an environment variable
     error: not reproducible: tiny; the copies are kept in target/system-tests/verified-moments/.racetrack/verify
     ");
 }

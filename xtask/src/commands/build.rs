@@ -67,14 +67,15 @@ pub(crate) fn run(
 }
 
 /// The checkout as it is built: from a vendor folder if one is given, which must be what was vendored, and for this checkout.
-fn frozen(
+/// What is open already is not compared again.
+pub(super) fn frozen(
     args: &BuildArgs,
     declaration: Option<&Path>,
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<Checkout> {
     let checkout = Checkout { offline: checkout.offline || args.frozen, ..checkout.clone() };
-    let Some(folder) = &args.vendor else {
+    let Some(folder) = args.vendor.as_ref().filter(|_| checkout.vendor.is_none()) else {
         return Ok(checkout);
     };
     shell.status("Verifying", folder.display());
@@ -104,6 +105,7 @@ pub(super) fn compile_options(
         target: selection.target.clone(),
         locked,
         offline: checkout.offline,
+        variables: Vec::new(),
     })
 }
 

@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use fs_err as fs;
 
 use super::checksums::{Checksums, Differences};
+#[cfg(test)]
+use super::record::VendoredPlugin;
 use super::{CARGO_CONFIG, CHECKSUMS, CRATES, Record, inputs};
 use crate::checkout::{Checkout, TOOLCHAIN};
 use crate::declaration;
@@ -134,7 +136,7 @@ impl VendorFolder {
 
     /// One that is only a path.
     #[cfg(test)]
-    pub(crate) fn for_tests(path: &str, registry_folder: &str) -> Self {
+    pub(crate) fn for_tests(path: impl Into<PathBuf>, registry_folder: &str) -> Self {
         let record = Record {
             version: Record::VERSION,
             toolchain: TOOLCHAIN.to_owned(),
@@ -143,5 +145,13 @@ impl VendorFolder {
             plugins: Vec::new(),
         };
         Self { path: path.into(), record }
+    }
+
+    /// One with a plugin source more.
+    #[cfg(test)]
+    pub(crate) fn with_plugin(mut self, source: &str, path: &str) -> Self {
+        let plugin = VendoredPlugin { source: source.to_owned(), path: path.to_owned() };
+        self.record.plugins.push(plugin);
+        self
     }
 }

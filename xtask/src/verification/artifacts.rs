@@ -55,7 +55,7 @@ pub(crate) fn compiled_crates(
             _ => {}
         }
     }
-    for node in graph(folder, target_dir, checkout)?.nodes {
+    for node in graph(folder, target_dir, options, checkout)?.nodes {
         let dependencies = node.dependencies.iter().map(|id| title(id, checkout));
         if let Some(entry) = crates.get_mut(&title(&node.id, checkout)) {
             entry.dependencies.extend(dependencies);

@@ -12,6 +12,7 @@ use fs_err as fs;
 
 use crate::checkout::Checkout;
 use crate::declaration::Declaration;
+use crate::vendor::VendorFolder;
 
 /// The circumstances of a build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +54,12 @@ pub(crate) struct SecondCheckout {
 }
 
 impl SecondCheckout {
-    /// Copies the checkout, without what builds of it have left behind; the declaration's folder and its sources are
-    /// copied wherever they are. An earlier copy is removed.
+    /// Copies the checkout, without what builds of it have left behind; the declaration's folder, its sources and those
+    /// that replace some of them are copied wherever they are in it. An earlier copy is removed.
     pub(crate) fn make(
         circumstances: Circumstances,
         declaration: &Declaration,
+        overrides: &[PathBuf],
         checkout: &Checkout,
     ) -> Result<Self> {
         let folder = Self::folder_of(declaration);
@@ -67,6 +69,10 @@ impl SecondCheckout {
         let target = checkout.root.join("target");
         let is_left_out = |path: &Path| path == declaration.out_dir || path == target || is_artefacts(path);
         let sources = declaration.plugins.iter().map(|plugin| plugin.origin.path());
+        // What a vendor folder has is built from there.
+        let vendor = checkout.vendor.as_ref().map(VendorFolder::path);
+        let sources = sources.filter(|path| vendor.is_none_or(|vendor| !path.starts_with(vendor)));
+        let sources = sources.chain(overrides.iter().map(PathBuf::as_path));
         let fetched = FETCHED.map(|fetched| checkout.root.join(".racetrack").join(fetched));
         let named = [checkout.root.as_path(), &declaration.folder].into_iter().chain(sources);
         for original in named.chain(fetched.iter().map(PathBuf::as_path)).filter(|path| path.exists()) {
@@ -106,19 +112,31 @@ impl SecondCheckout {
         command.args(arguments).current_dir(&self.checkout.root);
         command.env("CARGO", &self.checkout.cargo);
         command.env("CARGO_MANIFEST_DIR", self.checkout.root.join("xtask"));
-        if !is_other {
-            return Ok(command);
-        }
-        command.env("CARGO_HOME", &self.checkout.cargo_home);
-        if let Some(toolchains) = toolchains() {
-            command.env("RUSTUP_HOME", toolchains);
-        }
-        command.env("HOME", &self.checkout.homes[0]).env("CARGO_BUILD_JOBS", "1");
-        // A build does not let these through.
-        command.env("RUSTFLAGS", "-C debuginfo=2").env("CARGO_INCREMENTAL", "1");
-        command.env("TZ", other_than(env::var_os("TZ"), ["Asia/Kathmandu", "America/St_Johns"]));
-        command.env("LC_ALL", other_than(env::var_os("LC_ALL"), ["C", "C.UTF-8"]));
+        command.envs(self.variables());
         Ok(command)
+    }
+
+    /// What is different in the environment of what is built in the copy. Crates that read such a variable are compiled
+    /// anew when cargo finds another value of it.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, OsString)> {
+        if self.circumstances == Circumstances::Present {
+            return Vec::new();
+        }
+        let mut variables = vec![
+            ("CARGO_HOME", self.checkout.cargo_home.clone().into()),
+            ("HOME", self.checkout.homes[0].clone().into()),
+            // The shell that sets the umask sets it as well.
+            ("PWD", self.checkout.root.clone().into()),
+            ("CARGO_BUILD_JOBS", "1".into()),
+            // A build does not let these through.
+            ("RUSTFLAGS", "-C debuginfo=2".into()),
+            ("CARGO_INCREMENTAL", "1".into()),
+            ("HOST_CFLAGS", "-g".into()),
+            ("TZ", other_than(env::var_os("TZ"), ["Asia/Kathmandu", "America/St_Johns"]).into()),
+            ("LC_ALL", other_than(env::var_os("LC_ALL"), ["C", "C.UTF-8"]).into()),
+        ];
+        variables.extend(toolchains().map(|toolchains| ("RUSTUP_HOME", toolchains.into())));
+        variables
     }
 
     /// Removes everything that was copied and built for a declaration.
@@ -222,7 +240,40 @@ fn other_than(present: Option<OsString>, [usual, other]: [&'static str; 2]) -> &
 
 #[cfg(test)]
 mod tests {
+    use racetrack_bundle::Origin;
+
     use super::*;
+    use crate::plan;
+
+    #[test]
+    fn sources_are_copied_wherever_they_are_unless_they_are_vendored() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        for path in ["checkout/a.rs", "checkout/target/tried/b.rs", "checkout/built/c.rs", "vendor/d.zip"] {
+            fs::create_dir_all(folder.join(path).parent().unwrap()).unwrap();
+            fs::write(folder.join(path), "").unwrap();
+        }
+        let root = folder.join("checkout");
+        fs::write(root.join("built").join(ARTEFACTS_MARK), "").unwrap();
+        let checkout = Checkout {
+            root: root.clone(),
+            cargo: "cargo".into(),
+            cargo_home: folder.join("home"),
+            homes: Vec::new(),
+            offline: false,
+            vendor: Some(VendorFolder::for_tests(folder.join("vendor"), "index-0")),
+        };
+        let mut vendored = plan::tests::plugin(0, "d", "1.0.0", 0).declaration;
+        vendored.origin = Origin::Zip(folder.join("vendor/d.zip"));
+        let mut declaration = plan::tests::declaration(&[]);
+        declaration.folder.clone_from(&root);
+        declaration.plugins.push(vendored);
+        let overrides = [root.join("target/tried"), root.join("built")];
+        let copy = SecondCheckout::make(Circumstances::Present, &declaration, &overrides, &checkout).unwrap();
+        for path in ["a.rs", "target/tried/b.rs", "built/c.rs"] {
+            assert!(copy.checkout.root.join(path).exists(), "{path}");
+        }
+    }
 
     #[test]
     fn what_builds_leave_behind_is_not_copied() {
