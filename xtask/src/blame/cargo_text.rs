@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::graph::Graph;
-use super::{Blame, LockedCrate, mentions, with_folder_in};
+use super::{Blame, CrateId, mentions, with_folder_in};
 use crate::plan::PlannedPlugin;
 
 /// Blames what the errors in cargo's text are about. `compilers_said_why` is whether compilers have reported errors: then a
@@ -68,8 +68,8 @@ fn not_compiled(error: &str) -> Option<&str> {
 }
 
 /// Whether cargo speaks of the crate, in one of its two spellings.
-fn names(error: &str, external: &LockedCrate) -> bool {
-    let LockedCrate { name, version, .. } = external;
+fn names(error: &str, external: &CrateId) -> bool {
+    let CrateId { name, version, .. } = external;
     [format!("{name} v{version}"), format!("{name}@{version}")].iter().any(|text| {
         mentions(error, text) && !error.contains(&format!("-{text}")) && !error.contains(&format!("{text}."))
     })
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_crate_is_named_in_either_spelling() {
-        let external = LockedCrate {
+        let external = CrateId {
             name: "zlib".to_owned(),
             version: "1.2.3".to_owned(),
             source: Some("registry".to_owned()),

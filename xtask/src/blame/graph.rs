@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
+use crate::crates::LockedCrate;
 use crate::plan::PlannedPlugin;
 
-/// A crate of the lock.
+/// What tells a crate of the lock from all others.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct LockedCrate {
+pub(crate) struct CrateId {
     /// The package.
     pub(crate) name: String,
     /// Its version.
@@ -19,39 +18,23 @@ pub(crate) struct LockedCrate {
 
 /// The crates of a workspace and their dependencies.
 #[derive(Debug, Default)]
-pub(crate) struct Graph(BTreeMap<LockedCrate, Vec<LockedCrate>>);
-
-#[derive(Deserialize)]
-struct Lock {
-    #[serde(default)]
-    package: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    version: String,
-    source: Option<String>,
-    #[serde(default)]
-    dependencies: Vec<String>,
-}
+pub(crate) struct Graph(BTreeMap<CrateId, Vec<CrateId>>);
 
 impl Graph {
     /// The graph of a `Cargo.lock`; empty if it is none, because a build that fails may leave no lock.
     pub(crate) fn of_lock(text: &str) -> Self {
-        let packages = toml::from_str::<Lock>(text).map(|lock| lock.package).unwrap_or_default();
-        let locked = |package: &Package| LockedCrate {
+        let packages = LockedCrate::parse_all(text).unwrap_or_default();
+        let id = |package: &LockedCrate| CrateId {
             name: package.name.clone(),
             version: package.version.clone(),
             source: package.source.clone(),
         };
-        let crates: Vec<_> = packages.iter().map(locked).collect();
-        // Cargo writes as much as is needed to tell crates apart: `name`, `name version` or `name version (source)`.
+        let crates: Vec<_> = packages.iter().map(id).collect();
         let find = |written: &String| {
             let mut parts = written.splitn(3, ' ');
             let (name, version) = (parts.next()?, parts.next());
             let source = parts.next().map(|source| source.trim_matches(['(', ')']));
-            let fits = |found: &&LockedCrate| {
+            let fits = |found: &&CrateId| {
                 found.name == name
                     && version.is_none_or(|version| found.version == version)
                     && source.is_none_or(|source| found.source.as_deref() == Some(source))
@@ -63,13 +46,13 @@ impl Graph {
     }
 
     /// The crates that come from a registry or a repository.
-    pub(crate) fn external(&self) -> impl Iterator<Item = &LockedCrate> {
+    pub(crate) fn external(&self) -> impl Iterator<Item = &CrateId> {
         self.0.keys().filter(|locked| locked.source.is_some())
     }
 
     /// Whether the crate of the plugin leads to that crate.
-    pub(crate) fn plugin_leads_to(&self, plugin: &PlannedPlugin, wanted: &LockedCrate) -> bool {
-        let is_start = |found: &LockedCrate| {
+    pub(crate) fn plugin_leads_to(&self, plugin: &PlannedPlugin, wanted: &CrateId) -> bool {
+        let is_start = |found: &CrateId| {
             found.source.is_none()
                 && found.name == plugin.package
                 && found.version == plugin.manifest.version.as_str()

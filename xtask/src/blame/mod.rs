@@ -12,7 +12,7 @@ use std::rc::Rc;
 use cargo_metadata::diagnostic::{Diagnostic, DiagnosticLevel, DiagnosticSpan};
 use cargo_metadata::{CompilerMessage, PackageId};
 
-pub(crate) use graph::{Graph, LockedCrate};
+pub(crate) use graph::{CrateId, Graph};
 
 use crate::cargo::{Complaints, name_and_version};
 use crate::plan::PlannedPlugin;
@@ -23,7 +23,7 @@ pub(crate) struct Blame {
     /// Indexes of plugins with errors of their own, ascending.
     plugins: Vec<usize>,
     /// Crates with errors that plugins have brought in, and the indexes of those plugins.
-    dependencies: Vec<(LockedCrate, Vec<usize>)>,
+    dependencies: Vec<(CrateId, Vec<usize>)>,
 }
 
 /// Finds out where the errors come from. `plugins` are those of the component.
@@ -68,7 +68,7 @@ impl Blame {
         }
     }
 
-    fn add_dependency(&mut self, external: &LockedCrate, plugins: &[Rc<PlannedPlugin>], graph: &Graph) {
+    fn add_dependency(&mut self, external: &CrateId, plugins: &[Rc<PlannedPlugin>], graph: &Graph) {
         if self.dependencies.iter().any(|(known, _)| known == external) {
             return;
         }
@@ -121,7 +121,7 @@ fn holds_folder(text: &str, plugin: &PlannedPlugin) -> bool {
 }
 
 /// Whether a package id is that of the crate.
-fn is_of(id: &PackageId, external: &LockedCrate) -> bool {
+fn is_of(id: &PackageId, external: &CrateId) -> bool {
     let is_external = !id.repr.starts_with("path+");
     let titled = |(name, version)| name == external.name && version == external.version;
     is_external && name_and_version(&id.repr).is_some_and(titled)
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn package_ids_name_their_crate() {
-        let external = |name: &str| LockedCrate {
+        let external = |name: &str| CrateId {
             name: name.to_owned(),
             version: "0.5.1".to_owned(),
             source: Some("registry".to_owned()),

@@ -11,15 +11,18 @@ use super::tree::TreePackage;
 #[derive(Debug)]
 pub(crate) struct LockedCrates(HashMap<(String, String), Vec<LockedCrate>>);
 
-/// Where a package is from and what its archive must be.
+/// A package, where it is from and what its archive must be.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct LockedCrate {
-    name: String,
-    version: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
     /// Registry or git repository; nothing for folders.
     pub(crate) source: Option<String>,
     /// SHA-256 of the archive, hexadecimal.
     pub(crate) checksum: Option<String>,
+    /// What it depends on, each with as much as tells it from others: `name`, `name version` or `name version (source)`.
+    #[serde(default)]
+    pub(crate) dependencies: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -28,12 +31,19 @@ struct LockFile {
     package: Vec<LockedCrate>,
 }
 
+impl LockedCrate {
+    /// Reads the text of a Cargo.lock.
+    pub(crate) fn parse_all(text: &str) -> Result<Vec<Self>> {
+        let file: LockFile = toml::from_str(text).context("cannot read the lock of the component")?;
+        Ok(file.package)
+    }
+}
+
 impl LockedCrates {
     /// Reads the text of a Cargo.lock.
     pub(crate) fn parse(text: &str) -> Result<Self> {
-        let file: LockFile = toml::from_str(text).context("cannot read the lock of the component")?;
         let mut packages: HashMap<_, Vec<_>> = HashMap::new();
-        for package in file.package {
+        for package in LockedCrate::parse_all(text)? {
             packages.entry((package.name.clone(), package.version.clone())).or_default().push(package);
         }
         Ok(Self(packages))

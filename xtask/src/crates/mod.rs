@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use cache::{key, load, store};
-pub(crate) use lock::LockedCrates;
+pub(crate) use lock::{LockedCrate, LockedCrates};
 pub(crate) use tree::{FORMAT, Tree};
 
 /// The crates of a component, sorted by name and version; the numbers in it are places in the list.

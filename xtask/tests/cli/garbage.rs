@@ -21,6 +21,13 @@ fn gc(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
     sandbox.run_alone(&[&["gc"], arguments].concat(), &[])
 }
 
+/// What `gc` says when it succeeds.
+fn collect(sandbox: &Sandbox, arguments: &[&str]) -> String {
+    let outcome = gc(sandbox, arguments);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    outcome.stderr
+}
+
 /// An entry of the sandbox's store that was last used so long ago.
 fn entry(sandbox: &Sandbox, name: &str, age: Duration) -> PathBuf {
     sandbox.write(&format!(".racetrack/store/{name}/file"), "12345");
@@ -41,9 +48,8 @@ fn what_nobody_uses_is_removed_after_some_time() {
     let fetched = entry(&sandbox, "downloads/abc.zip", 20 * DAY);
     let interrupted = entry(&sandbox, ".tmp-12-abc", DAY);
     let begun = entry(&sandbox, ".tmp-13-abc", Duration::ZERO);
-    let outcome = gc(&sandbox, &["--dry-run"]);
-    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    insta::assert_snapshot!(outcome.stderr, @r"
+    let said = collect(&sandbox, &["--dry-run"]);
+    insta::assert_snapshot!(said, @r"
     Unneeded .racetrack/store/.tmp-12-abc (5 B, left by a build that was interrupted)
     Unneeded .racetrack/store/.used/git~gone (0 B, the stamp of nothing)
     Unneeded .racetrack/store/downloads/abc.zip (5 B, not used for 20 days)
@@ -52,9 +58,8 @@ fn what_nobody_uses_is_removed_after_some_time() {
     ");
     assert!(old.exists() && interrupted.exists() && fetched.exists(), "nothing was removed");
 
-    let outcome = gc(&sandbox, &[]);
-    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    insta::assert_snapshot!(outcome.stderr, @r"
+    let said = collect(&sandbox, &[]);
+    insta::assert_snapshot!(said, @r"
     Removing .racetrack/store/.tmp-12-abc (5 B, left by a build that was interrupted)
     Removing .racetrack/store/.used/git~gone (0 B, the stamp of nothing)
     Removing .racetrack/store/downloads/abc.zip (5 B, not used for 20 days)
@@ -63,7 +68,7 @@ fn what_nobody_uses_is_removed_after_some_time() {
     ");
     assert!(!old.exists() && !interrupted.exists() && !fetched.exists());
     assert!(young.exists() && begun.exists() && revived.exists());
-    let _ = gc(&sandbox, &["--older-than", "12"]);
+    let _ = collect(&sandbox, &["--older-than", "12"]);
     assert!(!young.exists() && revived.exists());
 }
 
@@ -77,9 +82,8 @@ fn what_a_workspace_leads_to_stays_however_old() {
     let needed: Vec<_> = names.iter().map(|name| entry(&sandbox, name, 100 * DAY)).collect();
     sandbox.write(".racetrack/build/debug/x", "compiled");
     for arguments in [&["--older-than", "0"][..], &["--all"]] {
-        let outcome = gc(&sandbox, arguments);
-        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-        assert!(needed.iter().all(|folder| folder.exists()), "{}", outcome.stderr);
+        let said = collect(&sandbox, arguments);
+        assert!(needed.iter().all(|folder| folder.exists()), "{}", said);
     }
     assert!(!sandbox.path(".racetrack/build").exists(), "`--all` removes what cargo has compiled");
 }
@@ -96,9 +100,8 @@ fn sources_that_the_declaration_names_stay_however_old() {
     let names = [format!("downloads/{digest}.zip"), format!("git/{commit}"), format!("git/{commit}.blake3")];
     let fetched = names.map(|name| entry(&sandbox, &name, 100 * DAY));
     let other = entry(&sandbox, &format!("git/{}", "2".repeat(40)), 100 * DAY);
-    let outcome = gc(&sandbox, &["--older-than", "0"]);
-    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    assert!(fetched.iter().all(|fetched| fetched.exists()), "{}", outcome.stderr);
+    let said = collect(&sandbox, &["--older-than", "0"]);
+    assert!(fetched.iter().all(|fetched| fetched.exists()), "{}", said);
     assert!(!other.exists());
 }
 
@@ -108,14 +111,13 @@ fn all_takes_what_age_alone_takes_and_more() {
     let old = entry(&sandbox, "downloads/old.zip", 100 * DAY);
     let young = entry(&sandbox, "downloads/young.zip", 13 * DAY);
     let unpacked = entry(&sandbox, "young-1.0.0-000000000000", 13 * DAY);
-    let outcome = gc(&sandbox, &["--all", "--dry-run"]);
-    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    insta::assert_snapshot!(outcome.stderr, @r"
+    let said = collect(&sandbox, &["--all", "--dry-run"]);
+    insta::assert_snapshot!(said, @r"
     Unneeded .racetrack/store/downloads/old.zip (5 B, not used for 100 days)
     Unneeded .racetrack/store/young-1.0.0-000000000000 (5 B, in no workspace of this declaration)
     Finished 2 things, 10 B: nothing was removed
     ");
-    assert_eq!(gc(&sandbox, &["--all"]).code, 0);
+    let _ = collect(&sandbox, &["--all"]);
     assert!(!old.exists() && !unpacked.exists());
     assert!(young.exists(), "it could not be fetched again without the network");
 }
@@ -149,10 +151,9 @@ fn workspaces_and_artefacts_of_undeclared_components_are_removed() {
     let declaration = sandbox.components();
     let beta = declaration.find("[components.beta]").expect("the base fixture has beta");
     sandbox.write("racetrack.toml", &declaration[..beta]);
-    let outcome = gc(&sandbox, &[]);
-    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let said = collect(&sandbox, &[]);
     insta::with_settings!({filters => [(r"\d+\.\d kB", "SIZE")]}, {
-        insta::assert_snapshot!(outcome.stderr, @r"
+        insta::assert_snapshot!(said, @r"
         Removing .racetrack/beta (SIZE, the workspace of a component that is no longer declared)
         Removing .racetrack/target/beta (3 B, artefacts of a component that is no longer declared)
         Removing .racetrack/target/gone (3 B, artefacts of a component that is no longer declared)
@@ -178,8 +179,7 @@ fn links_are_not_followed() {
         path
     };
     let links = [".racetrack/store/a-1.0.0-0", ".racetrack/store/git", ".racetrack/verify"].map(link);
-    let outcome = gc(&sandbox, &["--older-than", "0"]);
-    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let _ = collect(&sandbox, &["--older-than", "0"]);
     assert!(fs::symlink_metadata(&links[0]).is_err() && fs::symlink_metadata(&links[2]).is_err());
     assert_eq!(sandbox.read("elsewhere/x"), "kept");
 
