@@ -27,6 +27,8 @@ pub(super) struct Call {
 pub(super) enum CallError {
     /// Nothing of the request was sent; here it is.
     NotSent(Box<(ForwardError, Request)>),
+    /// The job may have seen the request, which does no harm when another replica gets it too; here it is.
+    Repeatable(Box<(ForwardError, Request)>),
     /// The job may have seen the request.
     Broken(ForwardError),
 }
@@ -34,14 +36,15 @@ pub(super) enum CallError {
 /// Sends the request over an idle connection or, if there is none or it turns out to be dead, a new one.
 pub(super) async fn send(pool: &Pool, address: &str, mut request: Request) -> Result<Call, CallError> {
     let is_large = request.body().size_hint().upper().is_none_or(|length| length > LARGE);
-    let broken = |source| CallError::Broken(ForwardError::Call { address: address.to_owned(), source });
+    let broken = |source| ForwardError::Call { address: address.to_owned(), source };
     if let Some(connection) = pool.take(address) {
         request.headers_mut().insert(HOST, connection.host().clone());
         let copy = copy_of_repeatable(&request);
         match connection.send(request).await {
             Ok((response, connection)) => return Ok(Call { response, connection, is_large }),
             Err(Unanswered { source, request: unsent }) => {
-                request = unsent.map(|unsent| *unsent).or(copy).ok_or_else(|| broken(source))?;
+                request =
+                    unsent.map(|unsent| *unsent).or(copy).ok_or_else(|| CallError::Broken(broken(source)))?;
             }
         }
     }
@@ -50,9 +53,17 @@ pub(super) async fn send(pool: &Pool, address: &str, mut request: Request) -> Re
         Err(error) => return Err(CallError::NotSent(Box::new((error, request)))),
     };
     request.headers_mut().insert(HOST, connection.host().clone());
+    let copy = copy_of_repeatable(&request);
     match connection.send(request).await {
         Ok((response, connection)) => Ok(Call { response, connection, is_large }),
-        Err(unanswered) => Err(broken(unanswered.source)),
+        Err(Unanswered { source, request: unsent }) => {
+            let error = broken(source);
+            Err(match (unsent, copy) {
+                (Some(unsent), _) => CallError::NotSent(Box::new((error, *unsent))),
+                (None, Some(copy)) => CallError::Repeatable(Box::new((error, copy))),
+                (None, None) => CallError::Broken(error),
+            })
+        }
     }
 }
 

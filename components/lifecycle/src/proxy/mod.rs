@@ -91,9 +91,10 @@ impl JobProxy {
     /// Forwards a call and passes on the answer.
     ///
     /// Replicas take turns. One that cannot be connected to is passed over, and so is a connection that the job closed
-    /// before it got the call. What can be repeated without harm (an idempotent method, no body) is repeated once when
-    /// a reused connection breaks before the answer. The call is dropped when the returned future or the body of the
-    /// response is. There is no time limit once the connection stands.
+    /// before it got the call. What can be repeated without harm (an idempotent method, no body) is repeated when the
+    /// connection breaks before the answer: a reused connection is replaced, and after a new one another replica is
+    /// asked. That is done once, so that a call that jobs die of does not go through all of them. The call is dropped
+    /// when the returned future or the body of the response is. There is no time limit once the connection stands.
     ///
     /// A job that cannot be reached or breaks off is told as a status 502 with JSON; a path with `..` as a 400.
     ///
@@ -140,15 +141,18 @@ impl JobProxy {
         let attempts = if target.gateway_address().is_some() { 1 } else { upstream.replicas.len() };
         let replicas = upstream.replicas.iter().cycle().skip(first).take(attempts);
         let mut failure = ForwardError::NoReplica;
+        let mut is_repeated = false;
         for replica in replicas {
             target.address(&mut request, replica)?;
             let address = target.gateway_address().unwrap_or(replica);
             match call::send(&self.pool, address, request).await {
                 Ok(call) => return Ok(self.answer(call, upgrade, [replica.as_str(), address])),
-                Err(CallError::NotSent(unsent)) => {
-                    let (error, unsent) = *unsent;
-                    (failure, request) = (error, unsent);
+                Err(CallError::NotSent(unsent)) => (failure, request) = *unsent,
+                Err(CallError::Repeatable(copy)) if !is_repeated => {
+                    is_repeated = true;
+                    (failure, request) = *copy;
                 }
+                Err(CallError::Repeatable(copy)) => return Err(copy.0),
                 Err(CallError::Broken(error)) => return Err(error),
             }
         }

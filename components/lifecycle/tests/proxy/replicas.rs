@@ -9,8 +9,9 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::routing::{get as on_get, post};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
-use crate::fixture::{dead_address, get, job, listener, proxy, read, request, send};
+use crate::fixture::{accept, dead_address, get, job, listener, proxy, read, read_until, request, send};
 
 async fn replica(name: &'static str) -> String {
     let echo = |body: String| async move { body };
@@ -38,6 +39,56 @@ async fn a_dead_replica_is_passed_over() {
         let upload = request("POST", &proxy, "/run").body(Body::from("untouched")).expect("a request");
         assert_eq!(read(send(upload).await).await.2, "untouched");
     }
+}
+
+/// The address of a replica that dies of each call. Whenever it got one, it is told.
+async fn dying_replica() -> (String, mpsc::UnboundedReceiver<()>) {
+    let (listener, address) = listener().await;
+    let (called, calls) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            read_until(&mut accept(&listener).await, "\r\n\r\n").await;
+            if called.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    (address, calls)
+}
+
+#[tokio::test]
+async fn the_next_replica_answers_what_another_one_died_of() {
+    let ((dying, mut calls), a) = (dying_replica().await, replica("a").await);
+    let proxy = proxy(&[&dying, &a]).await;
+    for _ in 0..4 {
+        let (status, _, body) = get(&proxy, "/run").await;
+        assert_eq!((status, body.as_str()), (200, "a"));
+    }
+    for _ in 0..2 {
+        calls.try_recv().expect("each second call was for the dying replica");
+    }
+    assert_eq!(calls.try_recv(), Err(mpsc::error::TryRecvError::Empty));
+}
+
+#[tokio::test]
+async fn what_a_replica_may_have_done_is_not_done_by_another_one() {
+    let ((dying, mut calls), a) = (dying_replica().await, replica("a").await);
+    let proxy = proxy(&[&dying, &a]).await;
+    let upload = request("POST", &proxy, "/run").body(Body::from("\r\n\r\n")).expect("a request");
+    assert_eq!(send(upload).await.status(), 502);
+    calls.try_recv().expect("the call was for the dying replica");
+}
+
+#[tokio::test]
+async fn a_call_that_replicas_die_of_reaches_two_of_them() {
+    let [(a, mut calls_of_a), (b, mut calls_of_b), (c, mut calls_of_c)] =
+        [dying_replica().await, dying_replica().await, dying_replica().await];
+    let (status, _, body) = get(&proxy(&[&a, &b, &c]).await, "/run").await;
+    assert_eq!(status, 502);
+    assert!(body.contains(&format!("Reverse proxy error: the call to {b} failed")), "{body}");
+    calls_of_a.try_recv().expect("was called");
+    calls_of_b.try_recv().expect("was called");
+    assert_eq!(calls_of_c.try_recv(), Err(mpsc::error::TryRecvError::Empty));
 }
 
 #[tokio::test]
