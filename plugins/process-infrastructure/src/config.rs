@@ -8,6 +8,8 @@ use std::time::Duration;
 use racetrack_core::Quantity;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::control_group::{self, Place, UnusableGroup};
+
 /// The plugin's section of lifecycle's configuration: `plugins: {process-infrastructure: {…}}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -63,6 +65,9 @@ pub(crate) struct TargetConfig {
     pub(crate) max_job_memory_limit: Option<Quantity>,
     /// Whether limits are applied by control groups where these can be written.
     pub(crate) control_groups: bool,
+    /// The folder of a control group of version 2 that was set aside for jobs: each replica gets a group below it. Without
+    /// one, replicas with limits get groups below lifecycle's own.
+    pub(crate) control_group: Option<PathBuf>,
 }
 
 /// A setting that cannot be right.
@@ -78,6 +83,12 @@ pub(crate) enum InvalidSetting {
     Ports { target: String, first: u16, last: u16 },
     #[error("target `{target}`: `log-files` must be at least 1, and `log-file-size` at least 4Ki")]
     Logs { target: String },
+    #[error("target `{target}`: `control-group` cannot be used")]
+    ControlGroup {
+        target: String,
+        #[source]
+        source: UnusableGroup,
+    },
 }
 
 impl Default for ProcessConfig {
@@ -109,6 +120,7 @@ impl Default for TargetConfig {
             default_cpu_max: None,
             max_job_memory_limit: None,
             control_groups: true,
+            control_group: None,
         }
     }
 }
@@ -136,6 +148,12 @@ impl TargetConfig {
         self.log_file_size.value() as u64
     }
 
+    /// Where the control groups of replicas are made, if they are.
+    pub(crate) fn control_group_place(&self) -> Option<Place> {
+        let place = self.control_group.clone().map_or(Place::Own, Place::Below);
+        self.control_groups.then_some(place)
+    }
+
     fn check(&self, target: &str) -> Result<(), InvalidSetting> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let edges = !target.starts_with('-') && !target.ends_with('-');
@@ -148,6 +166,10 @@ impl TargetConfig {
         }
         if self.log_files == 0 || self.log_file_bytes() < 4096 {
             return Err(InvalidSetting::Logs { target });
+        }
+        if let Some(Place::Below(folder)) = self.control_group_place() {
+            control_group::prepare(&folder)
+                .map_err(|source| InvalidSetting::ControlGroup { target, source })?;
         }
         Ok(())
     }
@@ -198,6 +220,10 @@ mod tests {
             ("targets: {a: {first-port: 9, last-port: 8}}", "no port between"),
             ("targets: {a: {log-files: 0}}", "at least 1"),
             ("targets: {a: {log-file-size: 1}}", "at least 4Ki"),
+            (
+                "targets: {a: {control-group: /sys/fs/cgroup/none}}",
+                "target `a`: `control-group` cannot be used",
+            ),
             ("targets: {a: {drian: 1}}", "unknown field `drian`"),
         ] {
             let error = read(yaml).expect_err(yaml);

@@ -60,8 +60,8 @@ pub(crate) fn launch(instance: &Instance, index: usize, host: &Host) -> Result<(
         program: record.command.first().cloned().unwrap_or_default(),
         source,
     })?;
-    let group = host.config.control_groups.then(|| record.group_of(index));
-    let applied = record.limits.apply(process.pid, group.as_deref());
+    let place = host.config.control_group_place();
+    let applied = record.limits.apply(process.pid, place.as_ref(), &record.group_of(index));
     change.update(|record| {
         record.applied_limits = applied;
         record.replicas[index].process = Some(process);

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde::{Deserialize, Serialize};
 
 use crate::config::TargetConfig;
-use crate::control_group;
+use crate::control_group::{self, Place};
 
 /// The limits of one replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -83,9 +83,10 @@ impl Limits {
         })
     }
 
-    /// Holds a process just started, and all that it starts, to the limits. `group` names the control group.
-    pub(crate) fn apply(&self, pid: i32, group: Option<&str>) -> AppliedLimits {
-        let by_group = group.map(|group| control_group::apply(group, pid, self)).unwrap_or_default();
+    /// Holds a process just started, and all that it starts, to the limits. `group` names the control group, made at
+    /// `place` if there is one.
+    pub(crate) fn apply(&self, pid: i32, place: Option<&Place>, group: &str) -> AppliedLimits {
+        let by_group = place.map(|place| control_group::apply(place, group, pid, self)).unwrap_or_default();
         let memory = match self.memory_bytes {
             None => "none",
             Some(_) if by_group.memory => "cgroup",

@@ -12,7 +12,7 @@ use racetrack_core::error::chain;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
-use crate::control_group;
+use crate::control_group::{self, Place};
 use crate::host::Host;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
 use crate::job_key::JobKey;
@@ -208,8 +208,9 @@ impl Target {
             process.reap();
         }
         let record = instance.record();
+        let place = self.host.config.control_group_place().unwrap_or(Place::Own);
         for (index, replica) in record.replicas.iter().enumerate() {
-            control_group::remove(&record.group_of(index));
+            control_group::remove(&place, &record.group_of(index));
             self.host.ports.give_back(replica.port);
         }
         state_folder::remove(&instance.folder, &self.jobs_folder())?;

@@ -46,3 +46,33 @@ async fn a_job_without_resources_is_not_limited() {
     let limits = sandbox.listed().await[0].infrastructure_stats["limits"].clone();
     assert_eq!((&limits["memory_limited_by"], &limits["cpu_limited_by"]), (&"none".into(), &"none".into()));
 }
+
+/// Run it on a machine with control groups of version 2: make a group, and name its folder in the variable.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "whoever runs it tells it the group")]
+#[ignore = "needs a control group of version 2, named by RACETRACK_TEST_CONTROL_GROUP"]
+async fn a_group_that_was_set_aside_holds_the_limits() {
+    let folder = std::env::var("RACETRACK_TEST_CONTROL_GROUP").expect("is set");
+    let sandbox = Sandbox::with_settings(&format!("{QUICK}, control-group: '{folder}'"));
+    let wanted = Wanted { name: "adder", timestamp: 7, manifest: RESOURCES, ..Wanted::default() };
+    let job = sandbox.bring_up(&wanted).await.unwrap();
+    let groups = fs::read_to_string(format!("/proc/{}/cgroup", pid_of(&job).await)).unwrap();
+    let (_, group) = groups.lines().find_map(|line| line.split_once("/racetrack-")).expect("is in a group");
+    let group = std::path::PathBuf::from(&folder).join(format!("racetrack-{group}"));
+    let limits = sandbox.listed().await[0].infrastructure_stats["limits"].clone();
+    let handed_on = fs::read_to_string(format!("{folder}/cgroup.subtree_control")).unwrap();
+    let held = [("memory", "memory.max", "209715200\n"), ("cpu", "cpu.max", "50000 100000\n")];
+    for (controller, file, limit) in held {
+        let limited_by = &limits[format!("{controller}_limited_by")];
+        if handed_on.split_whitespace().any(|handed_on| handed_on == controller) {
+            assert_eq!(
+                (limited_by, fs::read_to_string(group.join(file)).unwrap().as_str()),
+                (&"cgroup".into(), limit)
+            );
+        } else {
+            assert_ne!(limited_by, "cgroup");
+        }
+    }
+    sandbox.target().delete_job("adder", "0.0.1").await.unwrap();
+    assert!(!group.exists());
+}
