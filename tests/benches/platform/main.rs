@@ -2,24 +2,28 @@
 //!
 //! `cargo bench -p racetrack-tests --bench platform` builds the default declaration in its release profile, starts it in a
 //! folder of its own, and prints a table. Loads are made by one thread per connection of this process, on the same
-//! machine. The figures of calls are taken side by side: the job itself and the job behind lifecycle, in turns.
+//! machine. The figures of calls are taken side by side, in turns: the job itself, the job behind lifecycle, behind a relay
+//! that copies bytes and understands nothing (what a second hop costs at least), and behind nginx where it is installed.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+mod hop;
+mod load;
+
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use racetrack_core::{Job, JobStatus};
 use racetrack_store::{DatabaseUrl, Store};
+use racetrack_tests::component::free_address;
 use racetrack_tests::staged_platform::wait_until;
 use racetrack_tests::{Finished, RunningComponent, Sandbox, checkout};
 use serde_json::{Value, json};
 
-/// How long each load lasts.
-const LOAD: Duration = Duration::from_secs(3);
+use hop::{Nginx, relay};
+use load::{Client, load};
 
 fn main() {
     // `cargo nextest` and `cargo test` ask benches for their tests.
@@ -39,7 +43,7 @@ fn main() {
     let platform = Platform::start(&sandbox);
     idle(&platform);
     deploying(&platform);
-    calling(&platform);
+    calling(&sandbox, &platform);
     many_deployments(&platform);
 }
 
@@ -89,14 +93,14 @@ fn listing(jobs: usize, bar: &str) {
     let mut client = Client::connect(lifecycle.address());
     let size = client.get("/api/v1/job");
     for _ in 0..3 {
-        let load = load(&[lifecycle.address()], "/api/v1/job", 1);
+        let load = load(lifecycle.address(), "/api/v1/job", 1);
         show(
             &format!("GET /job, {jobs} jobs ({size} bytes), 1 connection"),
             &format!("{:.0}/s", load.rate()),
             bar,
         );
     }
-    let load = load(&[lifecycle.address()], "/api/v1/job", 8);
+    let load = load(lifecycle.address(), "/api/v1/job", 8);
     show(&format!("GET /job, {jobs} jobs, 8 connections"), &format!("{:.0}/s", load.rate()), "");
 }
 
@@ -179,34 +183,48 @@ fn deploying(platform: &Platform) {
     show("warm deployment of the python adder, median of 5", &milliseconds(median(&mut times)), "≤ 2 s");
 }
 
-fn calling(platform: &Platform) {
+fn calling(sandbox: &Sandbox, platform: &Platform) {
     let (_, job) = platform.lifecycle.get("/api/v1/job/python-adder/latest");
     let direct: SocketAddr =
         job["internal_name"].as_str().and_then(|name| name.parse().ok()).expect("an address");
     let path = "/pub/job/python-adder/0.0.1/live";
-    compare("python job", direct, platform.lifecycle.address(), path);
+    compare(sandbox, "python job", direct, platform.lifecycle.address(), path);
     let request = deployment("rust-adder", "0.0.1");
     expect_done(&platform.deploy(&request));
     let (_, job) = platform.lifecycle.get("/api/v1/job/rust-adder/latest");
     let direct: SocketAddr =
         job["internal_name"].as_str().and_then(|name| name.parse().ok()).expect("an address");
-    compare("rust job", direct, platform.lifecycle.address(), "/pub/job/rust-adder/0.0.1/live");
+    compare(sandbox, "rust job", direct, platform.lifecycle.address(), "/pub/job/rust-adder/0.0.1/live");
 }
 
-fn compare(what: &str, direct: SocketAddr, proxy: SocketAddr, path: &str) {
+fn compare(sandbox: &Sandbox, what: &str, direct: SocketAddr, lifecycle: SocketAddr, path: &str) {
+    let nginx = Nginx::start(sandbox, direct);
+    let mut hops = vec![("lifecycle", lifecycle), ("a relay of bytes", relay(direct))];
+    match &nginx {
+        Some(nginx) => hops.push(("nginx", nginx.address)),
+        None => println!("nginx is not installed: nothing to compare with"),
+    }
     for connections in [1, 8] {
-        let (mut ratios, mut added) = (Vec::new(), Vec::new());
+        let mut figures = vec![(Vec::new(), Vec::new()); hops.len()];
         for _ in 0..3 {
-            let own = load(&[direct], path, connections);
-            let behind = load(&[proxy], path, connections);
-            ratios.push(behind.rate() / own.rate());
-            added.push(behind.median().saturating_sub(own.median()));
+            let own = load(direct, path, connections);
+            for ((_, address), (ratios, added)) in hops.iter().zip(&mut figures) {
+                let behind = load(*address, path, connections);
+                ratios.push(behind.rate() / own.rate());
+                added.push(behind.median().saturating_sub(own.median()));
+            }
         }
-        ratios.sort_by(f64::total_cmp);
-        let (ratio_bar, added_bar) = if connections == 1 { ("", "≤ 0.3 ms") } else { ("≥ 80 %", "") };
-        let label = format!("{what} behind lifecycle, {connections} connections");
-        show(&format!("{label}: throughput"), &format!("{:.0} %", ratios[1] * 100.0), ratio_bar);
-        show(&format!("{label}: added at p50"), &milliseconds(median(&mut added)), added_bar);
+        for ((hop, _), (mut ratios, mut added)) in hops.iter().zip(figures) {
+            ratios.sort_by(f64::total_cmp);
+            let (ratio_bar, added_bar) = match (*hop, connections) {
+                ("lifecycle", 1) => ("", "≤ 0.3 ms"),
+                ("lifecycle", _) => ("≥ 80 %", ""),
+                _ => ("", ""),
+            };
+            let label = format!("{what} behind {hop}, {connections} connections");
+            show(&format!("{label}: throughput"), &format!("{:.0} %", ratios[1] * 100.0), ratio_bar);
+            show(&format!("{label}: added at p50"), &milliseconds(median(&mut added)), added_bar);
+        }
     }
 }
 
@@ -248,98 +266,8 @@ fn expect_done(record: &Value) {
     assert_eq!(record["status"], "done", "{record}");
 }
 
-/// How long requests took under a load.
-struct Load(Vec<Duration>, Duration);
-
-impl Load {
-    fn rate(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "far fewer requests than a float is exact for")]
-        let count = self.0.len() as f64;
-        count / self.1.as_secs_f64()
-    }
-
-    fn median(&self) -> Duration {
-        self.0[self.0.len() / 2]
-    }
-}
-
-/// Sends requests over some connections, each waiting for its answer.
-fn load(addresses: &[SocketAddr], path: &str, connections: usize) -> Load {
-    let started = Instant::now();
-    let mut times: Vec<_> = std::thread::scope(|scope| {
-        let one = |number: usize| {
-            let address = addresses[number % addresses.len()];
-            scope.spawn(move || {
-                let mut client = Client::connect(address);
-                let mut times = Vec::new();
-                while started.elapsed() < LOAD {
-                    let asked = Instant::now();
-                    client.get(path);
-                    times.push(asked.elapsed());
-                }
-                times
-            })
-        };
-        let threads: Vec<_> = (0..connections).map(one).collect();
-        threads.into_iter().flat_map(|thread| thread.join().expect("does not panic")).collect()
-    });
-    let elapsed = started.elapsed();
-    times.sort_unstable();
-    Load(times, elapsed)
-}
-
-/// A connection that stays open.
-struct Client {
-    stream: BufReader<TcpStream>,
-    address: SocketAddr,
-    body: Vec<u8>,
-}
-
-impl Client {
-    fn connect(address: SocketAddr) -> Self {
-        Self::try_connect(address).expect("somebody listens")
-    }
-
-    fn try_connect(address: SocketAddr) -> Option<Self> {
-        let stream = TcpStream::connect(address).ok()?;
-        stream.set_nodelay(true).ok()?;
-        Some(Self { stream: BufReader::with_capacity(1 << 18, stream), address, body: Vec::new() })
-    }
-
-    /// The size of the answer, which must be a success.
-    fn get(&mut self, path: &str) -> usize {
-        assert_eq!(self.status(path), 200, "{path}");
-        self.body.len()
-    }
-
-    fn status(&mut self, path: &str) -> u16 {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address);
-        self.stream.get_mut().write_all(request.as_bytes()).expect("the connection is open");
-        let (mut line, mut status, mut length) = (String::new(), 0, 0);
-        while line != "\r\n" {
-            line.clear();
-            assert_ne!(self.stream.read_line(&mut line).expect("an answer"), 0, "the connection was closed");
-            if let Some(rest) = line.strip_prefix("HTTP/1.1 ") {
-                status = rest[..3].parse().expect("a status");
-            }
-            let lower = line.to_ascii_lowercase();
-            if let Some(rest) = lower.strip_prefix("content-length:") {
-                length = rest.trim().parse().expect("a length");
-            }
-        }
-        self.body.resize(length, 0);
-        self.stream.read_exact(&mut self.body).expect("a body");
-        status
-    }
-}
-
 fn binary(component: &str) -> std::path::PathBuf {
     checkout().join("dist").join(component)
-}
-
-fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    listener.local_addr().expect("a listener has an address")
 }
 
 fn median(times: &mut [Duration]) -> Duration {
