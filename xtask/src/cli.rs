@@ -205,7 +205,7 @@ pub(crate) struct RemoveArgs {
 /// Arguments of `update`.
 #[derive(Args, Debug)]
 pub(crate) struct UpdateArgs {
-    /// The plugin to accept; all of them if none is named.
+    /// The plugin to accept, by its name, in whatever versions it is declared; all plugins if none is named.
     #[arg(value_name = "PLUGIN")]
     pub(crate) plugin: Option<String>,
 }

@@ -152,7 +152,7 @@ impl Embedded {
         digest(&self.document)
     }
 
-    /// Refuses a binary that lost a section or holds another one.
+    /// Refuses a binary that lost a section, holds another one, or was made by another compiler than it says.
     pub(crate) fn check(&self, binary: &[u8]) -> Result<()> {
         let same = |section: Section, expected: &[u8]| -> Result<()> {
             let found = sections::read(binary, section).context("the binary does not describe itself")?;
@@ -164,7 +164,15 @@ impl Embedded {
             Ok(())
         };
         same(sections::DESCRIPTION, &self.document)?;
-        same(sections::CRATES, &self.crates)
+        same(sections::CRATES, &self.crates)?;
+        for compiler in sections::compilers(binary).context("the binary does not say what compiled it")? {
+            ensure!(
+                compiler == TOOLCHAIN,
+                "the binary was compiled by `{compiler}` and says that it was by `{TOOLCHAIN}`, the compiler of xtask; \
+                 look for RUSTC, RUSTUP_TOOLCHAIN or `build.rustc` in a `.cargo/config.toml`, and see `cargo xtask doctor`"
+            );
+        }
+        Ok(())
     }
 }
 
@@ -276,5 +284,28 @@ pub(crate) mod tests {
             message(&[document, other]),
             "the section `.dep-v0` of the binary is not what was embedded"
         );
+    }
+
+    #[test]
+    fn a_binary_of_another_compiler_is_refused() {
+        let embedded = embedded();
+        let comments = Section { elf: ".comment", mach_o: ".comment", coff: ".comment" };
+        let made_by = |compiler: &str| {
+            let text = format!("{compiler}\0");
+            object_file(
+                KINDS[0],
+                &[
+                    (sections::DESCRIPTION, &embedded.document[..]),
+                    (sections::CRATES, &embedded.crates[..]),
+                    (comments, text.as_bytes()),
+                ],
+            )
+        };
+        let own = TOOLCHAIN.replacen("rustc ", "rustc version ", 1);
+        embedded.check(&made_by(&own)).unwrap();
+        let error = embedded.check(&made_by("rustc version 1.2.3 (x 2020-01-02)")).unwrap_err().to_string();
+        let start =
+            "the binary was compiled by `rustc 1.2.3 (x 2020-01-02)` and says that it was by `rustc 1.";
+        assert!(error.starts_with(start), "{error}");
     }
 }

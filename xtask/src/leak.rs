@@ -28,34 +28,49 @@ impl Leak {
     pub(crate) fn origin(&self, plugins: &[Rc<PlannedPlugin>]) -> String {
         let text = self.surroundings.replace('\\', "/");
         if let Some(plugin) = plugins.iter().find(|plugin| text.contains(&plugin.folder)) {
-            return format!(
-                "plugin {} ({}, declared at {})",
-                plugin.title(),
-                plugin.source,
-                plugin.declared_at
-            );
+            return described(plugin);
         }
-        let after = |marker: &str| text.split_once(marker).map(|(_, rest)| rest);
-        let first = |path: &str| path.split('/').next().unwrap_or_default().to_owned();
         // registry/src/<index>/<name>-<version>/…
-        let downloaded =
-            after("/registry/src/").and_then(|rest| rest.split_once('/')).map(|(_, rest)| first(rest));
-        // …/build/<name>-<hash>/out
-        let built =
-            || after("/out").and_then(|_| text.split("/out").next()?.rsplit("/build/").next().map(first));
-        match downloaded.or_else(built).filter(|name| !name.is_empty()) {
-            Some(name) => format!("crate `{name}`"),
-            None => "a crate that the path does not name; look for `env!` with a folder in it".to_owned(),
+        let downloaded = text.split_once("/registry/src/").and_then(|(_, rest)| rest.split('/').nth(1));
+        let built = built_by(&text);
+        let packaged = |plugin: &&Rc<PlannedPlugin>| built.as_deref() == Some(&*plugin.package);
+        match (downloaded, &built) {
+            (None, Some(package)) => plugins.iter().find(packaged).map_or_else(
+                || format!("the build script of crate `{package}`"),
+                |plugin| format!("the build script of {}", described(plugin)),
+            ),
+            (Some(name), _) if !name.is_empty() => format!("crate `{name}`"),
+            _ => "a crate that the path does not name; look for `env!` with a folder in it".to_owned(),
         }
     }
 }
 
-/// The texts that no binary may hold: where the checkout, cargo's home, the user's home and vendored things are.
+fn described(plugin: &PlannedPlugin) -> String {
+    format!("plugin {} ({}, declared at {})", plugin.title(), plugin.source, plugin.declared_at)
+}
+
+/// The package whose build script writes to a folder that the text names: `…/build/<package>-<hash>/out`.
+fn built_by(text: &str) -> Option<String> {
+    text.split("/build/").skip(1).find_map(|rest| {
+        let (package, hash) =
+            rest.strip_suffix("/out").or_else(|| Some(rest.split_once("/out/")?.0))?.rsplit_once('-')?;
+        let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_hash && !package.contains('/')).then(|| package.to_owned())
+    })
+}
+
+/// Where rustup keeps toolchains, if cargo is of one.
+fn toolchains(cargo: &Path) -> Option<&Path> {
+    cargo.ancestors().find(|folder| folder.ends_with("toolchains"))?.parent()
+}
+
+/// The texts that no binary may hold: where the checkout, cargo's home, the user's home, toolchains and vendored things are.
 pub(crate) fn needles(checkout: &Checkout) -> Vec<Vec<u8>> {
     let remaps = remaps(checkout);
     let mut folders: Vec<&Path> = remaps.iter().map(|remap| remap.from.as_path()).collect();
     folders.extend(checkout.homes.iter().map(PathBuf::as_path));
     folders.extend(checkout.vendor.iter().map(VendorFolder::path));
+    folders.extend(toolchains(Path::new(&checkout.cargo)));
     // A folder that is called like what paths are renamed to cannot be told from a renamed path.
     folders.retain(|folder| !remaps.iter().any(|remap| Path::new(&*remap.to).starts_with(folder)));
     folders.into_iter().map(|folder| [folder.as_os_str().as_encoded_bytes(), b"/"].concat()).collect()
@@ -109,8 +124,24 @@ mod tests {
             leak.origin(&[])
         };
         assert_eq!(origin("/c/registry/src/index-1/tiny-1.0.0/src/lib.rs"), "crate `tiny-1.0.0`");
-        assert_eq!(origin("/c/.racetrack/build/release/build/tiny-0a1b/out/x"), "crate `tiny-0a1b`");
-        assert!(origin("/c/somewhere").contains("does not name"));
+        let built = "/c/.racetrack/build/release/build/tiny-sys-0123456789abcdef/out";
+        for place in [built.to_owned(), format!("see {built}/generated.rs:3")] {
+            assert_eq!(origin(&place), "the build script of crate `tiny-sys`", "{place}");
+        }
+        for unnamed in ["/c/somewhere", "/c/outlet/out.rs", "see /c/src/out/x", "/c/build/x/out/y"] {
+            assert!(origin(unnamed).contains("does not name"), "{unnamed}");
+        }
+    }
+
+    #[test]
+    fn toolchains_are_looked_for_unless_they_are_the_system_s() {
+        let leaks = |cargo: &str, text: &[u8]| {
+            let checkout = Checkout { cargo: cargo.into(), ..checkout("/build/here") };
+            find(text, &needles(&checkout)).is_some()
+        };
+        let rustup = "/usr/local/rustup/toolchains/1.95.0-x86_64-unknown-linux-gnu/bin/cargo";
+        assert!(leaks(rustup, b"/usr/local/rustup/toolchains/1.95.0-x86_64-unknown-linux-gnu/bin/rustc"));
+        assert!(!leaks("/usr/bin/cargo", b"/usr/lib/os-release") && !leaks("cargo", b"/usr/local/rustup/x"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is put beside a finished binary: its software bill of materials, and where it is from.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
@@ -39,7 +39,8 @@ pub(crate) fn write(
     let measured = workspace::target_dir(site.declaration, name).join("racetrack-binary.json");
     let digest = binary_digest(binary, &measured)?;
     let bill = sbom::generate(component, &described.crates, &digest);
-    write_if_changed(&folder.join(format!("{name}.cdx.json")), bill.as_bytes())?;
+    let [bill_path, statement_path] = paths(folder, name);
+    write_if_changed(&bill_path, bill.as_bytes())?;
     let committed = lock::committed_path(&site.declaration.folder, name);
     let materials = Materials {
         crates: &described.crates,
@@ -47,8 +48,24 @@ pub(crate) fn write(
         lock: (format!("locks/{name}.lock"), Sha256::of(&fs::read(committed)?).to_string()),
     };
     let statement = provenance::generate(component, site.options, prepared.locked, &materials, &digest);
-    write_if_changed(&folder.join(format!("{name}.provenance.json")), statement.as_bytes())?;
+    write_if_changed(&statement_path, statement.as_bytes())?;
     Ok(())
+}
+
+/// Removes what is beside the binary of a component, if it is there.
+pub(crate) fn remove(folder: &Path, component: &str) -> Result<()> {
+    for path in paths(folder, component) {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The bill of materials, and the statement about the origin.
+fn paths(folder: &Path, component: &str) -> [PathBuf; 2] {
+    ["cdx.json", "provenance.json"].map(|ending| folder.join(format!("{component}.{ending}")))
 }
 
 fn binary_digest(binary: &Path, measured: &Path) -> Result<String> {

@@ -61,6 +61,20 @@ pub(crate) fn read(file: &[u8], section: Section) -> Result<&[u8], SectionError>
     found.data().map_err(|source| SectionError::Truncated { name, source })
 }
 
+/// The Rust compilers that have made the program or library in `file`, as they name themselves. Only those of systems with
+/// ELF leave their names.
+pub(crate) fn compilers(file: &[u8]) -> Result<Vec<String>, SectionError> {
+    const COMMENTS: Section = Section { elf: ".comment", mach_o: ".comment", coff: ".comment" };
+    let comments = match read(file, COMMENTS) {
+        Err(SectionError::Missing { .. }) => return Ok(Vec::new()),
+        found => found?,
+    };
+    let texts = comments.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    Ok(texts
+        .filter_map(|text| text.strip_prefix("rustc version ").map(|rest| format!("rustc {rest}")))
+        .collect())
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use object::write::Object as WrittenObject;
@@ -100,6 +114,15 @@ pub(crate) mod tests {
             assert_eq!(read(&file, DESCRIPTION).unwrap(), b"{}", "{kind:?}");
             assert_eq!(read(&file, CRATES).unwrap(), b"x\0", "{kind:?}");
         }
+    }
+
+    #[test]
+    fn compilers_name_themselves() {
+        let comments = Section { elf: ".comment", mach_o: ".comment", coff: ".comment" };
+        let text = b"rustc version 1.95.0 (0 2026-04-14)\0Linker: LLD 22\0GCC: 12\0";
+        let file = object_file(KINDS[0], &[(comments, text)]);
+        assert_eq!(compilers(&file).unwrap(), ["rustc 1.95.0 (0 2026-04-14)"]);
+        assert_eq!(compilers(&object_file(KINDS[0], &[])).unwrap(), [""; 0]);
     }
 
     #[test]

@@ -244,6 +244,14 @@ fn explain(
     let CompileError::Failed(complaints) = &error else {
         return error.into();
     };
+    if complaints.output.contains("--locked was passed") {
+        let name = &component.declaration.name;
+        return anyhow!(
+            "{}/{name}.lock does not hold what the Cargo.toml of a crate asks for now; build once without `--locked`, read \
+             what changed in that file, and commit it",
+            lock::FOLDER
+        );
+    }
     // A build that fails early leaves no lock, and then no crate of a registry is to blame either.
     let graph = Graph::of_lock(&fs::read_to_string(folder.join("Cargo.lock")).unwrap_or_default());
     match blame(complaints, &component.plugins, &graph).describe(&component.plugins) {
@@ -286,6 +294,8 @@ fn install(
     if place.is_dir() {
         bail!("there is a folder where the binary {} belongs", place.display());
     }
+    // They speak of the former binary, and the new ones are written after it.
+    records::remove(out_dir, &component.declaration.name)?;
     output::replace(&place, |temporary| {
         std::fs::copy(binary, temporary)?;
         std::fs::File::options().write(true).open(temporary)?.set_modified(time)

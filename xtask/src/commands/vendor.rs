@@ -73,9 +73,16 @@ fn place(given: &Path, declaration: &Declaration, checkout: &Checkout) -> Result
     Ok(folder)
 }
 
+/// Puts a folder in the place of another one, which is removed when nothing can go wrong any more.
 fn move_to(temporary: &Path, folder: &Path) -> Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
+    if !folder.exists() {
+        return Ok(fs::rename(temporary, folder)?);
     }
-    Ok(fs::rename(temporary, folder)?)
+    let former = temporary.with_added_extension("former");
+    fs::rename(folder, &former)?;
+    if let Err(error) = fs::rename(temporary, folder) {
+        fs::rename(&former, folder).with_context(|| format!("what was there is now {}", former.display()))?;
+        return Err(error.into());
+    }
+    Ok(fs::remove_dir_all(former)?)
 }

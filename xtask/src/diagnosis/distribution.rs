@@ -1,7 +1,7 @@
 //! The declaration: whether it can be built, and whether everything in it is of use.
 
 use anyhow::Result;
-use racetrack_bundle::Diagnostics;
+use racetrack_bundle::{Diagnostic, Diagnostics};
 use racetrack_core::Hook;
 
 use super::Finding;
@@ -11,6 +11,9 @@ use crate::generate::CheckoutManifest;
 use crate::load::Loaded;
 use crate::plan::{BuildPlan, PlannedPlugin};
 use crate::{codes, lock, lockfile, workspace};
+
+/// The check of plugins.
+const PLUGINS: &str = "plugins";
 
 /// Looks at the plugins, the generated workspaces and the locks of a declaration.
 pub(crate) fn distribution(loaded: &Loaded, checkout: &Checkout) -> Result<Vec<Finding>> {
@@ -25,7 +28,8 @@ pub(crate) fn rejected(diagnostics: &Diagnostics) -> Vec<Finding> {
     const CHECK: &str = "declaration";
     let all = diagnostics.0.iter();
     let (absent, mistakes): (Vec<_>, Vec<_>) = all.partition(|one| one.code == codes::NOT_FETCHED);
-    let mut found = Vec::new();
+    let unused = mistakes.iter().filter(|mistake| mistake.code == codes::UNUSED_PLUGIN);
+    let mut found: Vec<_> = unused.map(|mistake| dead(mistake)).collect();
     if !mistakes.is_empty() {
         found.push(Finding::wrong(
             CHECK,
@@ -45,6 +49,12 @@ pub(crate) fn rejected(diagnostics: &Diagnostics) -> Vec<Finding> {
     found
 }
 
+/// A plugin that no component would hold.
+fn dead(diagnostic: &Diagnostic) -> Finding {
+    let Diagnostic { message, location, help, .. } = diagnostic;
+    Finding::wrong(PLUGINS, format!("{message} ({location})"), "it would be in no binary", help.join("; "))
+}
+
 fn plugins(plan: &BuildPlan) -> Vec<Finding> {
     let mut dead = Vec::new();
     let mut seen = Vec::new();
@@ -57,14 +67,14 @@ fn plugins(plan: &BuildPlan) -> Vec<Finding> {
         let hooks: Vec<_> = plugin.hooks.iter().map(|hook| format!("`{hook}`")).collect();
         if hooks.is_empty() {
             dead.push(Finding::wrong(
-                "plugins",
+                PLUGINS,
                 format!("{what} implements no hook"),
                 "it is compiled into the binaries and never called",
                 "remove its table from the declaration, or implement a hook",
             ));
         } else if is_never_called(plugin, plan) {
             dead.push(Finding::wrong(
-                "plugins",
+                PLUGINS,
                 format!("{what} implements {}, which no component that holds it calls", hooks.join(", ")),
                 "it is compiled into the binaries and never called",
                 "widen its `components`, or remove its table from the declaration",
@@ -73,7 +83,7 @@ fn plugins(plan: &BuildPlan) -> Vec<Finding> {
     }
     if dead.is_empty() {
         let count = counted(seen.len(), "plugin");
-        dead.push(Finding::fine("plugins", format!("{count}, each with a hook that is called")));
+        dead.push(Finding::fine(PLUGINS, format!("{count}, each with a hook that is called")));
     }
     dead
 }

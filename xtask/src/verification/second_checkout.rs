@@ -133,7 +133,7 @@ impl SecondCheckout {
             ("CARGO_INCREMENTAL", "1".into()),
             ("HOST_CFLAGS", "-g".into()),
             ("TZ", other_than(env::var_os("TZ"), ["Asia/Kathmandu", "America/St_Johns"]).into()),
-            ("LC_ALL", other_than(env::var_os("LC_ALL"), ["C", "C.UTF-8"]).into()),
+            ("LC_ALL", other_locale(["LC_ALL", "LC_CTYPE", "LANG"].map(env::var_os)).into()),
         ];
         variables.extend(toolchains().map(|toolchains| ("RUSTUP_HOME", toolchains.into())));
         variables
@@ -224,7 +224,8 @@ fn with_umask(program: &Path) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("sh");
-    command.args(["-c", "umask 077; exec \"$0\" \"$@\""]).arg(program);
+    let other = "case $(umask) in *077) umask 022;; *) umask 077;; esac";
+    command.args(["-c", &format!("{other}; exec \"$0\" \"$@\"")]).arg(program);
     command
 }
 
@@ -238,12 +239,32 @@ fn other_than(present: Option<OsString>, [usual, other]: [&'static str; 2]) -> &
     if present.is_some_and(|present| present == usual) { other } else { usual }
 }
 
+/// Another locale than the variables give, of which the first that is set and not empty counts.
+fn other_locale(variables: [Option<OsString>; 3]) -> &'static str {
+    let present = variables.into_iter().flatten().find(|value| !value.is_empty());
+    let is_plain = present.is_none_or(|present| present == "C" || present == "POSIX");
+    if is_plain { "C.UTF-8" } else { "C" }
+}
+
 #[cfg(test)]
 mod tests {
     use racetrack_bundle::Origin;
 
     use super::*;
     use crate::plan;
+
+    #[test]
+    fn the_other_locale_is_another_one() {
+        let other = |variables: [&str; 3]| {
+            other_locale(variables.map(|value| (value != "-").then(|| OsString::from(value))))
+        };
+        for plain in [["-", "-", "-"], ["", "-", "POSIX"], ["C", "de_DE.UTF-8", "de_DE.UTF-8"]] {
+            assert_eq!(other(plain), "C.UTF-8", "{plain:?}");
+        }
+        for rich in [["-", "-", "en_US.UTF-8"], ["C.UTF-8", "-", "-"], ["", "C.UTF-8", "C"]] {
+            assert_eq!(other(rich), "C", "{rich:?}");
+        }
+    }
 
     #[test]
     fn sources_are_copied_wherever_they_are_unless_they_are_vendored() {

@@ -75,6 +75,32 @@ fn missing_programs_are_found() {
 }
 
 #[test]
+fn another_compiler_is_found() {
+    let sandbox = Sandbox::new();
+    let _ = sandbox.write_program("bin/rustc", "echo 'rustc 1.2.3 (0123456789 2020-01-02)'");
+    let path = sandbox.path("bin").display().to_string();
+    let outcome = sandbox.run_with(&["doctor", "--format", "json"], &[("PATH", &path)]);
+    assert_eq!(outcome.code, 1);
+    insta::assert_snapshot!(findings(&outcome, "toolchain"), @r"
+    wrong: rustc 1.2.3 (0123456789 2020-01-02) is in use, rust-toolchain.toml says 1.95.0
+      the bytes of the component binaries depend on the compiler
+      install it: `rustup toolchain install 1.95.0`
+    ");
+}
+
+#[test]
+fn a_plugin_for_no_component_is_found() {
+    let sandbox = Sandbox::with("bad/unused-plugin");
+    let outcome = doctor(&sandbox);
+    assert_eq!(outcome.code, 1);
+    insta::assert_snapshot!(findings(&outcome, "plugins"), @r"
+    wrong: no declared component would hold plugin `elsewhere` (racetrack.toml:10:8)
+      it would be in no binary
+      it is meant for `lifecycle`; declare that component or remove the plugin
+    ");
+}
+
+#[test]
 fn settings_of_cargo_are_found() {
     let sandbox = Sandbox::new();
     sandbox.write(".cargo/config.toml", "[build]\ntarget = \"x\"\n\n[target.x]\nlinker = \"y\"\n");
@@ -129,6 +155,10 @@ fn what_is_out_of_date_or_missing_is_found() {
     assert!(!findings(&outcome, "locks").contains("racetrack.lock"), "a build writes it");
     let main_rs = sandbox.read(".racetrack/alpha/src/main.rs");
     sandbox.write(".racetrack/alpha/src/main.rs", main_rs + "// edited\n");
+    sandbox.write(".racetrack/target/gone/file", "123");
+    let stored = findings(&doctor(&sandbox), "store");
+    assert!(stored.starts_with("note: ") && stored.contains(" in .racetrack/ with "), "{stored}");
+    assert!(stored.contains("run `cargo xtask gc`"), "{stored}");
     insta::assert_snapshot!(findings(&doctor(&sandbox), "workspaces"), @r"
     note: the generated workspace of `alpha` is not what the declaration gives
       an editor that looks into it sees something old; builds bring it up to date first

@@ -221,14 +221,9 @@ fn one_commit_in_two_tables_is_a_mistake_unless_the_folders_differ() {
 fn servers_that_give_no_single_commits_are_asked_for_everything() {
     let origin = Origin::new();
     let sandbox = origin.declared("subfolder = \"plugins/one\"\n");
-    let program = sandbox.path("bin/git");
     let path = std::env::var_os("PATH").expect("there is a PATH").into_string().expect("a text");
-    sandbox.write(
-        "bin/git",
-        format!("#!/bin/sh\ncase \"$*\" in *--depth*) exit 1;; esac\nPATH='{path}' exec git \"$@\"\n"),
-    );
-    fs::set_permissions(program, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-        .expect("permissions can be set");
+    let script = format!("case \"$*\" in *--depth*) exit 1;; esac\nPATH='{path}' exec git \"$@\"");
+    let _ = sandbox.write_program("bin/git", &script);
     let path = format!("{}:{path}", sandbox.path("bin").display());
     let outcome = sandbox.run_alone(&["plan"], &[("PATH", &path)]);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);

@@ -90,6 +90,22 @@ fn what_is_as_locked_is_built() {
 }
 
 #[test]
+fn a_component_lock_that_lags_behind_is_named() {
+    let sandbox = locked();
+    sandbox.write("locks/alpha.lock", "");
+    sandbox.write("locks/beta.lock", "");
+    let said = "error: cannot update the lock file Cargo.lock because --locked was passed to prevent this";
+    let cargo = sandbox.write_program("cargo.sh", &format!("echo '{said}' >&2\nexit 101"));
+    let outcome = sandbox.run_with(&["build", "--locked"], &[("CARGO", &cargo)]);
+    assert_eq!(outcome.code, 1);
+    let (_, error) = outcome.stderr.split_once(said).expect("cargo is heard");
+    insta::assert_snapshot!(error.trim_start(), @r"
+    error: component `alpha` was not built
+      caused by: locks/alpha.lock does not hold what the Cargo.toml of a crate asks for now; build once without `--locked`, read what changed in that file, and commit it
+    ");
+}
+
+#[test]
 fn every_difference_is_refused_by_name() {
     type Edit = fn(&Sandbox);
     let cases: [(&str, Edit); 13] = [

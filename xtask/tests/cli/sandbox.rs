@@ -54,6 +54,16 @@ impl Sandbox {
         fs::write(path, content).expect("the file is writable");
     }
 
+    /// Writes a script that can be started, and returns its path.
+    pub(crate) fn write_program(&self, path: &str, script: &str) -> String {
+        self.write(path, format!("#!/bin/sh\n{script}\n"));
+        let path = self.path(path);
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("the file is ours");
+        path.to_string_lossy().into_owned()
+    }
+
     /// Replaces every `old` in a file; there has to be one.
     pub(crate) fn edit(&self, path: &str, old: &str, new: &str) {
         let text = self.read(path);

@@ -62,20 +62,10 @@ fn sha256(bytes: &[u8]) -> String {
 
 /// A frozen build with a cargo that writes down its arguments and fails.
 fn build(sandbox: &Sandbox) -> Outcome {
-    sandbox.write("cargo.sh", "#!/bin/sh\necho \"$@\" > \"$(dirname \"$0\")/arguments\"\nexit 1\n");
-    make_executable(&sandbox.path("cargo.sh"));
-    let cargo = sandbox.path("cargo.sh").to_string_lossy().into_owned();
+    let script = "echo \"$@\" > \"$(dirname \"$0\")/arguments\"\nexit 1";
+    let cargo = sandbox.write_program("cargo.sh", script);
     sandbox.run_with(&["build", "--frozen", "--vendor", "vendor"], &[("CARGO", &cargo)])
 }
-
-#[cfg(unix)]
-fn make_executable(path: &std::path::Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("the file is ours");
-}
-
-#[cfg(not(unix))]
-fn make_executable(_: &std::path::Path) {}
 
 /// What a build says that is refused before anything is written.
 fn refused(sandbox: &Sandbox) -> String {
