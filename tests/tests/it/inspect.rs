@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-use racetrack_tests::{Finished, RecordingPlugin, Sandbox};
+use racetrack_tests::{DocsPlugin, Finished, RecordingPlugin, Sandbox};
 use serde_json::Value;
 
 /// Name and version of crates.
@@ -89,17 +89,57 @@ fn a_stripped_binary_describes_itself() {
     assert!(materials.len() > linked.len(), "what ran during the build went in too");
 }
 
-/// What cargo links, by its own account, listed in another way than the build asks for it.
+#[test]
+fn a_binary_says_whether_it_is_locked() {
+    let sandbox = Sandbox::new("inspect-override");
+    let plugin = DocsPlugin { name: "alpha", ..DocsPlugin::default() };
+    sandbox.declare_tiny(&plugin.declared(&sandbox));
+    let inspected = |arguments: &[&str]| {
+        let _ = sandbox.xtask(&[&["build", "--profile", "dev"], arguments].concat()).succeeded();
+        let path = sandbox.binary("tiny");
+        json(&sandbox.xtask(&["inspect", &path.to_string_lossy(), "--format", "json"]).succeeded())
+    };
+    let locked = inspected(&[]);
+    assert_eq!(locked["locked"], true);
+    fs_err::rename(sandbox.path("plugins/alpha"), sandbox.path("plugins/tried")).expect("it can be renamed");
+    let _ = plugin.declared(&sandbox);
+    let tried = inspected(&["--override", &format!("alpha={}", sandbox.path("plugins/tried").display())]);
+    assert_eq!(tried["locked"], false);
+    assert_eq!(inspected(&["--locked"]), locked);
+}
+
+/// What is linked, by the units that cargo compiles: all that the binary leads to without passing a build script or a
+/// procedural macro. The build asks cargo in another way.
 fn linked(sandbox: &Sandbox) -> Crates {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["tree", "--locked", "--offline", "--edges", "normal,no-proc-macro"]);
-    command.args(["--prefix", "none", "--no-dedupe", "--format", "{p}"]);
-    let tree = Finished::run(command.current_dir(sandbox.path(".racetrack/image-builder"))).succeeded();
-    let title = |line: &str| {
-        let (name, rest) = line.split_once(" v").expect("a name and a version");
-        (name.to_owned(), rest.split(' ').next().expect("a version").to_owned())
+    command.args(["build", "--release", "--locked", "--offline", "--unit-graph", "-Z", "unstable-options"]);
+    // The graph of units is shown to nightly toolchains, or on this word; nothing is built.
+    command.env("RUSTC_BOOTSTRAP", "1").current_dir(sandbox.path(".racetrack/image-builder"));
+    let graph = json(&Finished::run(&mut command).succeeded());
+    let indexes = |list: &Value, index: fn(&Value) -> &Value| -> Vec<usize> {
+        let indexes = list.as_array().expect("a list").iter().map(|item| index(item).as_u64());
+        indexes.map(|index| usize::try_from(index.expect("a number")).expect("an index")).collect()
     };
-    tree.stdout.lines().filter(|line| !line.is_empty()).map(title).collect()
+    let (mut linked, mut seen) = (Crates::new(), BTreeSet::new());
+    let mut ahead = indexes(&graph["roots"], |root| root);
+    while let Some(index) = ahead.pop() {
+        let unit = &graph["units"][index];
+        let is_linked =
+            unit["mode"] == "build" && unit["target"]["kind"] != serde_json::json!(["proc-macro"]);
+        if is_linked && seen.insert(index) {
+            linked.insert(package(unit["pkg_id"].as_str().expect("a text")));
+            ahead.extend(indexes(&unit["dependencies"], |dependency| &dependency["index"]));
+        }
+    }
+    linked
+}
+
+/// Name and version from `…#name@1.0.0`, or from `…/name#1.0.0`.
+fn package(id: &str) -> (String, String) {
+    let (address, title) = id.rsplit_once('#').expect("an address and a title");
+    let folder = address.rsplit('/').next().expect("a folder");
+    let (name, version) = title.split_once('@').unwrap_or((folder, title));
+    (name.to_owned(), version.to_owned())
 }
 
 /// What a scanner for vulnerable crates finds in a binary.

@@ -28,6 +28,13 @@ fn answers(sandbox: &Sandbox) -> String {
     assert_eq!((build.code, build.stdout.as_str()), (1, ""), "{}", build.stderr);
     assert!(!sandbox.path(".racetrack").exists(), "nothing was unpacked or generated");
     assert!(!build.stderr.contains(NO_CARGO), "cargo was not started: {}", build.stderr);
+    for line in build.stderr.lines() {
+        if let Some((expected, actual)) =
+            line.split_once(": expected ").and_then(|(_, rest)| rest.split_once(", actual "))
+        {
+            assert_ne!(expected, actual, "the snapshot hides digests: {line}");
+        }
+    }
     let check = sandbox.run(&["check"]);
     format!(
         "$ cargo xtask build --locked\n{}\n$ cargo xtask check\n{}{}exit code {}",
