@@ -218,6 +218,19 @@ fn one_commit_in_two_tables_is_a_mistake_unless_the_folders_differ() {
 /// A `git` that refuses to fetch a single commit, as some servers do.
 #[cfg(unix)]
 #[test]
+fn a_commit_is_added_as_it_would_be_written() {
+    let origin = Origin::new();
+    let sandbox = Sandbox::new();
+    let components = sandbox.components();
+    sandbox.write("racetrack.toml", &components);
+    let arguments = ["add", &origin.url(), "--rev", &origin.commit, "--subfolder", "plugins/one"];
+    let added = sandbox.run_alone(&arguments, &[]);
+    assert_eq!(added.code, 0, "{}", added.stderr);
+    let table = origin.table("subfolder = \"plugins/one\"\n");
+    assert_eq!(sandbox.read("racetrack.toml"), components + &table);
+}
+
+#[test]
 fn servers_that_give_no_single_commits_are_asked_for_everything() {
     let origin = Origin::new();
     let sandbox = origin.declared("subfolder = \"plugins/one\"\n");

@@ -79,6 +79,22 @@ fn a_bundle_is_fetched_once_and_planned_like_a_local_one() {
 }
 
 #[test]
+fn a_bundle_is_added_with_the_digest_of_what_was_fetched() {
+    let (server, digest) = server_with_bundle();
+    let url = format!("{}/one.zip", server.address);
+    let sandbox = Sandbox::new();
+    let components = sandbox.components();
+    sandbox.write("racetrack.toml", &components);
+    let added = sandbox.run_alone(&["add", &url], &[]);
+    assert_eq!(added.code, 0, "{}", added.stderr);
+    assert_eq!(sandbox.read("racetrack.toml"), components.clone() + &table(&url, &digest));
+    assert_eq!(server.requests(), ["GET /one.zip"], "the next command has it already");
+    let removed = sandbox.run_alone(&["remove", "one"], &[]);
+    assert_eq!(removed.code, 0, "{}", removed.stderr);
+    assert_eq!(sandbox.read("racetrack.toml"), components);
+}
+
+#[test]
 fn offline_takes_what_is_there_and_fetches_nothing() {
     let (server, digest) = server_with_bundle();
     let sandbox = declared(&format!("{}/one.zip", server.address), &digest);
