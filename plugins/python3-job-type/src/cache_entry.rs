@@ -1,12 +1,14 @@
 //! Folders of the cache that are made once and then shared by all builds.
 //!
 //! Virtual environments hold their own path, so they cannot be made elsewhere and renamed. Instead, an entry is made
-//! in its place under a lock that the system releases when its holder dies, and counts only once it holds a marker,
-//! which is written last. Whatever has no marker is what an interrupted build left behind.
+//! in its place under a lock that the system releases when its holders die, the tools that write there among them, and
+//! counts only once it holds a marker, which is written last. Whatever has no marker is what an interrupted build left
+//! behind.
 
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The file that makes an entry count.
@@ -48,20 +50,21 @@ impl CacheEntry {
         self.folder.join(MARKER).is_file() && self.folder.join(witness).exists()
     }
 
-    /// Makes sure that the entry is there; `make` fills the folder, and is not run when that is not needed.
+    /// Makes sure that the entry is there; `make` fills the folder, and is not run when that is not needed. It is given
+    /// the lock of the entry, for the tools that it runs: they may outlive this process.
     ///
     /// Returns whether the entry was made by this call. Builds that want the same entry at the same time wait for
     /// the one that makes it.
-    pub(crate) async fn ensure<E: std::error::Error + 'static>(
+    pub(crate) async fn ensure<E: std::error::Error + 'static, M: Future<Output = Result<(), E>> + Send>(
         &self,
         witness: &Path,
         log: &(dyn Fn(&str) + Send + Sync),
-        make: impl Future<Output = Result<(), E>> + Send,
+        make: impl FnOnce(Arc<File>) -> M + Send,
     ) -> Result<bool, CacheError<E>> {
         if self.is_complete(witness) {
             return Ok(false);
         }
-        let _lock = self.lock(log).await?;
+        let lock = Arc::new(self.lock(log).await?);
         if self.is_complete(witness) {
             return Ok(false);
         }
@@ -70,7 +73,7 @@ impl CacheEntry {
             self.remove().await?;
         }
         std::fs::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
-        if let Err(error) = make.await {
+        if let Err(error) = make(Arc::clone(&lock)).await {
             // Left for the next build to remove if that fails too: the entry does not count either way.
             if let Err(error) = self.remove::<E>().await {
                 log(&format!("cannot clean up after the failed build: {error}"));
@@ -89,8 +92,9 @@ impl CacheEntry {
         if let Some(parent) = self.lock.parent() {
             std::fs::create_dir_all(parent).map_err(failed("create", parent))?;
         }
-        let options = File::options().create(true).truncate(false).write(true).open(&self.lock);
-        let file = options.map_err(failed("open", &self.lock))?;
+        // Readable and empty, as the standard input of tools has to be; written to only because it may have to be made.
+        let opened = File::options().create(true).truncate(true).read(true).write(true).open(&self.lock);
+        let file = opened.map_err(failed("open", &self.lock))?;
         let mut waits = false;
         loop {
             match file.try_lock() {
@@ -125,9 +129,17 @@ fn failed<E: std::error::Error + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Instant;
+
+    use racetrack_core::EnvVars;
+    use rustix::process::{Pid, Signal, kill_process};
+    use tokio::process::Command;
 
     use super::*;
+    use crate::command;
+    use crate::redaction::Redaction;
 
     struct Cache {
         folder: tempfile::TempDir,
@@ -145,7 +157,7 @@ mod tests {
 
         async fn ensure(&self, outcome: Result<(), io::Error>) -> Result<bool, String> {
             let entry = self.entry();
-            let make = async {
+            let make = |_| async {
                 tokio::task::yield_now().await;
                 std::fs::write(entry.folder.join("file"), "")?;
                 self.made.fetch_add(1, Ordering::Relaxed);
@@ -174,6 +186,35 @@ mod tests {
         assert!(!folder.join("half").exists());
         std::fs::remove_file(folder.join("file")).expect("is there");
         assert_eq!(cache.ensure(Ok(())).await, Ok(true), "the witness is gone");
+    }
+
+    #[tokio::test]
+    async fn an_entry_stays_locked_as_long_as_a_tool_lives_that_may_write_there() {
+        let cache = Cache::new();
+        let entry = cache.entry();
+        // Asks for input, of which there is none, and leaves a process of another group behind.
+        let script = "cat && exec 3<&0 && { setsid sleep 600 <&3 >/dev/null 2>&1 & } && echo $!";
+        let pid = Mutex::new(String::new());
+        let on_line = |line: &str| line.clone_into(&mut pid.lock().unwrap());
+        let make = |lock: Arc<File>| async move {
+            let redaction = Redaction::new(&EnvVars::new());
+            std::fs::write(entry.folder.join("file"), "").expect("can be written");
+            command::run(Command::new("sh").args(["-c", script]), &lock, &redaction, &on_line).await
+        };
+        let entry = cache.entry();
+        entry.ensure(Path::new("file"), &|_| {}, make).await.expect("is made");
+        let is_locked = || {
+            let lock = File::open(&entry.lock).expect("is there");
+            matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
+        };
+        assert!(is_locked(), "the tool lives on");
+        let pid = pid.into_inner().unwrap().parse().expect("a number");
+        kill_process(Pid::from_raw(pid).expect("a process id"), Signal::KILL).expect("is there");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while is_locked() {
+            assert!(Instant::now() < deadline, "nobody is left who could write there");
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

@@ -1,6 +1,10 @@
 //! Runs a tool: its output goes to the build log line by line, and it dies with the build.
+//!
+//! Nothing dies with a build that is killed. So a tool inherits the lock of what it writes to, as its standard input: a
+//! lock belongs to the open file, whoever has it open, and is given free when the last of them is gone.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Mutex;
@@ -31,20 +35,18 @@ pub(crate) enum CommandError {
     Failed { program: String, status: ExitStatus, last_lines: String },
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end. The lock is held for as long as the tool lives; its file is empty and open for reading.
 pub(crate) async fn run(
     command: &mut Command,
+    lock: &File,
     redaction: &Redaction,
     log: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), CommandError> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
-    let started = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn();
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    let started = lock.try_clone().and_then(|lock| command.stdin(lock).spawn());
+    // The command would hold on to the lock.
+    command.stdin(Stdio::null());
     let mut child = started.map_err(|source| CommandError::Start { program: program.clone(), source })?;
     let mut group = ProcessGroup::of(&child);
     let last_lines = Mutex::new(VecDeque::new());
@@ -143,7 +145,8 @@ mod tests {
         let log = |line: &str| lines.lock().unwrap().push(line.to_owned());
         let secrets = EnvVars::from([("TOKEN".to_owned(), "hunter2".to_owned())]);
         let mut command = Command::new("sh");
-        let result = run(command.args(["-c", script]), &Redaction::new(&secrets), &log).await;
+        let lock = tempfile::tempfile().expect("a file");
+        let result = run(command.args(["-c", script]), &lock, &Redaction::new(&secrets), &log).await;
         (result.map_err(|error| error.to_string()), lines.into_inner().unwrap())
     }
 
@@ -166,7 +169,8 @@ mod tests {
     #[tokio::test]
     async fn a_tool_that_is_not_there_is_named() {
         let mut command = Command::new("no-such-tool");
-        let result = run(&mut command, &Redaction::new(&EnvVars::new()), &|_| {}).await;
+        let lock = tempfile::tempfile().expect("a file");
+        let result = run(&mut command, &lock, &Redaction::new(&EnvVars::new()), &|_| {}).await;
         assert_eq!(result.expect_err("cannot start").to_string(), "cannot start `no-such-tool`");
     }
 

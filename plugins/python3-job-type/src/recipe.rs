@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use racetrack_core::job_bundle::{JOB_FOLDER, PORT_PLACEHOLDER};
 use racetrack_core::{BundleRecipe, EnvVars, HookResult, JobBundle, JobManifest, MakeBundle, async_trait};
@@ -98,15 +100,15 @@ impl PythonRecipe {
         let key = key(Sha256::new(), &["runner", &interpreter.version, &executable, version]);
         let entry = CacheEntry::new(&request.cache.join(CACHE_FOLDER), "runners", &key);
         let no_secrets = Redaction::new(&EnvVars::new());
-        let make = async {
+        let make = async |lock: Arc<File>| {
             (request.log)(&format!("installing racetrack-job-runner {version} (once for all jobs)"));
             let mut venv = Command::new(&interpreter.executable);
             venv.args(["-I", "-m", "venv"]).arg(&entry.folder);
             let venv = venv.env_clear().envs(config::passed_on());
-            command::run(venv, &no_secrets, request.log).await.map_err(EnvironmentError::Venv)?;
+            command::run(venv, &lock, &no_secrets, request.log).await.map_err(EnvironmentError::Venv)?;
             let mut pip = pip(&entry.folder);
             pip.arg(format!("racetrack-job-runner=={version}"));
-            let installed = command::run(&mut pip, &no_secrets, request.log).await;
+            let installed = command::run(&mut pip, &lock, &no_secrets, request.log).await;
             installed.map_err(|source| EnvironmentError::Runner { version: version.clone(), source })
         };
         let is_new = entry.ensure(Path::new(VENV_PYTHON), request.log, make).await?;
@@ -182,7 +184,7 @@ async fn packages(
     }
     let entry = CacheEntry::new(&request.cache.join(CACHE_FOLDER), "packages", &key(digest, &parts));
     let redaction = Redaction::new(request.build_secrets);
-    let make = async {
+    let make = async |lock: Arc<File>| {
         (request.log)(&format!("installing the packages of `{path}`"));
         let mut pip = pip(runner);
         pip.arg("--target").arg(&entry.folder).arg("--requirement").arg(path).current_dir(job);
@@ -191,7 +193,7 @@ async fn packages(
             pip.arg("--no-cache-dir");
         }
         pip.envs(request.build_env).envs(request.build_secrets);
-        let installed = command::run(&mut pip, &redaction, request.log).await;
+        let installed = command::run(&mut pip, &lock, &redaction, request.log).await;
         installed.map_err(|source| EnvironmentError::Packages { path: path.to_owned(), source })
     };
     let is_new = entry.ensure(Path::new(""), request.log, make).await?;

@@ -1,6 +1,7 @@
 //! Makes the bundle of a Rust job: one program, compiled in the cache and copied into the bundle.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -77,6 +78,7 @@ impl RustRecipe {
         &self,
         folder: &JobFolder,
         target: &Path,
+        lock: &File,
         request: &MakeBundle<'_>,
     ) -> Result<(), RustRecipeError> {
         let mut cargo = Command::new(self.config.cargo());
@@ -93,7 +95,7 @@ impl RustRecipe {
         // Places in the source are told as the author of the job knows them.
         let crate_folder = format!("{}/", folder.crate_folder());
         let log = |line: &str| (request.log)(&line.replace(&crate_folder, ""));
-        let compiled = command::run(&mut cargo, &Redaction::new(request.build_secrets), &log).await;
+        let compiled = command::run(&mut cargo, lock, &Redaction::new(request.build_secrets), &log).await;
         compiled.map_err(|error| match error {
             CommandError::Start { .. } => RustRecipeError::NoCargo(error),
             CommandError::Failed { program, status, last_lines } => {
@@ -120,7 +122,7 @@ impl BundleRecipe for RustRecipe {
         let job_name = &request.manifest.name;
         let path = cache.join(format!("locks/job-{job_name}.lock"));
         let locked = lock::acquire(&path, request.log).await;
-        let _lock = locked.map_err(|source| RustRecipeError::Lock { path, source })?;
+        let lock = locked.map_err(|source| RustRecipeError::Lock { path, source })?;
         let folder = JobFolder::new(&cache.join("jobs"), job_name);
         blocking({
             let folder = folder.clone();
@@ -128,7 +130,7 @@ impl BundleRecipe for RustRecipe {
         })
         .await?;
         let target = cache.join("target");
-        self.compile(&folder, &target, &request).await?;
+        self.compile(&folder, &target, &lock, &request).await?;
         let (compiled, program) =
             (target.join("release").join(folder.program()), request.bundle.join(PROGRAM));
         blocking(move || {
