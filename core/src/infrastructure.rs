@@ -38,7 +38,8 @@ pub trait JobDeployer: Send + Sync + 'static {
     /// Whatever keeps the target from starting it; the deployment fails.
     async fn deploy_job(&self, request: DeployJob<'_>) -> HookResult<Job>;
 
-    /// Removes the job and all that belongs to it, its secrets included.
+    /// Removes the job and all that belongs to it, its secrets included; these last, because a job that stays can still
+    /// be deployed again. What takes longer than the caller waits should go on without it.
     ///
     /// # Errors
     /// Whatever keeps it in place. That the job is not there is no error.

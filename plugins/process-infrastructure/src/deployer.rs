@@ -18,7 +18,7 @@ use crate::launch::launch;
 use crate::limits::{AppliedLimits, Limits};
 use crate::sealed::{SealError, random_name};
 use crate::supervision;
-use crate::target::{JobInstances, Target, TargetError};
+use crate::target::{Target, TargetError};
 
 /// Why there is nothing to start a process from.
 #[derive(Debug, thiserror::Error)]
@@ -60,15 +60,8 @@ impl JobDeployer for ProcessTarget {
 
     async fn delete_job(&self, name: &str, version: &str) -> HookResult {
         let Ok(key) = JobKey::new(name, version) else { return Ok(()) };
-        let target = &self.0;
-        target.resume().await?;
-        crate::state_folder::remove(&target.folder.secrets(&key), &target.secrets_folder())?;
-        let instances = target.jobs().get(&key).map(JobInstances::all).unwrap_or_default();
-        target.remove(instances).await?;
-        if !target.jobs().contains_key(&key) {
-            crate::state_folder::remove(&target.folder.job(&key), &target.jobs_folder())?;
-        }
-        Ok(())
+        self.0.resume().await?;
+        Ok(self.0.delete(key).await?)
     }
 
     async fn job_exists(&self, name: &str, version: &str) -> HookResult<bool> {

@@ -25,6 +25,7 @@ mod monitor;
 mod ports;
 mod process;
 mod process_table;
+mod removal;
 mod replica_log;
 mod sealed;
 mod state_folder;

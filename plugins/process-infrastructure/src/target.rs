@@ -1,4 +1,4 @@
-//! One infrastructure target: which instances of which jobs it has, and how they come, go and are found again.
+//! One infrastructure target: which instances of which jobs it has, and how they come into service and are found again.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,17 +7,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use racetrack_core::error::chain;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
-use crate::control_group::{self, Place};
 use crate::host::Host;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
 use crate::job_key::JobKey;
 use crate::log_session::LogSessions;
-use crate::process_table::{self, StopError};
+use crate::process_table::StopError;
 use crate::sealed::SealError;
 use crate::state_folder::{self, StateError, StateFolder};
 use crate::supervision;
@@ -65,6 +63,8 @@ pub(crate) enum TargetError {
         #[source]
         source: StopError,
     },
+    #[error("the removal of a job was broken off")]
+    Interrupted,
 }
 
 impl Target {
@@ -84,7 +84,7 @@ impl Target {
     }
 
     /// Finds the instances of an earlier lifecycle again and looks after them; does nothing the second time.
-    pub(crate) async fn resume(&self) -> Result<(), TargetError> {
+    pub(crate) async fn resume(self: &Arc<Self>) -> Result<(), TargetError> {
         self.resumed.get_or_try_init(|| self.find_again()).await?;
         Ok(())
     }
@@ -156,76 +156,15 @@ impl Target {
         Ok(true)
     }
 
-    /// Takes instances away: ends their processes, frees what they hold and removes their folders.
-    pub(crate) async fn remove(&self, instances: Vec<Arc<Instance>>) -> Result<(), TargetError> {
-        {
-            let mut jobs = self.jobs();
-            for instance in &instances {
-                if let Some(entry) = jobs.get_mut(&instance.key) {
-                    entry.retire(instance);
-                }
-            }
-        }
-        let results = join_all(instances.iter().map(|instance| self.remove_one(instance))).await;
-        results.into_iter().collect()
-    }
-
-    /// Takes an instance away after a while, without anybody waiting for it.
-    pub(crate) fn remove_in_background(self: &Arc<Self>, instance: Arc<Instance>, delay: Duration) {
-        // Noted at once: after a restart of lifecycle the instance is to go, not to serve.
-        note_retirement(&instance);
-        let target = Arc::clone(self);
-        self.spawn(async move {
-            tokio::time::sleep(delay).await;
-            let key = instance.key.clone();
-            if let Err(error) = target.remove(vec![instance]).await {
-                tracing::warn!(job = %key, error = chain(&error), "a former instance of a job stays behind");
-            }
-        });
-    }
-
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a task that ends with the target.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn_on(future, &runtime);
     }
 
-    async fn remove_one(&self, instance: &Arc<Instance>) -> Result<(), TargetError> {
-        let mut removed = instance.removed.lock().await;
-        if *removed {
-            // Whoever was starting it may not have noticed at once.
-            return Ok(state_folder::remove(&instance.folder, &self.jobs_folder())?);
-        }
-        // From here on nothing starts a process of it, this lifecycle or a later one.
-        note_retirement(instance);
-        instance.release_tasks().shutdown().await;
-        let processes = instance.processes();
-        process_table::stop(&processes, self.host.config.grace)
-            .await
-            .map_err(|source| TargetError::Stop { job: instance.key.clone(), source })?;
-        for process in processes.iter().filter_map(|replica| replica.leader.as_ref()) {
-            process.reap();
-        }
-        let record = instance.record();
-        let place = self.host.config.control_group_place().unwrap_or(Place::Own);
-        for (index, replica) in record.replicas.iter().enumerate() {
-            control_group::remove(&place, &record.group_of(index));
-            self.host.ports.give_back(replica.port);
-        }
-        state_folder::remove(&instance.folder, &self.jobs_folder())?;
-        *removed = true;
-        let mut jobs = self.jobs();
-        if let Some(entry) = jobs.get_mut(&instance.key) {
-            entry.retired.retain(|other| !Arc::ptr_eq(other, instance));
-            if entry.is_empty() {
-                jobs.remove(&instance.key);
-            }
-        }
-        Ok(())
-    }
-
-    async fn find_again(&self) -> Result<(), TargetError> {
+    async fn find_again(self: &Arc<Self>) -> Result<(), TargetError> {
         self.take_lock().await?;
         let mut jobs: BTreeMap<JobKey, JobInstances> = BTreeMap::new();
         for folder in self.folder.instances()? {
@@ -248,21 +187,25 @@ impl Target {
             let instance = Arc::new(Instance::new(key.clone(), folder, record, &self.host.config));
             jobs.entry(key).or_default().add(instance);
         }
-        let mut leaving = Vec::new();
+        let (mut staying, mut leaving) = (Vec::new(), Vec::new());
         for entry in jobs.values_mut() {
             // The one in service is known to answer; what was being tried beside it is not.
             if entry.current.is_some() {
                 entry.retired.extend(entry.candidate.take());
             }
             leaving.append(&mut entry.retired.clone());
-            for instance in entry.current.iter().chain(&entry.candidate) {
-                find_processes_again(instance, &self.host)?;
-                supervision::start(instance, &self.host);
-            }
+            staying.extend(entry.current.iter().chain(&entry.candidate).cloned());
         }
+        for instance in &staying {
+            warn_if_failed(instance, find_processes_again(instance, &self.host));
+        }
+        // Nothing fails or waits from here on: what is looked after must not be found a second time.
         *self.jobs() = jobs;
-        if let Err(error) = self.remove(leaving).await {
-            tracing::warn!(target = self.name, error = chain(&error), "former instances of jobs stay behind");
+        for instance in &staying {
+            supervision::start(instance, &self.host);
+        }
+        for instance in leaving {
+            self.remove_in_background(instance, Duration::ZERO);
         }
         Ok(())
     }
@@ -309,11 +252,13 @@ impl JobInstances {
         self.all().iter().map(|instance| instance.record().generation).max().unwrap_or_default() + 1
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether there is nothing.
+    pub(crate) fn is_empty(&self) -> bool {
         self.current.is_none() && self.candidate.is_none() && self.retired.is_empty()
     }
 
-    fn retire(&mut self, instance: &Arc<Instance>) {
+    /// Takes an instance out of its place.
+    pub(crate) fn retire(&mut self, instance: &Arc<Instance>) {
         for place in [&mut self.current, &mut self.candidate] {
             if place.as_ref().is_some_and(|other| Arc::ptr_eq(other, instance)) {
                 self.retired.extend(place.take());
@@ -335,10 +280,10 @@ impl JobInstances {
     }
 }
 
-/// A full disk must not keep an instance from being removed.
-fn note_retirement(instance: &Instance) {
-    if let Err(error) = instance.update(|record| record.status = InstanceStatus::Retired) {
-        tracing::warn!(job = %instance.key, error = chain(&error), "the record of a job cannot be written");
+/// A full disk must not keep jobs from being looked after.
+fn warn_if_failed(instance: &Instance, result: Result<(), StateError>) {
+    if let Err(error) = result {
+        tracing::warn!(job = %instance.key, error = chain(&error), "a change of a job cannot be written");
     }
 }
 

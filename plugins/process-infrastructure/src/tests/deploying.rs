@@ -203,6 +203,22 @@ async fn a_job_deleted_while_it_starts_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_is_given_up_goes_on_until_nothing_is_left() {
+    let sandbox = Sandbox::new();
+    let target = sandbox.target();
+    target.save_job_secrets("adder", "0.0.1", &JobSecrets::default()).await.unwrap();
+    let wanted = Wanted { name: "adder", timestamp: 7, mode: "ignores-term", ..Wanted::default() };
+    sandbox.bring_up(&wanted).await.unwrap();
+    tokio::select! {
+        result = target.delete_job("adder", "0.0.1") => panic!("SIGTERM is ignored, so it cannot be done: {result:?}"),
+        () = until("it is under way", async || sandbox.status().await[0]["status"] == "retired") => {}
+    }
+    assert!(target.get_job_secrets("adder", "0.0.1").await.is_ok(), "they stay as long as the job does");
+    until("it is done", async || sandbox.processes().is_empty() && sandbox.job_files().is_empty()).await;
+    target.delete_job("adder", "0.0.1").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_targets_are_independent() {
     let sandbox = Sandbox::new();
     let (first, second) = (sandbox.target(), sandbox.target_named("second"));

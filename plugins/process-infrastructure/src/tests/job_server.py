@@ -1,6 +1,7 @@
 """A job for tests: honours the job contract, and misbehaves as the variable MODE says."""
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -50,6 +51,8 @@ print("starting", file=sys.stderr, flush=True)
 if MODE == "crash":
     print("cannot go on", flush=True)
     sys.exit(3)
+if MODE == "ignores-term":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if MODE == "many-lines":
     for number in range(10_000):
         print("line", number)

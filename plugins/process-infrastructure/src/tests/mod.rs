@@ -35,6 +35,7 @@ const QUICK: &str = "timeout-until-job-alive: 30, timeout-until-job-ready: 30, d
 /// The plugin over a state folder of its own, and a bundle to deploy. Whatever the test leaves is ended with it.
 struct Sandbox {
     folder: tempfile::TempDir,
+    state: PathBuf,
     settings: String,
     plugin: Option<ProcessInfrastructure>,
 }
@@ -66,7 +67,8 @@ impl Sandbox {
             env: BTreeMap::from([("FROM_BUNDLE".to_owned(), "bundle".to_owned())]),
         };
         fs::write(bundle.join(job_bundle::FILE_NAME), serde_json::to_vec(&content).unwrap()).unwrap();
-        let mut sandbox = Self { folder, settings: settings.to_owned(), plugin: None };
+        let state = folder.path().join("state");
+        let mut sandbox = Self { folder, state, settings: settings.to_owned(), plugin: None };
         sandbox.restart();
         sandbox
     }
@@ -98,7 +100,7 @@ impl Sandbox {
     }
 
     fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
+        self.state.clone()
     }
 
     fn bundle(&self) -> PathBuf {

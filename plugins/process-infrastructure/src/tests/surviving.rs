@@ -6,6 +6,9 @@ use super::*;
 
 const REPLICAS: &str = "replicas: 2\n";
 
+/// The longest path that Linux takes, in bytes.
+const LONGEST_PATH: usize = 4095;
+
 /// Changes the record of the only instance there is, as found in the state folder.
 fn rewrite_record(sandbox: &Sandbox, change: impl FnOnce(&mut Value)) {
     let path = sandbox.job_files().into_iter().find(|path| path.ends_with("instance.json")).unwrap();
@@ -155,6 +158,7 @@ async fn what_was_being_tried_is_settled_by_the_next_lifecycle() {
     let listed = sandbox.listed().await;
     assert_eq!((listed[0].update_time, listed[0].status, listed.len()), (7, JobStatus::Running, 1));
     assert_eq!(pid_of(&listed[0]).await, pid);
+    until("the new one is gone", async || sandbox.status().await.as_array().unwrap().len() == 1).await;
     assert_eq!(sandbox.processes().len(), 1);
     let error = sandbox.target().check_job_condition(&second, 8, &|| (), true).await.unwrap_err();
     assert_eq!(error.to_string(), "job adder v0.0.1 is not on infrastructure target process");
@@ -174,6 +178,61 @@ async fn what_was_being_tried_is_settled_by_the_next_lifecycle() {
     let listed = sandbox.listed().await;
     assert_eq!((listed[0].update_time, listed.len()), (9, 1));
     until("the old one is gone", async || sandbox.processes().len() == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_instance_that_does_not_end_holds_up_nobody() {
+    let mut sandbox = Sandbox::with_settings(&QUICK.replace("grace: 2", "grace: 3600"));
+    let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };
+    sandbox.bring_up(&Wanted { mode: "ignores-term", ..wanted.clone() }).await.unwrap();
+    sandbox.bring_up(&Wanted { timestamp: 8, ..wanted }).await.unwrap();
+    sandbox.restart();
+    let listed = tokio::time::timeout(LONGEST_WAIT, sandbox.listed()).await.expect("is not held up");
+    assert_eq!((listed[0].update_time, listed[0].status), (8, JobStatus::Running));
+    assert_eq!(sandbox.processes().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_cannot_be_written_keeps_no_job_from_being_looked_after() {
+    let mut sandbox = Sandbox::new();
+    let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };
+    sandbox.bring_up(&wanted).await.unwrap();
+    sandbox.plugin = None;
+
+    // Another job, which died. Its folder gets a path so long that its record can be read, and no temporary file made
+    // beside it.
+    let record = sandbox.state().join("targets/process/jobs/adder/0.0.1/1/instance.json");
+    let mut record: Value = serde_json::from_slice(&fs::read(record).unwrap()).unwrap();
+    let (name, version) = ("z".repeat(128), "1".repeat(128));
+    record["id"] = "another".into();
+    record["job_name"] = name.as_str().into();
+    record["job_version"] = version.as_str().into();
+    record["replicas"][0]["process"]["boot_id"] = "another".into();
+    let other = Path::new("targets/process/jobs").join(name).join(version).join("1");
+    fs::create_dir_all(sandbox.state().join(&other)).unwrap();
+    fs::write(sandbox.state().join(&other).join("instance.json"), record.to_string()).unwrap();
+    let length = |path: &Path| path.as_os_str().len();
+    let rest =
+        LONGEST_PATH - length(sandbox.folder.path()) - length(&other) - length(Path::new("/instance.json"));
+    let mut deep = sandbox.folder.path().to_owned();
+    // Each name takes 100 bytes with its slash, and the last one all that is left.
+    for length in std::iter::repeat_n(99, (rest - 1) / 100 - 1).chain([99 + (rest - 1) % 100]) {
+        deep.push("d".repeat(length));
+    }
+    fs::create_dir_all(deep.parent().unwrap()).unwrap();
+    fs::rename(sandbox.state(), &deep).unwrap();
+    sandbox.state = deep;
+    sandbox.restart();
+
+    let listed = sandbox.target().list_jobs().await.unwrap();
+    assert_eq!(listed.len(), 2);
+    let former = ProcessIdentity::of(pid_of(&listed[0]).await).unwrap();
+    former.signal(Signal::KILL).unwrap();
+    until("it is started again", async || {
+        let job = sandbox.listed().await.remove(0);
+        job.infrastructure_stats["number_of_restarts"] == 1 && job.status == JobStatus::Running
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

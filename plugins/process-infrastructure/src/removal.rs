@@ -1,0 +1,129 @@
+//! Takes instances and whole jobs away. What was begun goes on when whoever asked for it gives up: a job that ignores
+//! SIGTERM may need longer than lifecycle waits for a call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use racetrack_core::error::chain;
+use tokio::sync::oneshot;
+
+use crate::control_group::{self, Place};
+use crate::instance::{Instance, InstanceStatus};
+use crate::job_key::JobKey;
+use crate::process_table;
+use crate::state_folder;
+use crate::target::{JobInstances, Target, TargetError};
+
+impl Target {
+    /// Takes a job away, and all that is kept of it.
+    pub(crate) async fn delete(self: &Arc<Self>, key: JobKey) -> Result<(), TargetError> {
+        let target = Arc::clone(self);
+        self.finish(async move { target.delete_now(&key).await }).await
+    }
+
+    /// Takes instances away: ends their processes, frees what they hold and removes their folders.
+    pub(crate) async fn remove(self: &Arc<Self>, instances: Vec<Arc<Instance>>) -> Result<(), TargetError> {
+        let target = Arc::clone(self);
+        self.finish(async move { target.remove_now(instances).await }).await
+    }
+
+    /// Takes an instance away after a while, without anybody waiting for it.
+    pub(crate) fn remove_in_background(self: &Arc<Self>, instance: Arc<Instance>, delay: Duration) {
+        // Noted at once: after a restart of lifecycle the instance is to go, not to serve.
+        note_retirement(&instance);
+        let target = Arc::clone(self);
+        self.spawn(async move {
+            tokio::time::sleep(delay).await;
+            let key = instance.key.clone();
+            if let Err(error) = target.remove_now(vec![instance]).await {
+                tracing::warn!(job = %key, error = chain(&error), "a former instance of a job stays behind");
+            }
+        });
+    }
+
+    /// Does the work as a task of the target, and waits for its end.
+    async fn finish(
+        &self,
+        work: impl Future<Output = Result<(), TargetError>> + Send + 'static,
+    ) -> Result<(), TargetError> {
+        let (done, outcome) = oneshot::channel();
+        self.spawn(async move {
+            if let Err(Err(error)) = done.send(work.await) {
+                tracing::warn!(error = chain(&error), "a removal failed after the call for it was given up");
+            }
+        });
+        outcome.await.unwrap_or(Err(TargetError::Interrupted))
+    }
+
+    /// The secrets go last: as long as the job is there it can be deployed again.
+    async fn delete_now(&self, key: &JobKey) -> Result<(), TargetError> {
+        let path = self.folder.secrets(key);
+        let secrets = state_folder::read(&path).ok();
+        let instances = self.jobs().get(key).map(JobInstances::all).unwrap_or_default();
+        self.remove_now(instances).await?;
+        // What came meanwhile belongs to a job that is deployed after this one.
+        if state_folder::read(&path).ok() == secrets {
+            state_folder::remove(&path, &self.secrets_folder())?;
+        }
+        if !self.jobs().contains_key(key) {
+            state_folder::remove(&self.folder.job(key), &self.jobs_folder())?;
+        }
+        Ok(())
+    }
+
+    async fn remove_now(&self, instances: Vec<Arc<Instance>>) -> Result<(), TargetError> {
+        {
+            let mut jobs = self.jobs();
+            for instance in &instances {
+                if let Some(entry) = jobs.get_mut(&instance.key) {
+                    entry.retire(instance);
+                }
+            }
+        }
+        let results = join_all(instances.iter().map(|instance| self.remove_one(instance))).await;
+        results.into_iter().collect()
+    }
+
+    async fn remove_one(&self, instance: &Arc<Instance>) -> Result<(), TargetError> {
+        // Whoever comes second waits here for the first, whose grace period goes on.
+        let mut removed = instance.removed.lock().await;
+        if *removed {
+            // Whoever was starting it may not have noticed at once.
+            return Ok(state_folder::remove(&instance.folder, &self.jobs_folder())?);
+        }
+        // From here on nothing starts a process of it, this lifecycle or a later one.
+        note_retirement(instance);
+        instance.release_tasks().shutdown().await;
+        let processes = instance.processes();
+        process_table::stop(&processes, self.host.config.grace)
+            .await
+            .map_err(|source| TargetError::Stop { job: instance.key.clone(), source })?;
+        for process in processes.iter().filter_map(|replica| replica.leader.as_ref()) {
+            process.reap();
+        }
+        let record = instance.record();
+        let place = self.host.config.control_group_place().unwrap_or(Place::Own);
+        for (index, replica) in record.replicas.iter().enumerate() {
+            control_group::remove(&place, &record.group_of(index));
+            self.host.ports.give_back(replica.port);
+        }
+        state_folder::remove(&instance.folder, &self.jobs_folder())?;
+        *removed = true;
+        let mut jobs = self.jobs();
+        if let Some(entry) = jobs.get_mut(&instance.key) {
+            entry.retired.retain(|other| !Arc::ptr_eq(other, instance));
+            if entry.is_empty() {
+                jobs.remove(&instance.key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A full disk must not keep an instance from being removed.
+fn note_retirement(instance: &Instance) {
+    if let Err(error) = instance.update(|record| record.status = InstanceStatus::Retired) {
+        tracing::warn!(job = %instance.key, error = chain(&error), "the record of a job cannot be written");
+    }
+}
