@@ -51,13 +51,19 @@ pub trait JobDeployer: Send + Sync + 'static {
     /// When the target cannot tell.
     async fn job_exists(&self, name: &str, version: &str) -> HookResult<bool>;
 
-    /// Keeps the secrets of the job, for later redeployments. Called before the job is built.
+    /// Keeps the secrets of the job, for later redeployments. Called before [`deploy_job`](Self::deploy_job), which is
+    /// called alone where the kept ones stay.
+    ///
+    /// While an instance of the job serves, these are the secrets of the next one: as long as that is not known to
+    /// answer, [`get_job_secrets`](Self::get_job_secrets) should tell the former ones, and when it goes instead, its
+    /// secrets should go too, also if lifecycle is killed in between. When a deployment fails, lifecycle saves the former
+    /// ones again.
     ///
     /// # Errors
     /// When they cannot be kept; the deployment fails.
     async fn save_job_secrets(&self, name: &str, version: &str, secrets: &JobSecrets) -> HookResult;
 
-    /// The secrets that were kept for the job.
+    /// The secrets that were kept for the job: those of the instance in service, if there is one.
     ///
     /// # Errors
     /// When there are none, or they cannot be read.

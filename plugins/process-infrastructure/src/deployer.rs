@@ -72,14 +72,14 @@ impl JobDeployer for ProcessTarget {
 
     async fn save_job_secrets(&self, name: &str, version: &str, secrets: &JobSecrets) -> HookResult {
         let key = JobKey::new(name, version)?;
-        let (seal, path) = (self.0.host.seal()?, self.0.folder.secrets(&key));
-        Ok(seal.write(&path, &secrets_purpose(&self.0, &key), secrets)?)
+        self.0.resume().await?;
+        Ok(self.0.save_secrets(&key, secrets)?)
     }
 
     async fn get_job_secrets(&self, name: &str, version: &str) -> HookResult<JobSecrets> {
         let key = JobKey::new(name, version)?;
-        let (seal, path) = (self.0.host.seal()?, self.0.folder.secrets(&key));
-        match seal.read(&path, &secrets_purpose(&self.0, &key)) {
+        self.0.resume().await?;
+        match self.0.kept_secrets(&key) {
             Err(SealError::State(error)) if error.is_not_found() => Err(NoSecrets(key).into()),
             secrets => Ok(secrets?),
         }
@@ -91,33 +91,14 @@ impl ProcessTarget {
     pub(crate) async fn deploy(&self, deployment: DeployJob<'_>) -> HookResult<Job> {
         let target = &self.0;
         target.resume().await?;
-        let manifest = deployment.manifest;
-        let key = JobKey::new(&manifest.name, &manifest.version)?;
-        let (folder, bundle) = load_bundle(deployment.image_names)?;
-        let limits = Limits::of(manifest.resources.as_ref(), &target.host.config)?;
-        let environment = environment::assemble(EnvironmentSources {
-            manifest,
-            bundle: &bundle,
-            runtime: deployment.runtime_env_vars,
-            secret: deployment.runtime_secret_vars,
-            deployment_timestamp: deployment.deployment_timestamp,
-            path: &target.host.config.path,
-        })?;
-        let record = InstanceRecord {
-            id: random_name(),
-            job_name: manifest.name.clone(),
-            job_version: manifest.version.clone(),
-            generation: 0,
-            status: InstanceStatus::Candidate,
-            deployment_timestamp: deployment.deployment_timestamp,
-            bundle: folder,
-            job_type: bundle.job_type,
-            command: bundle.command,
-            manifest_yaml: serde_yaml::to_string(manifest)?,
-            image_tag: deployment.tag.to_owned(),
-            limits,
-            applied_limits: AppliedLimits::default(),
-            replicas: vec![ReplicaRecord::default(); usize::try_from(manifest.replicas)?],
+        let key = JobKey::new(&deployment.manifest.name, &deployment.manifest.version)?;
+        let (record, environment) = match prepare(target, deployment) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                // They were for this deployment and must not get into another one.
+                target.discard_next_secrets(&key)?;
+                return Err(error);
+            }
         };
         let (instance, former) = add_candidate(target, &key, record);
         target.remove(former).await?;
@@ -147,6 +128,38 @@ pub(crate) fn internal_name(port: u16) -> String {
     format!("127.0.0.1:{port}")
 }
 
+/// Checks a deployment; what is to be started for it, and in which environment.
+fn prepare(target: &Target, deployment: DeployJob<'_>) -> HookResult<(InstanceRecord, EnvVars)> {
+    let manifest = deployment.manifest;
+    let (folder, bundle) = load_bundle(deployment.image_names)?;
+    let limits = Limits::of(manifest.resources.as_ref(), &target.host.config)?;
+    let environment = environment::assemble(EnvironmentSources {
+        manifest,
+        bundle: &bundle,
+        runtime: deployment.runtime_env_vars,
+        secret: deployment.runtime_secret_vars,
+        deployment_timestamp: deployment.deployment_timestamp,
+        path: &target.host.config.path,
+    })?;
+    let record = InstanceRecord {
+        id: random_name(),
+        job_name: manifest.name.clone(),
+        job_version: manifest.version.clone(),
+        generation: 0,
+        status: InstanceStatus::Candidate,
+        deployment_timestamp: deployment.deployment_timestamp,
+        bundle: folder,
+        job_type: bundle.job_type,
+        command: bundle.command,
+        manifest_yaml: serde_yaml::to_string(manifest)?,
+        image_tag: deployment.tag.to_owned(),
+        limits,
+        applied_limits: AppliedLimits::default(),
+        replicas: vec![ReplicaRecord::default(); usize::try_from(manifest.replicas)?],
+    };
+    Ok((record, environment))
+}
+
 /// Makes room for a new instance, which is found from now on, by a deletion for example. What was tried before it and
 /// never came into service has to go.
 fn add_candidate(
@@ -168,6 +181,7 @@ fn start(target: &Target, instance: &Arc<Instance>, environment: &EnvVars) -> Ho
     let seal = target.host.seal().map_err(TargetError::from)?;
     // The record comes before the first process: whatever happens then, a later lifecycle finds the processes.
     instance.update(|_| ())?;
+    target.give_next_secrets(instance)?;
     seal.write(&instance.environment_file(), &instance.environment_purpose(), environment)?;
     for index in 0..instance.logs.len() {
         launch(instance, index, &target.host)?;
@@ -197,8 +211,4 @@ fn load_bundle(image_names: &[String]) -> Result<(PathBuf, JobBundle), BundleErr
         return Err(BundleError::NoJobFolder(folder.to_owned()));
     }
     Ok((folder.to_owned(), bundle))
-}
-
-fn secrets_purpose(target: &Target, key: &JobKey) -> String {
-    format!("secrets of {} {} on {}", key.name(), key.version(), target.name)
 }

@@ -135,7 +135,12 @@ impl Instance {
         self.folder.join("environment.sealed")
     }
 
-    /// What that file is sealed for.
+    /// The file with the secrets that it brings, until it serves.
+    pub(crate) fn secrets_file(&self) -> PathBuf {
+        self.folder.join("secrets.sealed")
+    }
+
+    /// What the environment is sealed for.
     pub(crate) fn environment_purpose(&self) -> String {
         format!("environment of instance {}", self.record.borrow().id)
     }

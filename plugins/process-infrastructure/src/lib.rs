@@ -18,6 +18,7 @@ mod host;
 mod http;
 mod instance;
 mod job_key;
+mod job_secrets;
 mod launch;
 mod limits;
 mod log_session;

@@ -64,9 +64,10 @@ impl Target {
         self.remove_now(instances).await?;
         // What came meanwhile belongs to a job that is deployed after this one.
         if state_folder::read(&path).ok() == secrets {
-            state_folder::remove(&path, &self.secrets_folder())?;
+            state_folder::remove(&path, &self.folder.secrets_folder())?;
         }
         if !self.jobs().contains_key(key) {
+            self.discard_next_secrets(key)?;
             state_folder::remove(&self.folder.job(key), &self.jobs_folder())?;
         }
         Ok(())

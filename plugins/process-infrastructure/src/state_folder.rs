@@ -15,8 +15,11 @@ use crate::sealed::random_name;
 /// ```text
 /// <folder>/lock                              held by the lifecycle that runs the jobs
 /// <folder>/secrets/<name>/<version>.sealed   the secrets of a job
+/// <folder>/next-secrets/<name>/<version>.sealed
+///                                            those for the next instance of a job that serves, until it is started
 /// <folder>/jobs/<name>/<version>/<generation>/
 ///     instance.json  environment.sealed  logs/replica-0.log  work/0/
+///     secrets.sealed                         those that it brings, until it serves
 /// ```
 #[derive(Clone, Debug)]
 pub(crate) struct StateFolder {
@@ -45,7 +48,22 @@ impl StateFolder {
 
     /// The sealed secrets of one job.
     pub(crate) fn secrets(&self, key: &JobKey) -> PathBuf {
-        self.root.join("secrets").join(key.name()).join(format!("{}.sealed", key.version()))
+        sealed_file(self.secrets_folder(), key)
+    }
+
+    /// The folder of the secrets, which stays when they go.
+    pub(crate) fn secrets_folder(&self) -> PathBuf {
+        self.root.join("secrets")
+    }
+
+    /// The sealed secrets for the next instance of a job.
+    pub(crate) fn next_secrets(&self, key: &JobKey) -> PathBuf {
+        sealed_file(self.next_secrets_folder(), key)
+    }
+
+    /// The folder of such secrets.
+    pub(crate) fn next_secrets_folder(&self) -> PathBuf {
+        self.root.join("next-secrets")
     }
 
     /// The folder of every instance there is.
@@ -121,6 +139,16 @@ pub(crate) fn create_atomically(path: &Path, content: &[u8]) -> Result<bool, Sta
     }
 }
 
+/// Moves a file to where another one may be, which it replaces; tells whether there was one to move.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<bool, StateError> {
+    if !from.exists() {
+        return Ok(false);
+    }
+    create_folder(to.parent().expect("a file of the state folder is in a folder"))?;
+    fs::rename(from, to).map_err(StateError::because("write", to))?;
+    Ok(true)
+}
+
 /// Removes a file or a whole folder, and then the folders above it as far as they are empty, up to and without
 /// `keep`. That something is not there is no error.
 pub(crate) fn remove(path: &Path, keep: &Path) -> Result<(), StateError> {
@@ -137,6 +165,10 @@ pub(crate) fn remove(path: &Path, keep: &Path) -> Result<(), StateError> {
         }
     }
     Ok(())
+}
+
+fn sealed_file(folder: PathBuf, key: &JobKey) -> PathBuf {
+    folder.join(key.name()).join(format!("{}.sealed", key.version()))
 }
 
 fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, StateError> {

@@ -127,11 +127,6 @@ impl Target {
         self.root.join("jobs")
     }
 
-    /// The folder of the secrets, which stays when they go.
-    pub(crate) fn secrets_folder(&self) -> PathBuf {
-        self.root.join("secrets")
-    }
-
     /// Puts an instance into the service of its job. The one before it is retired: it serves a little longer, for
     /// callers on their way. False if the instance was taken away meanwhile.
     pub(crate) fn promote(self: &Arc<Self>, instance: &Arc<Instance>) -> Result<bool, StateError> {
@@ -145,6 +140,8 @@ impl Target {
                 return Ok(false);
             }
             instance.update(|record| record.status = InstanceStatus::Current)?;
+            // After the record, which a later lifecycle goes by.
+            self.keep_secrets_of(instance)?;
             entry.candidate = None;
             let former = entry.current.replace(Arc::clone(instance));
             entry.retired.extend(former.clone());
@@ -195,7 +192,13 @@ impl Target {
             }
             leaving.append(&mut entry.retired.clone());
             staying.extend(entry.current.iter().chain(&entry.candidate).cloned());
+            if let Some(current) = &entry.current {
+                warn_if_failed(current, self.keep_secrets_of(current));
+            }
         }
+        // No deployment is under way that could still want them.
+        let next_secrets = self.folder.next_secrets_folder();
+        state_folder::remove(&next_secrets, &self.root)?;
         for instance in &staying {
             warn_if_failed(instance, find_processes_again(instance, &self.host));
         }

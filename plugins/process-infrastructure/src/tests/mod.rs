@@ -3,6 +3,7 @@
 mod deploying;
 mod following;
 mod limiting;
+mod secrets;
 mod surviving;
 
 use std::collections::BTreeMap;
