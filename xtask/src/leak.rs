@@ -64,6 +64,21 @@ fn toolchains(cargo: &Path) -> Option<&Path> {
     cargo.ancestors().find(|folder| folder.ends_with("toolchains"))?.parent()
 }
 
+/// Refuses plugins whose source is a path of this machine: binaries name the sources of their plugins.
+pub(crate) fn check_sources(plugins: &[Rc<PlannedPlugin>], checkout: &Checkout) -> anyhow::Result<()> {
+    let needles = needles(checkout);
+    for plugin in plugins {
+        if let Some(Leak { needle, .. }) = find(plugin.source.to_string().as_bytes(), &needles) {
+            anyhow::bail!(
+                "{} is in `{needle}`, and binaries name the sources of their plugins; move it out of the checkout and of the \
+                 home folders, or declare it as a folder",
+                described(plugin)
+            );
+        }
+    }
+    Ok(())
+}
+
 /// The texts that no binary may hold: where the checkout, cargo's home, the user's home, toolchains and vendored things are.
 pub(crate) fn needles(checkout: &Checkout) -> Vec<Vec<u8>> {
     let remaps = remaps(checkout);

@@ -18,7 +18,7 @@ use crate::generate::{CheckoutManifest, Frame, GeneratedWorkspace};
 use crate::members::needed_members;
 use crate::plan::PlannedComponent;
 use crate::shell::Shell;
-use crate::{lock, output, workspace};
+use crate::{leak, lock, output, workspace};
 
 /// What every component of a build is prepared with.
 pub(crate) struct Site<'a> {
@@ -62,6 +62,7 @@ pub(crate) fn prepare<'a>(
     locked: bool,
     site: &Site<'_>,
 ) -> Result<Prepared<'a>> {
+    leak::check_sources(&component.plugins, site.checkout)?;
     let name = &component.declaration.name;
     let folder = workspace::folder(site.declaration, name);
     let committed = lock::committed_path(&site.declaration.folder, name);

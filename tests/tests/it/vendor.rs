@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use racetrack_tests::checkout_copy::copy_tree;
-use racetrack_tests::{Finished, Sandbox, checkout};
+use racetrack_tests::{DocsPlugin, Finished, Sandbox, checkout};
 
 /// A plugin that brings a crate of its own.
 const PLUGIN: [(&str, &str); 3] = [
@@ -42,7 +42,13 @@ fn a_vendor_folder_builds_the_same_bytes_without_a_network() {
 
     let sandbox = Sandbox::new("vendor");
     let bundle = bundle(&sandbox);
-    sandbox.declare_tiny(&format!("[[plugin]]\nzip = \"{bundle}\"\n"));
+    // Binaries name the sources of their plugins, which must not be in the checkout.
+    let repository = std::env::temp_dir().join(format!("racetrack-vendor-{}", std::process::id()));
+    let commit = commit(&sandbox, &repository);
+    sandbox.declare_tiny(&format!(
+        "[[plugin]]\nzip = \"{bundle}\"\n\n[[plugin]]\ngit = \"file://{}\"\nrev = \"{commit}\"\n",
+        repository.display()
+    ));
     let _ = sandbox.xtask(&["build"]).succeeded();
     let online = fs_err::read(sandbox.binary("tiny")).expect("built");
 
@@ -58,7 +64,8 @@ fn a_vendor_folder_builds_the_same_bytes_without_a_network() {
     copy_tree(&checkout(), &copy);
     let beside = copy.join("target/system-tests/vendor");
     fs_err::create_dir_all(beside.join("locks")).expect("a folder can be made");
-    // The bundle stays behind.
+    // The bundle stays behind, and the repository is gone.
+    fs_err::remove_dir_all(&repository).expect("a folder can be removed");
     for file in ["racetrack.toml", "racetrack.lock", "locks/tiny.lock"] {
         fs_err::copy(sandbox.path(file), beside.join(file)).expect("a file can be copied");
     }
@@ -90,6 +97,21 @@ fn bundle(sandbox: &Sandbox) -> String {
     let arguments = ["plugin", "bundle", &source.to_string_lossy(), "--out", &out.to_string_lossy()];
     let _ = sandbox.racetrack(&arguments).succeeded();
     "bundles/midnight-1.0.0.zip".to_owned()
+}
+
+/// Makes a repository of another plugin; returns the id of its commit.
+fn commit(sandbox: &Sandbox, repository: &Path) -> String {
+    let _ = DocsPlugin { name: "dawn", ..DocsPlugin::default() }.declared(sandbox);
+    copy_tree(&sandbox.path("plugins/dawn"), repository);
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=Tests", "-c", "user.email=tests@example.com"]).args(arguments);
+        Finished::run(command.current_dir(repository)).succeeded().stdout.trim().to_owned()
+    };
+    let _ = git(&["init", "--quiet"]);
+    let _ = git(&["add", "--all"]);
+    let _ = git(&["commit", "--quiet", "--message", "Begin"]);
+    git(&["rev-parse", "HEAD"])
 }
 
 fn refuses_other_folders(sandbox: &Sandbox, folder: &Path) {

@@ -231,6 +231,23 @@ fn a_commit_is_added_as_it_would_be_written() {
 }
 
 #[test]
+fn repositories_in_the_checkout_are_refused_before_cargo_is_asked() {
+    let origin = Origin::new();
+    let sandbox = Sandbox::new();
+    let clone = sandbox.path("clone");
+    let _ = git(origin.folder.path(), &["clone", "--quiet", ".", &clone.to_string_lossy()]);
+    let table = origin.table("").replace(&origin.url(), &format!("file://{}", clone.display()));
+    sandbox.write("racetrack.toml", sandbox.components() + &table);
+    let outcome = sandbox.run_with(&["build"], &[("CARGO", "no-such-cargo")]);
+    assert_eq!(outcome.code, 1);
+    let (_, error) = outcome.stderr.split_once("error: ").expect("it is refused");
+    assert!(error.starts_with("plugin `one` 1.0.0 (git file://"), "{error}");
+    assert!(error.contains("declared at racetrack.toml:14) is in `"), "{error}");
+    let way_out = "move it out of the checkout and of the home folders, or declare it as a folder\n";
+    assert!(error.ends_with(way_out), "{error}");
+}
+
+#[test]
 fn servers_that_give_no_single_commits_are_asked_for_everything() {
     let origin = Origin::new();
     let sandbox = origin.declared("subfolder = \"plugins/one\"\n");
