@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
 use crate::Quantity;
+use crate::git_source::GitSource;
 
 /// The longest `job.yaml` that is read, in bytes.
 pub const MAX_SIZE: usize = 256 * 1024;
@@ -94,20 +95,6 @@ pub struct JobManifest {
     pub infrastructure_target: Option<String>,
 }
 
-/// Where the source of a job is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GitSource {
-    /// The address of the repository.
-    pub remote: String,
-    /// The branch; the repository's default one without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub branch: Option<String>,
-    /// The folder of the job inside the repository.
-    #[serde(default = "default_directory")]
-    pub directory: String,
-}
-
 /// How much memory and CPU an instance of a job gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -191,6 +178,9 @@ impl JobManifest {
             Some((name, host)) if !name.is_empty() && !host.is_empty() => {}
             _ => broken.push(format!("owner_email: {:?} is no mail address", self.owner_email)),
         }
+        if let Err(of_git) = self.git.check() {
+            broken.extend(of_git.iter().map(ToString::to_string));
+        }
         match (&self.jobtype, &self.lang) {
             (Some(_), Some(_)) => broken.push("jobtype: set either `jobtype` or `lang`, not both".to_owned()),
             (None, None) => {
@@ -244,10 +234,6 @@ fn default_version() -> String {
 
 fn default_image_type() -> String {
     "docker".to_owned()
-}
-
-fn default_directory() -> String {
-    ".".to_owned()
 }
 
 const fn default_replicas() -> u32 {
@@ -326,12 +312,16 @@ mod tests {
             *text = text
                 .replace("adder", "\"A'; rm\"")
                 .replace("a@example.com", "nobody")
-                .replace("python3:1.0.0", "python3");
+                .replace("python3:1.0.0", "python3")
+                .replace("https://x/y", "https://bob:hunter2@x/y, branch: -b, directory: ..");
             text.push_str("replicas: 0\nversion: \"1\"\npython: {}\ngolang: {}\n");
         });
-        for key in ["name:", "owner_email:", "jobtype:", "replicas:", "version:", "jobtype_extra:"] {
+        let of_git = ["git.remote:", "git.branch:", "git.directory:"];
+        let others = ["name:", "owner_email:", "jobtype:", "replicas:", "version:", "jobtype_extra:"];
+        for key in of_git.into_iter().chain(others) {
             assert!(text.contains(key), "{key} in {text}");
         }
+        assert!(!text.contains("hunter2"), "{text}");
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub mod context;
 pub mod error;
 pub mod event;
 pub mod failure;
+pub mod git_source;
 #[expect(
     unsafe_code,
     reason = "linkme puts each descriptor into a link section; no unsafe code is written by hand"

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::settings::BuildConfig;
 use crate::source::git::GitSource;
-use crate::source::git::GitSourceError;
+use crate::source::git_address::GitSourceError;
 
 /// The only flag of a build.
 const NO_CACHE: &str = "--no-cache";
@@ -66,7 +66,7 @@ pub(crate) enum BuildRequestError {
     VariableValue { part: &'static str, name: String },
     #[error("git_credentials: control characters are not allowed")]
     Credentials,
-    #[error("git: {}", chain(.0))]
+    #[error(transparent)]
     Git(#[from] GitSourceError),
 }
 
@@ -314,10 +314,10 @@ mod tests {
         refused("/color", json!("red"), "unknown field `color`");
         refused("/manifest/color", json!("red"), "manifest.color: unknown field `color`");
         refused("/manifest/name", json!("A'; rm"), "name: \"A'; rm\" is no job name");
-        refused("/manifest/git/remote", json!("ext::sh -c x"), "git: ");
+        refused("/manifest/git/remote", json!("ext::sh -c x"), "git.remote: ");
         refused("/manifest/git/remote", json!("file:///etc"), "cannot be fetched by `file`");
-        refused("/manifest/git/directory", json!("../.."), "directory");
-        refused("/manifest/git/branch", json!("--upload-pack=x"), "branch");
+        refused("/manifest/git/directory", json!("../.."), "git.directory: ");
+        refused("/manifest/git/branch", json!("--upload-pack=x"), "git.branch: ");
         refused("/manifest/build_env", json!({"A=B": "x"}), "\"A=B\" is no name of a variable");
         refused("/manifest/labels", json!({"a": "x".repeat(300_000)}), "larger than");
         refused("/deployment_id", json!("../../etc"), "`../../etc` is no UUID");

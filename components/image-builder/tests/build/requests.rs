@@ -77,7 +77,7 @@ async fn addresses_that_git_must_not_see_are_refused() {
         let (status, envelope) = builder.build(&wrong).await;
         assert_eq!(status, 400, "{envelope}");
         let error = envelope["error"].as_str().expect("is text");
-        assert!(error.starts_with("git: ") && error.contains(key) && !error.contains("hunter2"), "{error}");
+        assert!(error.contains(&format!("git.{key}: ")) && !error.contains("hunter2"), "{error}");
     }
 }
 

@@ -75,6 +75,48 @@ async fn hostile_manifests_are_refused_and_leave_nothing() {
     );
 }
 
+/// Places that git is not sent to, and what is said of them.
+const HOSTILE_GIT: [(&str, &str, &str); 9] = [
+    ("remote", "", "git.remote: the address of the repository is empty, longer than"),
+    ("remote", "https://example.com/a b", "git.remote: the address of the repository is empty, longer than"),
+    ("remote", "ext::sh", "git.remote: the address of the repository names a transport command"),
+    ("remote", "--upload-pack=x", "git.remote: the address of the repository begins with a dash"),
+    (
+        "remote",
+        "https://bob:hunter2@example.com/x",
+        "git.remote: the address of the repository holds a password",
+    ),
+    ("remote", "ssh://-oProxyCommand=x/y", "git.remote: the address of the repository names no host"),
+    ("branch", "--upload-pack=x", "git.branch: \"--upload-pack=x\" is no name of a branch"),
+    ("directory", "jobs/../..", "git.directory: \"jobs/../..\" is no path that stays inside the repository"),
+    ("directory", "/etc", "git.directory: \"/etc\" is no path that stays inside the repository"),
+];
+
+#[tokio::test]
+async fn places_that_git_is_not_sent_to_are_refused_and_not_kept() {
+    let server = Server::start().await;
+    for (key, value, text) in HOSTILE_GIT {
+        for build_context in [Value::Null, json!("H4sIAAAA")] {
+            let request = with(adder("1.0.0"), &format!("/manifest/git/{key}"), value);
+            let answer = server.post("/deploy", &with(request, "/build_context", build_context)).await;
+            let error = answer.error(400);
+            assert!(error.contains(text) && !error.contains("hunter2"), "{error}");
+        }
+    }
+    assert_eq!(server.deployment_count().await, 0);
+    assert!(server.builder.orders().is_empty());
+
+    server.deployed(&adder("1.0.0")).await;
+    let before = server.job("1.0.0").await;
+    for (key, value, text) in HOSTILE_GIT {
+        let manifest = with(adder("1.0.0"), &format!("/manifest/git/{key}"), value)["manifest"].to_string();
+        let answer = server.put("/job/adder/1.0.0/manifest", &json!({ "manifest_yaml": manifest })).await;
+        let error = answer.error(400);
+        assert!(error.contains(text) && !error.contains("hunter2"), "{error}");
+    }
+    assert_eq!(server.job("1.0.0").await, before);
+}
+
 #[tokio::test]
 async fn hostile_texts_of_a_manifest_do_not_stand_as_yaml() {
     let server = Server::start().await;
