@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use racetrack_service::ApiError;
 use serde::de::DeserializeOwned;
 
-use crate::auth::JobPath;
+use crate::auth::{BuildPath, JobPath};
 
 /// A body of JSON. Its content type does not matter: clients in use send others.
 #[derive(Debug)]
@@ -40,6 +40,15 @@ impl<S: Send + Sync> FromRequestParts<S> for JobPath {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let job = parts.extensions.get::<Self>().cloned();
         job.ok_or_else(|| ApiError::internal("a route about a job does not ask for access to one"))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for BuildPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let build = parts.extensions.get::<Self>().cloned();
+        build.ok_or_else(|| ApiError::internal("a route about builds does not ask for access to any"))
     }
 }
 

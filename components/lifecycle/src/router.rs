@@ -69,7 +69,9 @@ pub fn route_list(app: &App) -> Vec<Route> {
 }
 
 fn api(app: &App) -> Routes {
-    use Access::{Anywhere, Authenticated, Call, Everywhere, Handler, Internal, Job, Open, Staff, User};
+    use Access::{
+        Anywhere, Authenticated, Build, Call, Everywhere, Handler, Internal, Job, Open, Staff, User,
+    };
     use Scope::{CallAdminApi, DeleteJob, DeployJob, ReadJob};
 
     Routes::new(app, "Racetrack", app.service.identity.version)
@@ -97,8 +99,8 @@ fn api(app: &App) -> Routes {
         .add(Everywhere(CallAdminApi), routes!(job::put_public_endpoint))
         .add(Job(ReadJob), routes!(job_logs::of_job))
         .add(Job(ReadJob), routes!(job_logs::of_job_plain))
-        .add(Job(ReadJob), routes!(job_logs::of_build))
-        .add(Job(ReadJob), routes!(job_logs::of_build_plain))
+        .add(Build(ReadJob), routes!(job_logs::of_build))
+        .add(Build(ReadJob), routes!(job_logs::of_build_plain))
         .add(Open, routes!(plugin::list))
         .add(Open, routes!(plugin::job_type_versions))
         .add(Open, routes!(plugin::infrastructure_targets))

@@ -121,6 +121,7 @@ fn in_words(access: Access) -> String {
         Access::Anywhere(wanted) => scope(wanted, " for some job, and answers what that allows"),
         Access::Everywhere(wanted) => scope(wanted, ""),
         Access::Job(wanted) => scope(wanted, " for the job"),
+        Access::Build(wanted) => scope(wanted, " for the version"),
         Access::Handler => "Asks for a token that allows what is asked about.".to_owned(),
         Access::Call => {
             scope(Scope::CallJob, " for the endpoint, or for no token where anybody may call the endpoint")

@@ -131,6 +131,20 @@ impl Store {
         found.map_err(attempt("list the deployments"))
     }
 
+    /// The deployment of exactly this version that made progress last, if there ever was one.
+    pub async fn latest_deployment(
+        &self,
+        job_name: &str,
+        job_version: &str,
+    ) -> Result<Option<Deployment>, StoreError> {
+        let found = sqlx::query_as(
+            "SELECT * FROM deployments WHERE job_name = $1 AND job_version = $2 \
+             ORDER BY update_ms DESC LIMIT 1",
+        );
+        let found = found.bind(text(job_name)).bind(text(job_version)).fetch_optional(self.reader());
+        found.await.map_err(attempt("look for a deployment"))
+    }
+
     /// The deployments under way, oldest first. When lifecycle starts, these are the ones it was torn from.
     pub async fn deployments_in_progress(&self) -> Result<Vec<Deployment>, StoreError> {
         let found =

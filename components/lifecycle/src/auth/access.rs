@@ -6,8 +6,9 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use racetrack_core::Job;
 use racetrack_service::ApiError;
-use racetrack_store::{AccessRequest, JobRecord, Scope};
+use racetrack_store::{AccessRequest, JobRecord, Scope, StoreError};
 
 use super::Caller;
 use crate::App;
@@ -32,6 +33,8 @@ pub enum Access {
     Everywhere(Scope),
     /// The scope for the job that `{name}` and `{version}` of the path mean; the version may be an alias.
     Job(Scope),
+    /// The same, for a build: also of a version that never came up or is gone, if the path names it exactly.
+    Build(Scope),
     /// A token that is good; the handler asks for more.
     Handler,
     /// What the endpoint asks for that `{name}`, `{version}` and `{path}` mean: nothing where anybody may call it,
@@ -42,6 +45,13 @@ pub enum Access {
 /// The job that the path of a request means. Routes of [`Access::Job`] have it among the request's extensions.
 #[derive(Clone, Debug)]
 pub(crate) struct JobPath(pub(crate) Arc<JobRecord>);
+
+/// The version whose builds the path of a request means. Routes of [`Access::Build`] have it among the request's extensions.
+#[derive(Clone, Debug)]
+pub(crate) struct BuildPath {
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
 
 /// A route's access, and whether the route is closed during maintenance.
 #[derive(Clone)]
@@ -93,11 +103,13 @@ async fn caller(
         Access::Anywhere(scope) | Access::Everywhere(scope) => return Err(missing_scope(&caller, scope, "")),
         Access::Job(scope) => {
             let record = job(app, parameters).await?;
-            let (name, version) = (&record.job.name, &record.job.version);
-            if !caller.may(&AccessRequest::job(scope, name, version)) {
-                return Err(missing_scope(&caller, scope, &format!(" for job {name} {version}")));
-            }
+            check_scope(&caller, scope, &record.job.name, &record.job.version)?;
             request.extensions_mut().insert(JobPath(record));
+        }
+        Access::Build(scope) => {
+            let path = build(app, parameters).await?;
+            check_scope(&caller, scope, &path.name, &path.version)?;
+            request.extensions_mut().insert(path);
         }
     }
     Ok(caller)
@@ -117,14 +129,39 @@ async fn staff(app: &App, caller: &Caller) -> Result<(), ApiError> {
     if user.is_staff { Ok(()) } else { Err(refused("this is for administrators")) }
 }
 
+fn check_scope(caller: &Caller, scope: Scope, name: &str, version: &str) -> Result<(), ApiError> {
+    if caller.may(&AccessRequest::job(scope, name, version)) {
+        return Ok(());
+    }
+    Err(missing_scope(caller, scope, &format!(" for job {name} {version}")))
+}
+
 /// The job that the path means.
 async fn job(app: &App, parameters: &RawPathParams) -> Result<Arc<JobRecord>, ApiError> {
-    let parameter = |wanted: &str| {
-        let value = parameters.iter().find_map(|(name, value)| (name == wanted).then_some(value));
-        value.ok_or_else(|| ApiError::internal(format!("a route about a job has no `{wanted}`")))
-    };
-    let record = app.store.resolve_job(parameter("name")?, parameter("version")?).await;
+    let record =
+        app.store.resolve_job(parameter(parameters, "name")?, parameter(parameters, "version")?).await;
     record.map_err(store_error)
+}
+
+/// The version that the path means: of a job, or else of a deployment.
+async fn build(app: &App, parameters: &RawPathParams) -> Result<BuildPath, ApiError> {
+    let (name, version) = (parameter(parameters, "name")?, parameter(parameters, "version")?);
+    let missing = match app.store.resolve_job(name, version).await {
+        Ok(record) => {
+            let Job { name, version, .. } = &record.job;
+            return Ok(BuildPath { name: name.clone(), version: version.clone() });
+        }
+        Err(StoreError::NotFound(missing)) => missing,
+        Err(error) => return Err(store_error(error)),
+    };
+    let deployment = app.store.latest_deployment(name, version).await.map_err(store_error)?;
+    let deployment = deployment.ok_or_else(|| store_error(missing.into()))?;
+    Ok(BuildPath { name: deployment.job_name, version: deployment.job_version })
+}
+
+fn parameter<'a>(parameters: &'a RawPathParams, wanted: &str) -> Result<&'a str, ApiError> {
+    let value = parameters.iter().find_map(|(name, value)| (name == wanted).then_some(value));
+    value.ok_or_else(|| ApiError::internal(format!("a route about a job has no `{wanted}`")))
 }
 
 /// 401 to a caller who lacks the scope for `what`: ` for job adder 1.0.0`.

@@ -17,7 +17,7 @@ mod password;
 pub(crate) mod user_token;
 
 pub use access::Access;
-pub(crate) use access::{Guard, JobPath, authorize, missing_scope, refused};
+pub(crate) use access::{BuildPath, Guard, JobPath, authorize, missing_scope, refused};
 pub use auth_key::{AuthKey, AuthKeyError};
 pub(crate) use authenticator::{Authenticator, seconds_since_1970, token_in_header};
 pub(crate) use call::{AllowedCall, may_call};

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::job::JobAddress;
 use crate::App;
-use crate::auth::JobPath;
+use crate::auth::{BuildPath, JobPath};
 use crate::jobs::logs;
 
 /// How many lines of a log of a job.
@@ -59,25 +59,29 @@ pub(crate) async fn of_job_plain(
 }
 
 /// Shows what the latest build of a job wrote
+///
+/// Also of a version that never came up or is gone, if it is named exactly.
 #[utoipa::path(get, path = "/job/{name}/{version}/build-logs", tag = "logs", params(JobAddress, BuildTail),
     responses((status = 200, body = Logs)))]
 pub(crate) async fn of_build(
     State(app): State<App>,
-    JobPath(record): JobPath,
+    build: BuildPath,
     Query(BuildTail { tail }): Query<BuildTail>,
 ) -> Result<Json<Logs>, ApiError> {
-    Ok(Json(Logs { logs: logs::of_build(&app, &record, tail).await? }))
+    Ok(Json(Logs { logs: logs::of_build(&app, &build, tail).await? }))
 }
 
 /// Shows what the latest build of a job wrote as plain text, without colours
+///
+/// Also of a version that never came up or is gone, if it is named exactly.
 #[utoipa::path(get, path = "/job/{name}/{version}/build-logs/plain", tag = "logs", params(JobAddress, BuildTail),
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn of_build_plain(
     State(app): State<App>,
-    JobPath(record): JobPath,
+    build: BuildPath,
     Query(BuildTail { tail }): Query<BuildTail>,
 ) -> Result<String, ApiError> {
-    Ok(logs::without_colours(&logs::of_build(&app, &record, tail).await?))
+    Ok(logs::without_colours(&logs::of_build(&app, &build, tail).await?))
 }
 
 const fn default_tail() -> usize {

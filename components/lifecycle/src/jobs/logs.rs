@@ -5,6 +5,7 @@ use racetrack_store::JobRecord;
 
 use crate::App;
 use crate::api_error::store_error;
+use crate::auth::BuildPath;
 use crate::deployment::DeploymentError;
 
 /// The last lines that a job wrote; 0 means all there are.
@@ -14,9 +15,9 @@ pub(crate) async fn of_job(app: &App, record: &JobRecord, tail: usize) -> Result
     Ok(logs.map_err(DeploymentError::Logs)?)
 }
 
-/// The last lines of the latest build of a job; 0 means all there are.
-pub(crate) async fn of_build(app: &App, record: &JobRecord, tail: usize) -> Result<String, ApiError> {
-    let (name, version) = (&record.job.name, &record.job.version);
+/// The last lines of the latest build of a version; 0 means all there are.
+pub(crate) async fn of_build(app: &App, build: &BuildPath, tail: usize) -> Result<String, ApiError> {
+    let BuildPath { name, version } = build;
     let logs = app.store.latest_build_logs(name, version).await.map_err(store_error)?;
     Ok(last_lines(logs.unwrap_or_default(), tail))
 }

@@ -115,7 +115,7 @@ impl Shown {
             Access::Internal => [PartOfRacetrack, PartOfRacetrackWithScope].contains(&self),
             Access::Anywhere(_) => has_scope_for_job || has_scope_for_other_job,
             Access::Everywhere(_) => has_scope_everywhere,
-            Access::Job(_) | Access::Handler | Access::Call => has_scope_for_job,
+            Access::Job(_) | Access::Build(_) | Access::Handler | Access::Call => has_scope_for_job,
         }
     }
 
@@ -233,7 +233,9 @@ async fn no_route_is_outside_the_list() {
 async fn ask(server: &Server, route: &Route, shown: Shown) -> Answer {
     server.save_jobs().await;
     let scope = match route.access {
-        Access::Anywhere(scope) | Access::Everywhere(scope) | Access::Job(scope) => scope,
+        Access::Anywhere(scope) | Access::Everywhere(scope) | Access::Job(scope) | Access::Build(scope) => {
+            scope
+        }
         Access::Handler | Access::Call => Scope::CallJob,
         _ => Scope::ReadJob,
     };

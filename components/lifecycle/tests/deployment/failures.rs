@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use axum::http::Method;
 use racetrack_core::JobSecrets;
 use racetrack_service::settings::Span;
+use racetrack_store::{Permission, Scope};
 use serde_json::{Value, json};
 
 use super::fake_image_builder::BuildAnswer;
@@ -159,9 +161,32 @@ async fn a_build_that_fails_keeps_its_logs_and_touches_no_target() {
     let id = record["id"].as_str().expect("is a text");
     let logs = server.app.store.build_logs(id).await.expect("are read");
     assert_eq!(logs.as_deref(), Some("step 1\nboom\n"));
+    let path = "/job/adder/1.0.0/build-logs";
+    assert_eq!(server.get(path).await.ok(), json!({ "logs": "step 1\nboom\n" }));
+    assert_eq!(server.get(&format!("{path}/plain?tail=1")).await.text(), "boom\n");
     assert_eq!(server.world.journal.take(&["north deploy", "north delete", "secrets"]), [""; 0]);
     assert_eq!(server.jobs().await, [""; 0]);
     assert_eq!(server.audit_types().await, ["deployment_failed"]);
+}
+
+#[tokio::test]
+async fn the_logs_of_a_version_that_never_came_up_are_for_those_who_may_read_it() {
+    let server = Server::start().await;
+    server.builder.answer(BuildAnswer::Refused(400, json!({ "error": "no such job type" })));
+    server.failed(&adder("1.0.0")).await;
+    let path = "/job/adder/1.0.0/build-logs";
+    let reader = server.user("reader", &[Permission::for_family(Scope::ReadJob, "adder")]).await;
+    let other = server.user("other", &[Permission::for_family(Scope::CallJob, "adder")]).await;
+    let told = server.send(&reader, Method::GET, path, "").await.ok();
+    assert_eq!(told, json!({ "logs": "image-builder refused: no such job type" }));
+    assert_eq!(
+        server.send(&other, Method::GET, path, "").await.error(401),
+        "Unauthorized: User other has no permission with scope read_job for job adder 1.0.0"
+    );
+    for address in ["adder/latest", "adder/1.x", "adder/2.0.0", "primer/1.0.0"] {
+        let error = server.get(&format!("/job/{address}/build-logs")).await.error(404);
+        assert!(error.starts_with("No job named "), "{address}: {error}");
+    }
 }
 
 #[tokio::test]

@@ -107,6 +107,14 @@ pub(crate) async fn lists_show_the_latest_progress_first(store: Store) {
     store.set_deployment_phase(&ids[1], "building image").await.unwrap();
     let listed: Vec<String> = store.deployments(3).await.unwrap().into_iter().map(|row| row.id).collect();
     assert_eq!(listed, [ids[1].as_str(), &ids[4], &ids[3]]);
+    store.finish_deployment(&ids[2], &failed("boom")).await.unwrap();
+    let again = store.claim_deployment(&new_deployment("adder", "2.0.0")).await.unwrap();
+    for (version, expected) in [("2.0.0", Some(&again.id)), ("1.0.0", Some(&ids[1])), ("2.x", None)] {
+        let latest = store.latest_deployment("adder", version).await.unwrap();
+        assert_eq!(latest.as_ref().map(|row| &row.id), expected, "{version}");
+    }
+    ids[2] = again.id;
+    ids[2..].rotate_left(1);
     let begun: Vec<String> =
         store.deployments_in_progress().await.unwrap().into_iter().map(|row| row.id).collect();
     assert_eq!(begun, ids);
