@@ -25,6 +25,14 @@ pub(crate) fn about_job(
     event
 }
 
+/// The event, with what went wrong although it was done.
+pub(crate) fn with_warnings(mut event: NewAuditEvent, warnings: Vec<String>) -> NewAuditEvent {
+    if !warnings.is_empty() {
+        event.properties.insert("warnings".to_owned(), warnings.into());
+    }
+    event
+}
+
 /// An event as a sentence without its period: `bob deployed job adder 1.0.0`.
 pub(crate) fn explanation(event: &AuditEvent) -> String {
     let who = event.username_executor.as_deref().unwrap_or("somebody");

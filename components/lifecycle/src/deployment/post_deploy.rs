@@ -6,12 +6,12 @@ use std::sync::Arc;
 use racetrack_core::error::chain;
 use racetrack_core::{Hook, Job, JobManifest, PostJobDelete, PostJobDeploy};
 use racetrack_store::{
-    AuditEventType, Deployment, JobRecord, NotFound, Permission, Scope, StoreError, Subject,
+    AuditEventType, Deployment, JobRecord, NewAuditEvent, NotFound, Permission, Scope, StoreError, Subject,
 };
 
 use super::progress::{phase, warn};
 use crate::App;
-use crate::audit::{self, about_job};
+use crate::audit::{self, about_job, with_warnings};
 
 /// What somebody may do with a job who deployed its first version.
 const OWNER_SCOPES: [Scope; 4] = [Scope::ReadJob, Scope::CallJob, Scope::DeployJob, Scope::DeleteJob];
@@ -30,16 +30,18 @@ struct Deleted {
     username: Option<String>,
 }
 
-/// Tells plugins of a job that is up, and gives its owner what an owner has.
+/// Tells plugins of a job that is up, and gives its owner what an owner has. The audit trail has what plugins failed at,
+/// and the warnings so far.
 pub(super) async fn run(
     app: &App,
     deployment: &Deployment,
     manifest: &JobManifest,
     record: &JobRecord,
     former: Option<&JobRecord>,
+    mut warnings: Vec<String>,
 ) {
     phase(app, deployment, "post-deploy hooks").await;
-    call_plugins(app, deployment, manifest, record).await;
+    warnings.extend(call_plugins(app, deployment, manifest, record).await);
     if former.is_none() {
         grant_ownership(app, deployment).await;
     }
@@ -49,21 +51,7 @@ pub(super) async fn run(
     if let Err(error) = app.store.request_public_endpoints(name, version, endpoints).await {
         warn(app, deployment, &chain(&error)).await;
     }
-    let executor = deployment.deployed_by.as_deref();
-    let event = |event_type| about_job(event_type, executor, (name, version));
-    let Some(former) = former else {
-        return audit::add(app, &event(AuditEventType::JobDeployed)).await;
-    };
-    let targets = [&former.job.infrastructure_target, &record.job.infrastructure_target];
-    if targets[0] == targets[1] {
-        audit::add(app, &event(AuditEventType::JobRedeployed)).await;
-    } else {
-        let mut moved = event(AuditEventType::JobMoved);
-        for (property, target) in ["from", "to"].into_iter().zip(targets) {
-            moved.properties.insert(property.to_owned(), target.clone().into());
-        }
-        audit::add(app, &moved).await;
-    }
+    audit::add(app, &with_warnings(event(deployment, record, former), warnings)).await;
 }
 
 /// Tells every plugin that a job is gone; gives the failures, which have been logged.
@@ -77,7 +65,13 @@ pub(crate) async fn post_job_delete(app: &App, job: &Job, username: Option<&str>
     failures.map(|failure| failure.one_line()).collect()
 }
 
-async fn call_plugins(app: &App, deployment: &Deployment, manifest: &JobManifest, record: &JobRecord) {
+/// Tells every plugin that a job is up; gives the failures, which are warnings of the deployment.
+async fn call_plugins(
+    app: &App,
+    deployment: &Deployment,
+    manifest: &JobManifest,
+    record: &JobRecord,
+) -> Vec<String> {
     let event = Deployed {
         manifest: manifest.clone(),
         job: record.job.clone(),
@@ -89,11 +83,31 @@ async fn call_plugins(app: &App, deployment: &Deployment, manifest: &JobManifest
         let told = PostJobDeploy::new(manifest, job, image_name);
         plugin.post_job_deploy(username.as_deref().map_or(told, |username| told.deployed_by(username)))
     });
-    for outcome in outcomes.await {
-        if let Err(failure) = outcome.result {
-            warn(app, deployment, &failure.one_line()).await;
-        }
+    let mut failures = Vec::new();
+    for failure in outcomes.await.into_iter().filter_map(|outcome| outcome.result.err()) {
+        let failure = failure.one_line();
+        warn(app, deployment, &failure).await;
+        failures.push(failure);
     }
+    failures
+}
+
+/// What was done, for the audit trail.
+fn event(deployment: &Deployment, record: &JobRecord, former: Option<&JobRecord>) -> NewAuditEvent {
+    let job = (deployment.job_name.as_str(), deployment.job_version.as_str());
+    let event = |event_type| about_job(event_type, deployment.deployed_by.as_deref(), job);
+    let Some(former) = former else {
+        return event(AuditEventType::JobDeployed);
+    };
+    let targets = [&former.job.infrastructure_target, &record.job.infrastructure_target];
+    if targets[0] == targets[1] {
+        return event(AuditEventType::JobRedeployed);
+    }
+    let mut moved = event(AuditEventType::JobMoved);
+    for (property, target) in ["from", "to"].into_iter().zip(targets) {
+        moved.properties.insert(property.to_owned(), target.clone().into());
+    }
+    moved
 }
 
 /// Lets the deployer read, call, deploy and delete the job. Who is no user, or no longer, gets nothing.

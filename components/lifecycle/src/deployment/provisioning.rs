@@ -74,10 +74,11 @@ pub(super) async fn complete(
     }
     let saved = app.store.save_deployed_job(&job, image_names, &deployment.id).await;
     let record = saved.map_err(DeploymentError::Save)?;
-    if let Some(former) = elsewhere {
-        leave_former_target(app, deployment, former).await;
-    }
-    post_deploy::run(app, deployment, manifest, &record, former).await;
+    let warnings = match elsewhere {
+        Some(former) => leave_former_target(app, deployment, former).await,
+        None => Vec::new(),
+    };
+    post_deploy::run(app, deployment, manifest, &record, former, warnings).await;
     Ok(())
 }
 
@@ -233,20 +234,25 @@ async fn update_starting(app: &App, job: &Job) -> Result<(), DeploymentError> {
     }
 }
 
-/// Deletes the job from the target that it was on. It is up on another by then, so a failure does not undo that.
-pub(super) async fn leave_former_target(app: &App, deployment: &Deployment, former: &JobRecord) {
-    let Some(name) = &former.job.infrastructure_target else { return };
+/// Deletes the job from the target that it was on. It is up on another by then, so a failure does not undo that: the
+/// failures are given, which are warnings of the deployment.
+pub(super) async fn leave_former_target(
+    app: &App,
+    deployment: &Deployment,
+    former: &JobRecord,
+) -> Vec<String> {
+    let Some(name) = &former.job.infrastructure_target else { return Vec::new() };
     let deleted = async {
         let target = app.target(name)?;
         target.delete_job(&former.job.name, &former.job.version).await.map_err(DeploymentError::DeleteFormer)
     };
-    if let Err(error) = deleted.await {
-        warn(app, deployment, &chain(&error)).await;
-    }
+    let mut failures = Vec::from_iter(deleted.await.err().map(|error| chain(&error)));
     // Before plugins are told that the job is up: one that keeps a list of jobs would take the new one off it.
-    for failure in post_deploy::post_job_delete(app, &former.job, deployment.deployed_by.as_deref()).await {
-        warn(app, deployment, &failure).await;
+    failures.extend(post_deploy::post_job_delete(app, &former.job, deployment.deployed_by.as_deref()).await);
+    for failure in &failures {
+        warn(app, deployment, failure).await;
     }
+    failures
 }
 
 /// The job that is there, which a deployment would replace.

@@ -72,13 +72,13 @@ async fn finish_what_follows(
 ) -> Result<(), DeploymentError> {
     let is_first = record.job.create_time == record.job.update_time;
     let former = if is_first { None } else { Some(replaced_by(app, deployment, record).await?) };
-    if let Some(former) =
-        former.as_ref().filter(|_| deployment.phase.as_deref() == Some(LEAVING_FORMER_TARGET))
-    {
-        leave_former_target(app, deployment, former).await;
-    }
+    let is_leaving = deployment.phase.as_deref() == Some(LEAVING_FORMER_TARGET);
+    let warnings = match former.as_ref().filter(|_| is_leaving) {
+        Some(former) => leave_former_target(app, deployment, former).await,
+        None => Vec::new(),
+    };
     let manifest = manifest_of(deployment)?;
-    post_deploy::run(app, deployment, &manifest, record, former.as_ref()).await;
+    post_deploy::run(app, deployment, &manifest, record, former.as_ref(), warnings).await;
     Ok(())
 }
 

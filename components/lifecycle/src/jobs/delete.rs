@@ -6,7 +6,7 @@ use tracing::Instrument;
 
 use crate::App;
 use crate::api_error::store_error;
-use crate::audit::{self, about_job};
+use crate::audit::{self, about_job, with_warnings};
 use crate::auth::seconds_since_1970;
 use crate::deployment::{Deletions, DeploymentError, post_job_delete};
 
@@ -53,10 +53,7 @@ async fn delete_claimed(app: &App, record: &JobRecord, executor: Option<&str>) -
     let deleted = app.store.delete_job(name, version, executor, seconds_since_1970()).await;
     deleted.map_err(store_error)?;
     warnings.extend(post_job_delete(app, job, executor).await);
-    let mut event = about_job(AuditEventType::JobDeleted, executor, (name, version));
-    if !warnings.is_empty() {
-        event.properties.insert("warnings".to_owned(), warnings.into());
-    }
-    audit::add(app, &event).await;
+    let event = about_job(AuditEventType::JobDeleted, executor, (name, version));
+    audit::add(app, &with_warnings(event, warnings)).await;
     Ok(())
 }

@@ -4,7 +4,7 @@ use axum::http::Method;
 use racetrack_store::{AuditEventType, AuditFilter};
 use serde_json::{Value, json};
 
-use super::harness::{COMPONENT_TOKEN, SOON, Server, Setup, adder};
+use super::harness::{COMPONENT_TOKEN, SOON, Server, Setup, adder, with};
 use super::switches::Behaviour::{Fail, Hang, Panic};
 
 async fn server_with_failing_listeners(hook: &str) -> Server {
@@ -39,7 +39,33 @@ async fn failing_plugins_are_warnings_of_a_deployment_that_is_done() {
     let expected = ["first", "second", "third"]
         .map(|plugin| format!("{plugin} post_job_deploy adder 1.0.0 on north from {image} by admin"));
     assert_eq!(told, expected, "all are called, in hook order");
-    assert_eq!(server.audit_types().await, ["job_deployed"]);
+    let kept = json!({ "warnings": failures("post_job_deploy", "the mail server\nis down") });
+    server.post("/job/adder/1.0.0/reprovision", &Value::Null).await.ok();
+    let events = server.audit().await;
+    let [deployed, redeployed] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((&deployed["event_type"], &deployed["properties"]), (&json!("job_deployed"), &kept));
+    assert_eq!((&redeployed["event_type"], &redeployed["properties"]), (&json!("job_redeployed"), &kept));
+}
+
+#[tokio::test]
+async fn failing_plugins_are_warnings_of_a_move_that_is_done() {
+    let server = Setup::new(&["north", "south"]).start().await;
+    server.deployed(&with(adder("1.0.0"), "/manifest/infrastructure_target", "north")).await;
+    server.world.switches.set("first post_job_delete", Fail("no"));
+    server.world.switches.set("second post_job_deploy", Fail("no"));
+    server.target("north").switches.set("delete_job", Fail("it clings"));
+    server.post("/job/adder/1.0.0/move", &json!({ "infrastructure_target": "south" })).await.ok();
+    let moved = &server.audit().await[1];
+    let warnings = [
+        "deleting job from a former infrastructure: `delete_job` of infrastructure target `north` (plugin `offers` \
+         1.0.0) failed: it clings",
+        "hook `post_job_delete` of plugin `first` 1.0.0 failed: no",
+        "hook `post_job_deploy` of plugin `second` 1.0.0 failed: no",
+    ];
+    let kept = json!({ "from": "north", "to": "south", "warnings": warnings });
+    assert_eq!((&moved["event_type"], &moved["properties"]), (&json!("job_moved"), &kept));
+    let record = &server.get("/deploy?limit=1").await.ok()[0];
+    assert_eq!(record["warnings"], warnings.join("\n"));
 }
 
 #[tokio::test]
