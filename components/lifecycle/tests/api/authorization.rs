@@ -190,6 +190,29 @@ async fn every_route_lets_in_whom_it_says_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn calls_of_jobs_let_in_whom_they_say_and_nobody_else() {
+    let server = Server::start().await;
+    for path in CALLS.map(call_path) {
+        for shown in UNKNOWN.into_iter().chain(USERS).chain(PROGRAMS) {
+            let token = shown.token(&server, Scope::CallJob).await;
+            for method in [Method::GET, Method::POST] {
+                let answer = server.call(&token, method.clone(), &path).await;
+                let context = format!("{method} {path} is shown {shown:?}: {answer:?}");
+                let error = answer.json()["error"].as_str().expect("is a text").to_owned();
+                // The job has no replica: a call that is let in goes no further than the proxy.
+                let (status, text) = if shown.opens(Access::Call) {
+                    (502, "Reverse proxy error: the job has no replica")
+                } else {
+                    (401, "Proxy request error: Unauth")
+                };
+                assert!(answer.status == status && error.starts_with(text), "{context}");
+            }
+            forget_caller(&server).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_changes_something_is_closed_in_maintenance() {
     let server = Server::start().await;
     server.app.store.set_maintenance(true).await.expect("is set");
@@ -197,6 +220,10 @@ async fn what_changes_something_is_closed_in_maintenance() {
         let answer = ask(&server, route, AdministratorWithFullAccess).await;
         let is_closed = route.is_closed_in_maintenance || route.access == Access::Call;
         assert_eq!(answer.status == 503, is_closed, "{route:?}: {answer:?}");
+    }
+    let token = server.admin().await;
+    for path in CALLS.map(call_path) {
+        assert_eq!(server.call(&token, Method::GET, &path).await.status, 503, "{path}");
     }
 }
 
@@ -261,6 +288,15 @@ fn check(route: &Route, shown: Shown, answer: &Answer) {
 
 /// The path with the first job for its parameters. The rest of them means nothing that is there.
 fn path_of(route: &Route) -> String {
+    filled_in(&route.path)
+}
+
+/// The path of a call of the first job.
+fn call_path(path: &str) -> String {
+    filled_in(&path.replace("{*path}", "{path}"))
+}
+
+fn filled_in(path: &str) -> String {
     let value = |segment: &str| match segment {
         "{name}" => "adder".to_owned(),
         "{version}" => "1.0.0".to_owned(),
@@ -268,7 +304,7 @@ fn path_of(route: &Route) -> String {
         _ if segment.starts_with('{') => "nothing-there".to_owned(),
         _ => segment.to_owned(),
     };
-    route.path.split('/').map(value).collect::<Vec<_>>().join("/")
+    path.split('/').map(value).collect::<Vec<_>>().join("/")
 }
 
 async fn forget_caller(server: &Server) {

@@ -63,11 +63,20 @@ impl Server {
 
     /// Asks for a path below `/api/v1`. An empty token is not shown, and a body of null not sent.
     pub(crate) async fn send(&self, token: &str, method: Method, path: &str, body: &Value) -> Answer {
-        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        self.send_to_root(token, method, &format!("/api/v1{path}"), body).await
+    }
+
+    /// Calls a job. An empty token is not shown.
+    pub(crate) async fn call(&self, token: &str, method: Method, path: &str) -> Answer {
+        self.send_to_root(token, method, path, Body::empty()).await
+    }
+
+    async fn send_to_root(&self, token: &str, method: Method, path: &str, body: Body) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
         if !token.is_empty() {
             request = request.header("X-Racetrack-Auth", token);
         }
-        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
         send(&self.router, request.body(body).expect("a request")).await
     }
 
