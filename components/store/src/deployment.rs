@@ -29,7 +29,7 @@ pub struct Deployment {
     pub deployed_by: Option<String>,
     /// What is being done, or was when it failed.
     pub phase: Option<String>,
-    /// The image of the job's entrypoint, once it is built.
+    /// The image of the job's entrypoint, once it is known.
     pub image_name: Option<String>,
     /// Where the job is to run.
     pub infrastructure_target: Option<String>,
@@ -68,6 +68,8 @@ pub struct NewDeployment {
     pub infrastructure_target: Option<String>,
     /// Who asks for it.
     pub deployed_by: Option<String>,
+    /// The image of the job's entrypoint, where nothing is built.
+    pub image_name: Option<String>,
 }
 
 /// How a deployment ended.
@@ -92,8 +94,8 @@ impl Store {
         const ATTEMPT: &str = "begin a deployment";
         const INSERT: &str = "\
             INSERT INTO deployments (id, status, create_ms, update_ms, job_name, job_version, manifest_yaml, \
-                infrastructure_target, deployed_by) \
-            VALUES ($1, 'in_progress', $2, $2, $3, $4, $5, $6, $7)";
+                infrastructure_target, deployed_by, image_name) \
+            VALUES ($1, 'in_progress', $2, $2, $3, $4, $5, $6, $7, $8)";
         let mut transaction = self.begin(ATTEMPT).await?;
         let id = Uuid::new_v4().to_string();
         let inserted = sqlx::query(INSERT)
@@ -104,6 +106,7 @@ impl Store {
             .bind(text(&new.manifest_yaml))
             .bind(optional_text(new.infrastructure_target.as_deref()))
             .bind(optional_text(new.deployed_by.as_deref()))
+            .bind(optional_text(new.image_name.as_deref()))
             .execute(&mut *transaction);
         match inserted.await {
             Ok(_) => {}

@@ -78,12 +78,15 @@ async fn again(
     let yaml = record.job.manifest_yaml.clone();
     let yaml = yaml.ok_or_else(|| ApiError::invalid("the manifest of the job is not known"))?;
     let ReadManifest { manifest, yaml } = read_manifest(yaml)?;
+    // A restart finds by it that nothing is built: the target may have brought the job up by then.
+    let image_name = if how == Again::Redeploy { None } else { record.image_names.first().cloned() };
     let claim = NewDeployment {
         job_name: record.job.name.clone(),
         job_version: record.job.version.clone(),
         manifest_yaml: yaml,
         infrastructure_target: Some(target.name.clone()),
         deployed_by: executor.map(str::to_owned),
+        image_name,
     };
     let (known_as, known_manifest) = (record.deployment_id.clone(), record.job.manifest_yaml.clone());
     let task = move |app: App, deployment: Deployment| async move {

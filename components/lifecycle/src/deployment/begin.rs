@@ -39,6 +39,7 @@ pub(crate) async fn begin(
         manifest_yaml: yaml,
         infrastructure_target: Some(target),
         deployed_by: caller.name().map(Cow::into_owned),
+        image_name: None,
     };
     let secrets = request.secrets();
     let source = BuildSource { build_context: request.build_context, build_flags: request.build_flags };

@@ -1,7 +1,7 @@
 //! Takes up the deployments that a lifecycle was torn from.
 //!
-//! What was being built is gone with its request: such a deployment failed. What had reached its target may well answer
-//! by now: the target is asked, and the deployment is done, or failed and cleaned up. Until then its version stays claimed.
+//! What was being built is gone with its request: such a deployment failed. What was built, or needed no build, may well
+//! answer by now: the target is asked, and the deployment is done, or failed and cleaned up. Until then its version stays claimed.
 
 use std::sync::Arc;
 
@@ -114,7 +114,13 @@ async fn bring_back(
     former: Option<Arc<JobRecord>>,
 ) -> Result<(), DeploymentError> {
     let manifest = manifest_of(deployment)?;
-    let image_names: Vec<_> = deployment.image_name.iter().cloned().collect();
+    let reused =
+        former.as_deref().filter(|former| former.image_names.first() == deployment.image_name.as_ref());
+    let (image_names, tag) = match reused {
+        // The deployment names the first of them alone.
+        Some(former) => (former.image_names.clone(), former.job.image_tag.clone().unwrap_or_default()),
+        None => (deployment.image_name.iter().cloned().collect(), tag(deployment)),
+    };
     if image_names.is_empty() {
         return Err(DeploymentError::Halted);
     }
@@ -123,7 +129,7 @@ async fn bring_back(
         manifest: &manifest,
         target,
         image_names: &image_names,
-        tag: &tag(deployment),
+        tag: &tag,
         // They are with the target already.
         secrets: &JobSecrets::default(),
         former: former.as_deref(),

@@ -59,7 +59,8 @@ async fn reprovisioning_builds_nothing() {
     assert_eq!(server.post("/job/adder/1.0.0/reprovision", &Value::Null).await.ok(), Value::Null);
     assert_eq!(server.builder.orders().len(), 1);
     let given = server.target("north").last_request();
-    assert_eq!((given.image_names, given.secret_variables["R"].as_str()), (images, "r"));
+    assert_eq!((&given.image_names, given.secret_variables["R"].as_str()), (&images, "r"));
+    assert_eq!(server.get("/deploy?limit=1").await.ok()[0]["image_name"], images[0]);
     let after = server.job("1.0.0").await;
     for key in ["image_tag", "manifest_yaml", "job_type_version", "create_time"] {
         assert_eq!(after[key], before[key], "{key}");

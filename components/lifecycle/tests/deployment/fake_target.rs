@@ -197,6 +197,10 @@ impl JobMonitor for FakeTarget {
         let checked = checked.await;
         let mut state = self.state();
         let Some(mut job) = state.pending.remove(&key) else {
+            // It was asked before.
+            if state.serving.get(&key).is_some_and(|job| job.update_time == timestamp) {
+                return checked;
+            }
             return Err("there is no such instance".into());
         };
         checked?;

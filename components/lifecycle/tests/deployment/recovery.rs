@@ -20,9 +20,22 @@ struct Left {
 /// When the former job was deployed.
 const EARLIER: i64 = 1_700_000_000;
 
+/// What the former job was deployed from.
+const FORMER_IMAGES: [&str; 2] = ["former:1", "former:2"];
+
 impl Left {
     /// A deployment of `adder` 1.0.0 on `target`, just claimed.
     async fn new(target: &str) -> Self {
+        Self::claimed(target, None).await
+    }
+
+    /// A reprovision of `adder` 1.0.0, or its move from `north` to `target`. It has come to its last step.
+    async fn again(target: &str) -> Self {
+        let left = Self::claimed(target, Some(FORMER_IMAGES[0].to_owned())).await;
+        left.with_former().await.in_phase("initializing Job entrypoint").await
+    }
+
+    async fn claimed(target: &str, image_name: Option<String>) -> Self {
         let folder = tempfile::tempdir().expect("can be made");
         let url = DatabaseUrl::file(&folder.path().join("lifecycle.sqlite"));
         let store = Store::open(&url).await.expect("opens");
@@ -32,8 +45,10 @@ impl Left {
             manifest_yaml: yaml(),
             infrastructure_target: Some(target.to_owned()),
             deployed_by: Some("admin".to_owned()),
+            image_name,
         };
-        let earlier = NewDeployment { infrastructure_target: Some("north".to_owned()), ..new.clone() };
+        let target = Some("north".to_owned());
+        let earlier = NewDeployment { infrastructure_target: target, image_name: None, ..new.clone() };
         let earlier = store.claim_deployment(&earlier).await.expect("is claimed");
         store.finish_deployment(&earlier.id, &DeploymentOutcome::Done).await.expect("is ended");
         let deployment = store.claim_deployment(&new).await.expect("is claimed");
@@ -48,7 +63,8 @@ impl Left {
     async fn with_former(self) -> Self {
         let mut job = job("north", EARLIER);
         job.status = JobStatus::Running;
-        self.store.save_job(&job, &["former:1".to_owned()]).await.expect("is saved");
+        job.image_tag = Some("former".to_owned());
+        self.store.save_job(&job, &FORMER_IMAGES.map(str::to_owned)).await.expect("is saved");
         self.setup.world.target("north").put(job);
         self
     }
@@ -76,6 +92,14 @@ impl Left {
     fn started(self, target: &str) -> Self {
         let job = job(target, self.deployment.create_time);
         self.setup.world.target(target).put_pending(job);
+        self
+    }
+
+    /// The target has found that the job answers.
+    fn promoted(self, target: &str) -> Self {
+        let mut job = job(target, self.deployment.create_time);
+        job.status = JobStatus::Running;
+        self.setup.world.target(target).put(job);
         self
     }
 
@@ -237,6 +261,53 @@ async fn a_move_that_was_torn_off_when_the_job_answered_takes_it_away_where_it_w
     let events = server.audit().await;
     assert_eq!((events.len(), &events[0]["event_type"]), (1, &json!("job_moved")));
     assert_eq!(events[0]["properties"], json!({ "from": "north", "to": "south" }));
+}
+
+#[tokio::test]
+async fn a_reprovision_that_was_torn_off_when_the_job_answered_is_done() {
+    let left = Left::again("north").await.promoted("north");
+    let timestamp = left.deployment.create_time;
+    let (server, record) = left.recovered().await;
+    assert_eq!((&record["status"], &record["error"]), (&json!("done"), &Value::Null), "{record}");
+    let job = server.job("1.0.0").await;
+    assert_eq!((&job["update_time"], &job["image_tag"]), (&json!(timestamp), &json!("former")));
+    let kept = server.app.store.job("adder", "1.0.0").await.expect("is there");
+    assert_eq!(kept.image_names, FORMER_IMAGES);
+    assert_eq!(server.target("north").instances(), [format!("adder 1.0.0 at north:{timestamp}")]);
+    assert_eq!(server.audit_types().await, ["job_redeployed"]);
+}
+
+#[tokio::test]
+async fn a_reprovision_that_did_not_reach_its_target_leaves_the_job() {
+    let (server, record) = Left::again("north").await.recovered().await;
+    let error = record["error"].as_str().expect("is a text");
+    assert!(error.starts_with("halted due to server restart, and the job did not come up: "), "{error}");
+    assert_eq!(server.jobs().await, ["adder 1.0.0 running"]);
+    assert_eq!(server.target("north").instances(), [format!("adder 1.0.0 at north:{EARLIER}")]);
+    assert_eq!(server.world.journal.take(&["delete"]), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_move_that_was_torn_off_when_its_new_target_had_the_job_up_is_done() {
+    let left = Left::again("south").await.promoted("south");
+    let timestamp = left.deployment.create_time;
+    let (server, record) = left.recovered().await;
+    assert_eq!((&record["status"], &record["error"]), (&json!("done"), &Value::Null), "{record}");
+    assert_eq!(server.job("1.0.0").await["infrastructure_target"], "south");
+    assert_eq!(server.target("north").instances(), [""; 0]);
+    assert_eq!(server.target("south").instances(), [format!("adder 1.0.0 at south:{timestamp}")]);
+    assert_eq!(server.audit_types().await, ["job_moved"]);
+}
+
+#[tokio::test]
+async fn a_move_that_does_not_come_up_leaves_the_job_where_it_was() {
+    let left = Left::again("south").await.started("south");
+    left.setup.world.target("south").switches.set("check_job_condition", Fail("no answer"));
+    let (server, record) = left.recovered().await;
+    assert_eq!(record["status"], "failed");
+    assert_eq!(server.job("1.0.0").await["infrastructure_target"], "north");
+    assert_eq!(server.target("north").instances(), [format!("adder 1.0.0 at north:{EARLIER}")]);
+    assert_eq!(server.target("south").instances(), [""; 0]);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ pub(crate) fn new_deployment(name: &str, version: &str) -> NewDeployment {
         manifest_yaml: format!("name: {name}\n"),
         infrastructure_target: Some("process".to_owned()),
         deployed_by: Some("bob".to_owned()),
+        image_name: None,
     }
 }
 
@@ -40,6 +41,12 @@ pub(crate) async fn a_deployment_goes_its_way(store: Store) {
         (claimed.deployed_by.as_deref(), claimed.manifest_yaml.as_str()),
         (Some("bob"), "name: adder\n")
     );
+    assert_eq!(claimed.image_name, None);
+    let again =
+        NewDeployment { image_name: Some("job/primer".to_owned()), ..new_deployment("primer", "1.0.0") };
+    let again = store.claim_deployment(&again).await.unwrap();
+    assert_eq!(again.image_name.as_deref(), Some("job/primer"));
+    store.finish_deployment(&again.id, &DeploymentOutcome::Done).await.unwrap();
     assert!(claimed.create_time > 1_700_000_000 && claimed.update_time >= claimed.create_time);
     let id = claimed.id.as_str();
     store.set_deployment_phase(id, "building image").await.unwrap();
