@@ -35,14 +35,15 @@ pub(super) async fn provision(app: &App, provisioning: Provisioning<'_>) -> Resu
     if former.is_none() {
         save_starting(app, &provisioning, timestamp).await?;
     }
-    let job = match bring_up(app, &provisioning, timestamp).await {
-        Ok(job) => job,
-        Err(error) => {
-            roll_back(app, deployment, target, former).await;
-            return Err(error);
-        }
+    let provisioned = async {
+        let job = bring_up(app, &provisioning, timestamp).await?;
+        complete(app, provisioning, job).await
     };
-    complete(app, provisioning, job).await
+    let provisioned = provisioned.await;
+    if provisioned.is_err() {
+        roll_back(app, deployment, target, former).await;
+    }
+    provisioned
 }
 
 /// Has the target keep the secrets of the job, and brings the job up.
@@ -59,7 +60,8 @@ pub(super) async fn provision_with_secrets(
     provision(app, provisioning).await
 }
 
-/// What follows when the new job answers: callers are sent to it, what it replaces goes, and plugins are told.
+/// What follows when the new job answers: callers are sent to it, what it replaces goes, and plugins are told. Fails only
+/// if callers cannot be sent to it; it has to be rolled back then.
 pub(super) async fn complete(
     app: &App,
     provisioning: Provisioning<'_>,

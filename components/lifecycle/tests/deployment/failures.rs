@@ -9,8 +9,9 @@ use racetrack_store::{Permission, Scope};
 use serde_json::{Value, json};
 
 use super::fake_image_builder::BuildAnswer;
-use super::harness::{SOON, Server, Setup, adder, forced};
+use super::harness::{PATIENCE, SOON, Server, Setup, adder, forced, with};
 use super::switches::Behaviour::{self, Fail, Hang, Panic};
+use super::switches::Gate;
 
 /// The steps that a target or a plugin can fail, and what the record says then, before the plugin's own words.
 const STEPS: [(&str, &str); 4] = [
@@ -128,6 +129,39 @@ async fn a_rollback_that_fails_is_a_warning_and_the_reason_stays() {
          failed: no power at all"
     );
     assert_eq!(server.jobs().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_first_job_that_answers_and_cannot_be_saved_is_taken_away() {
+    let server = Server::start().await;
+    let answers = server.target("north").switches.gate("check_job_condition");
+    server.deploy(&adder("1.0.0")).await;
+    assert_eq!(deleted_without_database(&server, "north", &answers).await, ["north delete_job adder 1.0.0"]);
+}
+
+#[tokio::test]
+async fn a_moved_job_that_answers_and_cannot_be_saved_is_taken_away_where_it_should_go() {
+    let server = Setup::new(&["north", "south"]).start().await;
+    server.deployed(&with(adder("1.0.0"), "/manifest/infrastructure_target", "north")).await;
+    let answers = server.target("south").switches.gate("check_job_condition");
+    let other = server.clone();
+    let body = json!({ "infrastructure_target": "south" });
+    let moving = tokio::spawn(async move { other.post("/job/adder/1.0.0/move", &body).await });
+    assert_eq!(deleted_without_database(&server, "south", &answers).await, ["south delete_job adder 1.0.0"]);
+    assert_eq!(server.target("north").instances().len(), 1);
+    // It would wait for the database.
+    moving.abort();
+}
+
+/// Lets a job answer when the database is gone; what is asked of targets until this one is to delete the job.
+async fn deleted_without_database(server: &Server, target: &str, answers: &Gate) -> Vec<String> {
+    let deletes = server.target(target).switches.gate("delete_job");
+    answers.reached().await;
+    server.app.store.close().await;
+    answers.open();
+    tokio::time::timeout(PATIENCE, deletes.reached()).await.expect("the job is taken away");
+    deletes.open();
+    server.world.journal.take(&["delete_job"])
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub(crate) const COMPONENT_TOKEN: &str = "between-components";
 pub(crate) const SOON: Duration = Duration::from_millis(700);
 
 /// How long a test waits before it has failed.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a lifecycle is started with.
 pub(crate) struct Setup {
