@@ -6,17 +6,20 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use racetrack_core::error::chain;
 use racetrack_core::failure::HookFailureCause;
-use racetrack_store::{AuditEventType, Deployment, DeploymentOutcome, NewAuditEvent};
+use racetrack_store::{AuditEventType, Deployment, DeploymentOutcome, NewAuditEvent, StoreError};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use super::DeploymentError;
 use crate::App;
 
-/// How long to wait between attempts to end a record: as long as it is not ended, nobody can deploy the version. The
-/// database may be away for a restart of its own.
-const FINISHING_PAUSES: [Duration; 4] =
-    [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(10), Duration::from_mins(1)];
+/// How long to wait at first between attempts to end a record: as long as it is not ended, nobody can deploy the version.
+/// The database may be away for a restart of its own.
+const FIRST_PAUSES: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(10)];
+
+/// How long to wait after that, each time.
+const LATER_PAUSES: Duration = Duration::from_mins(1);
 
 /// Runs the deployment that was claimed in a task of its own, and ends its record whatever happens.
 ///
@@ -76,14 +79,40 @@ pub(super) async fn finish(app: &App, deployment: &Deployment, error: Option<Str
             DeploymentOutcome::Failed { error }
         }
     };
-    for pause in FINISHING_PAUSES.map(Some).into_iter().chain([None]) {
-        let Err(error) = app.store.finish_deployment(&deployment.id, &outcome).await else { return };
-        let error = chain(&error);
+    let attempt = || app.store.finish_deployment(&deployment.id, &outcome);
+    end(attempt, pauses(), app.service.readiness.stopping()).await;
+}
+
+/// Ends a record, in as many attempts as it takes. When lifecycle stops, the next one takes the deployment up.
+async fn end<F>(
+    attempt: impl Fn() -> F,
+    pauses: impl IntoIterator<Item = Duration>,
+    stopping: impl Future<Output = ()>,
+) where
+    F: Future<Output = Result<(), StoreError>>,
+{
+    let mut stopping = std::pin::pin!(stopping);
+    for pause in pauses {
+        let error = match attempt().await {
+            Ok(()) => return,
+            // No other attempt would change that: an earlier one succeeded after all, or there is no such record.
+            Err(error @ (StoreError::Conflict(_) | StoreError::NotFound(_))) => {
+                tracing::warn!(error = chain(&error), "a deployment cannot be ended once more");
+                return;
+            }
+            Err(error) => chain(&error),
+        };
         tracing::error!(error, "the end of a deployment is not kept; until it is, the version stays claimed");
-        if let Some(pause) = pause {
-            tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = &mut stopping => return,
         }
     }
+}
+
+/// The pauses between attempts to end a record, without end.
+fn pauses() -> impl Iterator<Item = Duration> {
+    FIRST_PAUSES.into_iter().chain(std::iter::repeat(LATER_PAUSES))
 }
 
 async fn audit_failure(app: &App, deployment: &Deployment, error: &str) {
@@ -94,4 +123,56 @@ async fn audit_failure(app: &App, deployment: &Deployment, error: &str) {
     event.job_name = Some(deployment.job_name.clone());
     event.job_version = Some(deployment.job_version.clone());
     crate::audit::add(app, &event).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::{pending, ready};
+    use std::iter::repeat;
+
+    use racetrack_store::Conflict;
+
+    use super::*;
+
+    /// How many attempts are made when this one is the first that does not fail with the database.
+    async fn attempts(last: u32, outcome: fn() -> Result<(), StoreError>) -> u32 {
+        let count = Cell::new(0);
+        let attempt = || {
+            count.set(count.get() + 1);
+            ready(if count.get() < last { Err(away()) } else { outcome() })
+        };
+        end(attempt, repeat(Duration::ZERO), pending()).await;
+        count.get()
+    }
+
+    fn away() -> StoreError {
+        StoreError::File { database: "lifecycle".to_owned(), source: std::io::Error::other("away") }
+    }
+
+    #[tokio::test]
+    async fn a_record_is_ended_however_long_the_database_is_away() {
+        assert_eq!(attempts(1, || Ok(())).await, 1);
+        assert_eq!(attempts(1000, || Ok(())).await, 1000);
+        let over = || Err(Conflict::DeploymentOver { id: "1".to_owned() }.into());
+        assert_eq!(attempts(2, over).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_lifecycle_that_stops_tries_once_and_leaves_the_rest_to_the_next() {
+        let count = Cell::new(0);
+        let attempt = || {
+            count.set(count.get() + 1);
+            ready(Err(away()))
+        };
+        end(attempt, pauses(), ready(())).await;
+        assert_eq!(count.get(), 1);
+    }
+
+    #[test]
+    fn pauses_grow_up_to_a_minute_and_do_not_end() {
+        let milliseconds: Vec<_> = pauses().take(6).map(|pause| pause.as_millis()).collect();
+        assert_eq!(milliseconds, [100, 1000, 10_000, 60_000, 60_000, 60_000]);
+        assert_eq!(pauses().nth(100_000), Some(LATER_PAUSES));
+    }
 }
