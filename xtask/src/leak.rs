@@ -68,7 +68,7 @@ fn toolchains(cargo: &Path) -> Option<&Path> {
 pub(crate) fn check_sources(plugins: &[Rc<PlannedPlugin>], checkout: &Checkout) -> anyhow::Result<()> {
     let needles = needles(checkout);
     for plugin in plugins {
-        if let Some(Leak { needle, .. }) = find(plugin.source.to_string().as_bytes(), &needles) {
+        if let Some(Leak { needle, .. }) = find(plugin.source.as_bytes(), &needles) {
             anyhow::bail!(
                 "{} is in `{needle}`, and binaries name the sources of their plugins; move it out of the checkout and of the \
                  home folders, or declare it as a folder",
