@@ -12,6 +12,7 @@ use clap::Args;
 use racetrack_service::config::Config;
 use racetrack_service::setting_value::{AuthToken, Size};
 use racetrack_service::settings::{Settings, Span};
+use racetrack_service::source_archive::ArchiveLimits;
 use serde::Deserialize;
 
 use crate::source::git_address::GitProtocols;
@@ -109,19 +110,10 @@ pub struct BuildConfig {
     pub build_logs_folder: PathBuf,
     pub max_build_log_size: usize,
     pub max_request_size: usize,
-    pub unpack_limits: UnpackLimits,
+    pub unpack_limits: ArchiveLimits,
     pub max_concurrent_builds: NonZeroUsize,
     pub build_time_limit: Duration,
     pub heartbeat_interval: Duration,
-}
-
-/// How much may come out of an archive.
-#[derive(Clone, Copy, Debug)]
-pub struct UnpackLimits {
-    /// How many bytes, with the archive's own.
-    pub size: u64,
-    /// How many files and folders.
-    pub entries: usize,
 }
 
 /// The address of lifecycle, without a slash at its end; or empty.
@@ -198,7 +190,7 @@ impl ImageBuilderSettings {
             build_logs_folder: folder(self.build_logs_folder, ".racetrack-run/image-builder/build-logs"),
             max_build_log_size: in_memory(self.max_build_log_size, 16 * MIB),
             max_request_size: in_memory(self.max_request_size, 256 * MIB),
-            unpack_limits: UnpackLimits {
+            unpack_limits: ArchiveLimits {
                 size: size(self.max_unpacked_size, 512 * MIB),
                 entries: self.max_unpacked_entries.unwrap_or(50_000),
             },

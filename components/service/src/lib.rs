@@ -7,6 +7,7 @@
 //! - Settings: [`settings`] are what people may set, [`setting_value`] what their values are; [`config`] is what comes of
 //!   them.
 //! - Hooks: [`HookRuntime`] calls the plugins on threads of their own, so that none of them can stop the server.
+//! - Sources of jobs: [`source_archive`] is what comes with a request.
 //! - HTTP: [`http`] is around every route, [`ApiError`] is the one shape of errors, [`extract`] takes requests apart,
 //!   [`health`], [`metrics`] and [`plugin_endpoints`] are the endpoints that components have in common.
 
@@ -29,6 +30,7 @@ mod run;
 mod server;
 pub mod setting_value;
 pub mod settings;
+pub mod source_archive;
 mod terminal;
 
 pub use api_error::ApiError;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use racetrack_core::failure::HookFailure;
 use racetrack_core::job_type_match::{self, JobTypeError};
 use racetrack_core::{Hook, JobManifest, ValidateJobManifest};
+use racetrack_service::source_archive::{self, ArchiveError, ArchiveLimits};
 
 use super::{Shared, StepError};
 use crate::build_log::BuildLog;
@@ -16,8 +17,6 @@ use crate::engine::EngineRequest;
 use crate::engine::bundle::on_a_thread;
 use crate::phases::{Phase, Reporter};
 use crate::request::{BuildRequest, RequestedSource};
-use crate::settings::UnpackLimits;
-use crate::source::context::{self, ContextError};
 use crate::source::git::FetchError;
 use crate::source::links::LinkError;
 use crate::source::{FetchedSource, consistency, git, links};
@@ -35,7 +34,7 @@ enum SourceError {
     #[error("cannot make the workspace")]
     Workspace(#[source] io::Error),
     #[error("extracting build context")]
-    Context(#[from] ContextError),
+    Context(#[from] ArchiveError),
     #[error("fetching job repo")]
     Git(#[from] FetchError),
     #[error("checking the source")]
@@ -156,12 +155,12 @@ async fn fetch(
 async fn extract(
     archive: Arc<Vec<u8>>,
     workspace: ScratchFolder,
-    limits: UnpackLimits,
+    limits: ArchiveLimits,
 ) -> Result<FetchedSource, SourceError> {
     let unpacked = tokio::task::spawn_blocking(move || {
         let root = workspace.path().join("context");
         fs_err::create_dir(&root).map_err(SourceError::Workspace)?;
-        context::unpack(&archive, &root, limits)?;
+        source_archive::unpack(&archive, &root, limits)?;
         Ok(FetchedSource { job: root.clone(), root, git_version: "tar".to_owned() })
     });
     unpacked.await.map_err(SourceError::Thread)?

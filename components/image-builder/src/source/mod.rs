@@ -1,9 +1,9 @@
-//! Where the source of a job comes from: a git repository, or an archive in the request.
+//! Where the source of a job comes from: a git repository, or an archive in the request, which
+//! [`racetrack_service::source_archive`] reads.
 
 pub mod git_address;
 
 pub(crate) mod consistency;
-pub(crate) mod context;
 pub(crate) mod git;
 mod git_environment;
 pub(crate) mod links;

@@ -33,6 +33,7 @@ pub(crate) async fn begin(
     if !request.force.unwrap_or(false) && !app.config.allow_job_overwrite {
         refuse_overwriting(app, &manifest).await?;
     }
+    request.check_build_context().await?;
     let claim = NewDeployment {
         job_name: manifest.name.clone(),
         job_version: manifest.version.clone(),

@@ -4,12 +4,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use axum::body::Bytes;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use racetrack_core::error::chain;
 use racetrack_core::{GitCredentials, JobManifest, JobSecrets};
 use racetrack_service::ApiError;
+use racetrack_service::source_archive::{self, ArchiveError, ArchiveLimits};
 use serde::Deserialize;
 use serde_yaml::Mapping;
 use utoipa::ToSchema;
+
+/// What may come out of a build context. How much image-builder takes is its own setting; this bounds the work of looking
+/// through, beside what the archive's own size allows.
+const CONTEXT_LIMITS: ArchiveLimits = ArchiveLimits { size: u64::MAX, entries: 250_000 };
 
 /// A job to deploy, with its secrets and, where it does not come from git, with its source.
 #[derive(Deserialize, ToSchema)]
@@ -79,6 +86,17 @@ impl DeployRequest {
         read_manifest(yaml)
     }
 
+    /// Looks through the source that comes with it, as image-builder will when it unpacks it.
+    ///
+    /// # Errors
+    /// 400, with what is wrong in it.
+    pub(crate) async fn check_build_context(&mut self) -> Result<(), ApiError> {
+        let Some(context) = self.build_context.take() else { return Ok(()) };
+        let checked = tokio::task::spawn_blocking(move || checked_context(context)).await;
+        self.build_context = Some(checked.map_err(ApiError::internal)??);
+        Ok(())
+    }
+
     /// The secrets that come with it.
     pub(crate) fn secrets(&mut self) -> JobSecrets {
         let SecretVariables { build_env, runtime_env } = self.secret_vars.take().unwrap_or_default();
@@ -95,6 +113,14 @@ pub(crate) fn read_manifest(yaml: String) -> Result<ReadManifest, ApiError> {
         Ok(manifest) => Ok(ReadManifest { manifest, yaml }),
         Err(error) => Err(ApiError::invalid(format!("validating manifest: {}", chain(&error)))),
     }
+}
+
+fn checked_context(context: String) -> Result<String, ApiError> {
+    let archive = BASE64_STANDARD.decode(&context);
+    let archive = archive.map_err(|_| ApiError::invalid("build_context: it is not base64"))?;
+    let wrong = |error: ArchiveError| ApiError::invalid(format!("build_context: {}", chain(&error)));
+    source_archive::check(&archive, CONTEXT_LIMITS).map_err(wrong)?;
+    Ok(context)
 }
 
 /// What is wrong with a request, with its path. Of what is secret, the value is left out: answers end up in logs.

@@ -3,7 +3,7 @@
 use racetrack_store::{Permission, Subject};
 use serde_json::{Value, json};
 
-use super::harness::{Server, Setup, adder, with};
+use super::harness::{EMPTY_CONTEXT, Server, Setup, adder, with};
 use super::switches::Behaviour::Fail;
 
 /// A lifecycle with two targets, and a job with a secret on `north`.
@@ -11,7 +11,7 @@ async fn server_with_job() -> Server {
     let server = Setup::new(&["north", "south"]).start().await;
     let mut request = with(adder("1.0.0"), "/manifest/infrastructure_target", "north");
     request["manifest"]["secret_runtime_env_file"] = json!(".env");
-    request["build_context"] = json!("H4sIAAAA");
+    request["build_context"] = json!(EMPTY_CONTEXT);
     request["secret_vars"] = json!({ "build_env": { "B": "b" }, "runtime_env": { "R": "r" } });
     request["git_credentials"] = json!({ "username": "bob", "password": "of-git" });
     server.deployed(&request).await;

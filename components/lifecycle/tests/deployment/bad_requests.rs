@@ -2,11 +2,15 @@
 
 use axum::body::Body;
 use axum::http::Method;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures_util::stream;
 use racetrack_service::setting_value::Size;
 use serde_json::{Value, json};
 
-use super::harness::{Server, Setup, adder, with};
+use super::harness::{EMPTY_CONTEXT, Server, Setup, adder, with};
 
 async fn assert_nothing_is_kept(server: &Server) {
     assert_eq!(server.deployment_count().await, 0);
@@ -118,18 +122,53 @@ async fn a_body_that_breaks_off_is_refused() {
     assert_nothing_is_kept(&server).await;
 }
 
+/// An archive in base64 with one entry of a kind, its checksum right.
+fn context(path: &str, kind: tar::EntryType) -> String {
+    let mut header = tar::Header::new_gnu();
+    header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
+    header.as_mut_bytes()[157..168].copy_from_slice(b"/etc/passwd");
+    header.set_entry_type(kind);
+    header.set_size(0);
+    header.set_cksum();
+    let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    builder.append(&header, std::io::empty()).expect("is in memory");
+    let packed = builder.into_inner().and_then(GzEncoder::finish).expect("is in memory");
+    BASE64_STANDARD.encode(packed)
+}
+
 #[tokio::test]
-async fn a_context_that_image_builder_refuses_fails_the_deployment() {
+async fn bad_contexts_are_refused_before_there_is_a_deployment() {
+    use tar::EntryType::{Link, Regular, Symlink};
     let server = Server::start().await;
-    let refusal = json!({ "error": "the build context is no base64", "type": "ValueError" });
+    let sound = context("adder.py", Regular);
+    let cases = [
+        ("\u{0}not base64\n=".to_owned(), "build_context: it is not base64"),
+        (String::new(), "build_context: it is cut off"),
+        (BASE64_STANDARD.encode("no archive"), "build_context: it is not a tar archive compressed by gzip"),
+        (sound[..32].to_owned(), "build_context: it is cut off"),
+        (context("../x", Regular), "build_context: ../x: the path is not plain text that stays inside"),
+        (context("/etc/x", Regular), "build_context: /etc/x: the path is not plain text that stays inside"),
+        (context("x", Symlink), "build_context: x: symbolic links are not allowed"),
+        (context("x", Link), "build_context: x: hard links are not allowed"),
+    ];
+    for (context, text) in cases {
+        let request = with(adder("1.0.0"), "/build_context", context);
+        let error = server.post("/deploy", &request).await.error(400);
+        assert!(error.contains(text), "{error:?} does not say {text:?}");
+    }
+    assert_nothing_is_kept(&server).await;
+    server.deployed(&with(adder("1.0.0"), "/build_context", sound.as_str())).await;
+    assert_eq!(server.builder.orders()[0].body["build_context"], sound, "is handed on as it came");
+}
+
+#[tokio::test]
+async fn what_image_builder_refuses_fails_the_deployment() {
+    let server = Server::start().await;
+    let refusal = json!({ "error": "it has more than 10 files and folders", "type": "ValueError" });
     server.builder.answer(super::fake_image_builder::BuildAnswer::Refused(400, refusal));
-    let record = server.failed(&with(adder("1.0.0"), "/build_context", "\u{0}not base64\n=")).await;
-    assert_eq!(record["error"], "building an image: image-builder refused: the build context is no base64");
-    assert_eq!(
-        server.builder.orders()[0].body["build_context"],
-        "\u{0}not base64\n=",
-        "is left to image-builder"
-    );
+    let record = server.failed(&with(adder("1.0.0"), "/build_context", EMPTY_CONTEXT)).await;
+    let error = "building an image: image-builder refused: it has more than 10 files and folders";
+    assert_eq!(record["error"], error);
 }
 
 #[tokio::test]

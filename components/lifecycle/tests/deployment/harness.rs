@@ -30,6 +30,9 @@ pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 /// What lifecycle and image-builder show each other.
 pub(crate) const COMPONENT_TOKEN: &str = "between-components";
 
+/// A build context without a file: two empty blocks of tar, compressed by gzip, in base64.
+pub(crate) const EMPTY_CONTEXT: &str = "H4sIAAAAAAAC/2NgGAWjYBSMVAAALq+17wAEAAA=";
+
 /// A time limit for what hangs, long enough for everything else.
 pub(crate) const SOON: Duration = Duration::from_millis(700);
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{Server, adder, with};
+use super::harness::{EMPTY_CONTEXT, Server, adder, with};
 
 #[tokio::test]
 async fn hostile_manifests_are_refused_and_leave_nothing() {
@@ -96,7 +96,7 @@ const HOSTILE_GIT: [(&str, &str, &str); 9] = [
 async fn places_that_git_is_not_sent_to_are_refused_and_not_kept() {
     let server = Server::start().await;
     for (key, value, text) in HOSTILE_GIT {
-        for build_context in [Value::Null, json!("H4sIAAAA")] {
+        for build_context in [Value::Null, json!(EMPTY_CONTEXT)] {
             let request = with(adder("1.0.0"), &format!("/manifest/git/{key}"), value);
             let answer = server.post("/deploy", &with(request, "/build_context", build_context)).await;
             let error = answer.error(400);

@@ -4,7 +4,7 @@ use racetrack_lifecycle::auth::Claims;
 use racetrack_store::{Permission, Scope, Subject, SubjectKind};
 use serde_json::{Value, json};
 
-use super::harness::{COMPONENT_TOKEN, KEY, Server, Setup, adder, forced, with};
+use super::harness::{COMPONENT_TOKEN, EMPTY_CONTEXT, KEY, Server, Setup, adder, forced, with};
 
 #[tokio::test]
 async fn a_deployment_goes_through_its_phases() {
@@ -87,7 +87,7 @@ async fn image_builder_is_given_everything_but_the_secrets_of_run_time() {
         "manifest": adder("1.0.0")["manifest"],
         "git_credentials": { "username": "bob", "password": "of-git" },
         "secret_vars": { "build_env": { "B": "of-build" }, "runtime_env": { "R": "of-run-time" } },
-        "build_context": "H4sIAAAA",
+        "build_context": EMPTY_CONTEXT,
         "force": null,
         "build_flags": ["--pull"],
     });
@@ -105,7 +105,7 @@ async fn image_builder_is_given_everything_but_the_secrets_of_run_time() {
             "git_credentials": request["git_credentials"],
             "secret_build_env": { "B": "of-build" },
             "tag": null,
-            "build_context": "H4sIAAAA",
+            "build_context": EMPTY_CONTEXT,
             "deployment_id": id,
             "build_flags": ["--pull"],
         })

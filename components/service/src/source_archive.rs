@@ -1,19 +1,18 @@
-//! The source of a job from an archive in the request: tar, compressed by gzip.
+//! The source of a job as it comes with a request: tar, compressed by gzip.
 //!
-//! The archive comes from anybody who may deploy, so nothing in it is trusted: only files and folders are unpacked, each
-//! once, below the workspace, and never more than the limits allow.
+//! Such an archive comes from anybody who may deploy, so nothing in it is trusted: only files and folders are taken, each
+//! once, below one folder, and never more than the limits allow. Lifecycle checks an archive before it deploys anything;
+//! image-builder unpacks it, by the same rules.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use flate2::read::GzDecoder;
 use tar::{Archive, Entry, EntryType};
-
-use crate::settings::UnpackLimits;
 
 /// The longest path in an archive, in bytes.
 const MAX_PATH: usize = 1024;
@@ -27,23 +26,58 @@ const MAX_RATIO: u64 = 200;
 /// How a tar archive ends: two empty blocks.
 const END_MARKER: u64 = 1024;
 
+/// How much may come out of an archive.
+#[derive(Clone, Copy, Debug)]
+pub struct ArchiveLimits {
+    /// How many bytes, with the archive's own.
+    pub size: u64,
+    /// How many files and folders.
+    pub entries: usize,
+}
+
 /// Why an archive is not unpacked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ContextError {
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// It cannot be read.
     #[error("it is not a tar archive compressed by gzip, or damaged")]
     Damaged(#[source] io::Error),
+    /// It ends too early.
     #[error("it is cut off")]
     CutOff,
+    /// More would come out of it than may.
     #[error("it is larger than {limit} bytes unpacked")]
-    TooLarge { limit: u64 },
+    TooLarge {
+        /// What may come out, in bytes.
+        limit: u64,
+    },
+    /// It has more entries than it may.
     #[error("it has more than {limit} files and folders")]
-    TooMany { limit: usize },
+    TooMany {
+        /// How many it may have.
+        limit: usize,
+    },
+    /// A path leads out of it, or is none.
     #[error("{path}: the path is not plain text that stays inside the archive")]
-    Path { path: String },
+    Path {
+        /// The path, as far as it can be shown.
+        path: String,
+    },
+    /// An entry is neither a file nor a folder.
     #[error("{path}: {kind} are not allowed; an archive holds files and folders")]
-    Kind { path: String, kind: &'static str },
+    Kind {
+        /// Where it is in the archive.
+        path: String,
+        /// What it is, in the plural.
+        kind: &'static str,
+    },
+    /// Two entries are the same file.
     #[error("{path}: it is in the archive twice")]
-    Twice { path: String },
+    Twice {
+        /// Where it is in the archive.
+        path: String,
+    },
+    /// The folder cannot take it.
     #[error("cannot write what is in it")]
     Write(#[source] io::Error),
 }
@@ -75,8 +109,23 @@ struct End {
 #[error("more than the limit")]
 struct OverLimit;
 
+/// Reads the archive to its end, and writes nothing.
+///
+/// # Errors
+/// Why it would not be unpacked.
+pub fn check(archive: &[u8], limits: ArchiveLimits) -> Result<(), ArchiveError> {
+    read(archive, None, limits)
+}
+
 /// Unpacks the archive into the folder, which is empty.
-pub(crate) fn unpack(archive: &[u8], folder: &Path, limits: UnpackLimits) -> Result<(), ContextError> {
+///
+/// # Errors
+/// Why it is not unpacked, or not wholly: the folder may hold a part of it.
+pub fn unpack(archive: &[u8], folder: &Path, limits: ArchiveLimits) -> Result<(), ArchiveError> {
+    read(archive, Some(folder), limits)
+}
+
+fn read(archive: &[u8], folder: Option<&Path>, limits: ArchiveLimits) -> Result<(), ArchiveError> {
     let ratio_limit = (archive.len() as u64).saturating_mul(MAX_RATIO).max(FREE_SIZE);
     let limit = limits.size.min(ratio_limit);
     let end = Rc::new(End::default());
@@ -87,21 +136,21 @@ pub(crate) fn unpack(archive: &[u8], folder: &Path, limits: UnpackLimits) -> Res
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         if seen.len() >= limits.entries {
-            return Err(ContextError::TooMany { limit: limits.entries });
+            return Err(ArchiveError::TooMany { limit: limits.entries });
         }
-        unpack_entry(&mut entry, folder, &mut seen, damaged)?;
+        read_entry(&mut entry, folder, &mut seen, damaged)?;
     }
     // The checksum stands at the very end.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
-    if end.zeros.get() < END_MARKER { Err(ContextError::CutOff) } else { Ok(()) }
+    if end.zeros.get() < END_MARKER { Err(ArchiveError::CutOff) } else { Ok(()) }
 }
 
-fn unpack_entry(
+fn read_entry(
     entry: &mut Entry<'_, impl Read>,
-    folder: &Path,
+    folder: Option<&Path>,
     seen: &mut BTreeMap<PathBuf, Kind>,
-    damaged: impl Fn(io::Error) -> ContextError,
-) -> Result<(), ContextError> {
+    damaged: impl Fn(io::Error) -> ArchiveError,
+) -> Result<(), ArchiveError> {
     let bytes = entry.path_bytes().into_owned();
     let shown =
         || String::from_utf8_lossy(&bytes).chars().take(200).collect::<String>().escape_debug().to_string();
@@ -110,36 +159,36 @@ fn unpack_entry(
         EntryType::Directory => Kind::Folder,
         // Notes for the whole archive, as `git archive` writes them.
         EntryType::XGlobalHeader => return Ok(()),
-        other => return Err(ContextError::Kind { path: shown(), kind: name_of(other) }),
+        other => return Err(ArchiveError::Kind { path: shown(), kind: name_of(other) }),
     };
-    let path = inside(&bytes).ok_or_else(|| ContextError::Path { path: shown() })?;
+    let path = inside(&bytes).ok_or_else(|| ArchiveError::Path { path: shown() })?;
     if path.as_os_str().is_empty() {
         let is_root = kind == Kind::Folder;
-        return if is_root { Ok(()) } else { Err(ContextError::Path { path: shown() }) };
+        return if is_root { Ok(()) } else { Err(ArchiveError::Path { path: shown() }) };
     }
     for parent in path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
         if *seen.entry(parent.to_owned()).or_insert(Kind::Folder) == Kind::File {
-            return Err(ContextError::Twice { path: parent.display().to_string() });
+            return Err(ArchiveError::Twice { path: parent.display().to_string() });
         }
     }
     let known = seen.insert(path.clone(), kind);
     if known.is_some_and(|known| (known, kind) != (Kind::Folder, Kind::Folder)) {
-        return Err(ContextError::Twice { path: shown() });
+        return Err(ArchiveError::Twice { path: shown() });
     }
-    let target = folder.join(&path);
-    match kind {
-        Kind::Folder => fs_err::create_dir_all(target).map_err(ContextError::Write),
-        Kind::File => write_file(entry, &target, damaged),
+    match (kind, folder.map(|folder| folder.join(&path))) {
+        (Kind::Folder, Some(target)) => fs_err::create_dir_all(target).map_err(ArchiveError::Write),
+        (Kind::Folder, None) => Ok(()),
+        (Kind::File, Some(target)) => {
+            let file = create(entry, &target)?;
+            copy(entry, file, damaged)
+        }
+        (Kind::File, None) => copy(entry, io::sink(), damaged),
     }
 }
 
-fn write_file(
-    entry: &mut Entry<'_, impl Read>,
-    target: &Path,
-    damaged: impl Fn(io::Error) -> ContextError,
-) -> Result<(), ContextError> {
+fn create(entry: &Entry<'_, impl Read>, target: &Path) -> Result<File, ArchiveError> {
     if let Some(parent) = target.parent() {
-        fs_err::create_dir_all(parent).map_err(ContextError::Write)?;
+        fs_err::create_dir_all(parent).map_err(ArchiveError::Write)?;
     }
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -148,16 +197,23 @@ fn write_file(
         let is_executable = entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0);
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, if is_executable { 0o755 } else { 0o644 });
     }
-    let mut file = options.open(target).map_err(ContextError::Write)?;
+    options.open(target).map_err(ArchiveError::Write)
+}
+
+fn copy(
+    entry: &mut Entry<'_, impl Read>,
+    mut target: impl io::Write,
+    damaged: impl Fn(io::Error) -> ArchiveError,
+) -> Result<(), ArchiveError> {
     let size = entry.size();
     let mut chunk = vec![0; 64 * 1024];
     let mut copied = 0;
     loop {
         let length = entry.read(&mut chunk).map_err(&damaged)?;
         if length == 0 {
-            return if copied == size { Ok(()) } else { Err(ContextError::CutOff) };
+            return if copied == size { Ok(()) } else { Err(ArchiveError::CutOff) };
         }
-        io::Write::write_all(&mut file, &chunk[..length]).map_err(ContextError::Write)?;
+        target.write_all(&chunk[..length]).map_err(ArchiveError::Write)?;
         copied += length as u64;
     }
 }
@@ -192,13 +248,13 @@ const fn name_of(kind: EntryType) -> &'static str {
     }
 }
 
-fn read_error(error: io::Error, limit: u64, end: &End) -> ContextError {
+fn read_error(error: io::Error, limit: u64, end: &End) -> ArchiveError {
     let is_over = error.get_ref().is_some_and(|inner| is_over_limit(inner));
     match error.kind() {
-        _ if is_over => ContextError::TooLarge { limit },
-        io::ErrorKind::UnexpectedEof => ContextError::CutOff,
-        _ if end.is_reached.get() => ContextError::CutOff,
-        _ => ContextError::Damaged(error),
+        _ if is_over => ArchiveError::TooLarge { limit },
+        io::ErrorKind::UnexpectedEof => ArchiveError::CutOff,
+        _ if end.is_reached.get() => ArchiveError::CutOff,
+        _ => ArchiveError::Damaged(error),
     }
 }
 
@@ -235,7 +291,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: UnpackLimits = UnpackLimits { size: 100_000, entries: 10 };
+    const LIMITS: ArchiveLimits = ArchiveLimits { size: 100_000, entries: 10 };
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -269,11 +325,13 @@ mod tests {
     }
 
     /// Unpacks into a folder of a folder, and tells whether anything came outside of it.
-    fn unpacked(archive: &[u8], limits: UnpackLimits) -> (tempfile::TempDir, Result<(), ContextError>) {
+    fn unpacked(archive: &[u8], limits: ArchiveLimits) -> (tempfile::TempDir, Result<(), ArchiveError>) {
         let outside = tempfile::tempdir().expect("can be made");
         let folder = outside.path().join("workspace");
         std::fs::create_dir(&folder).expect("can be made");
         let result = unpack(archive, &folder, limits);
+        let told = |result: &Result<(), ArchiveError>| result.as_ref().err().map(ToString::to_string);
+        assert_eq!(told(&check(archive, limits)), told(&result), "checked by other rules");
         assert_eq!(std::fs::read_dir(outside.path()).expect("is there").count(), 1, "something is outside");
         (outside, result)
     }
@@ -351,8 +409,8 @@ mod tests {
         refused(&files(&[("a/b/c/d/e/f/g/h/i/j/k", ""), ("x", "")]), "more than 10 files and folders");
         refused(&files(&[("a", &"x".repeat(100_000))]), "larger than 100000 bytes");
         let bomb = files(&[("a", &"\0".repeat(17 * 1024 * 1024))]);
-        let (_outside, result) = unpacked(&bomb, UnpackLimits { size: u64::MAX, entries: 10 });
-        assert!(matches!(result, Err(ContextError::TooLarge { limit: FREE_SIZE })), "{result:?}");
+        let (_outside, result) = unpacked(&bomb, ArchiveLimits { size: u64::MAX, entries: 10 });
+        assert!(matches!(result, Err(ArchiveError::TooLarge { limit: FREE_SIZE })), "{result:?}");
     }
 
     #[test]
