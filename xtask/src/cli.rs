@@ -72,7 +72,7 @@ pub(crate) enum Command {
     /// are plugins, and more where a plugin decides which features of a crate are compiled. What counts is what is loaded of
     /// a binary, not symbols, debug information or gaps. Neither the output folder nor a lock is touched.
     Sizes(SizesArgs),
-    /// Run everything CI runs: format, lints, tests, documentation, licences, the build of the declaration, and that of image-builder once more.
+    /// Run everything CI runs: format, lints, tests, documentation, licences, the build of the declaration, and its verification.
     Test,
     /// Build, then start the components on this machine until Ctrl-C.
     Up(UpArgs),

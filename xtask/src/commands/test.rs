@@ -7,11 +7,8 @@ use anyhow::{Context, Result, bail};
 
 use super::{build, verify};
 use crate::checkout::Checkout;
-use crate::cli::{BuildArgs, SelectionArgs, VerifyArgs};
+use crate::cli::{BuildArgs, VerifyArgs};
 use crate::shell::Shell;
-
-/// The component that is built twice.
-const VERIFIED: &str = "image-builder";
 
 /// Runs every section.
 pub(crate) fn run(declaration: Option<&Path>, checkout: &Checkout, shell: &Shell) -> Result<()> {
@@ -47,11 +44,8 @@ pub(crate) fn run(declaration: Option<&Path>, checkout: &Checkout, shell: &Shell
     shell.status("Testing", "build of the declaration");
     let locked = BuildArgs { locked: true, ..BuildArgs::default() };
     build::run(declaration, &locked, checkout, shell)?;
-    // The lighter component: a second build of lifecycle with one job takes longer than all tests together.
-    shell.status("Testing", format_args!("reproducibility of {VERIFIED}"));
-    let selection = SelectionArgs { component: vec![VERIFIED.to_owned()], ..SelectionArgs::default() };
-    let build = BuildArgs { selection, ..locked };
-    verify::run(declaration, &VerifyArgs { build, keep: false }, checkout, shell)
+    shell.status("Testing", "reproducibility of the declaration");
+    verify::run(declaration, &VerifyArgs { build: locked, keep: false }, checkout, shell)
 }
 
 fn has_subcommand(checkout: &Checkout, name: &str) -> bool {
