@@ -289,7 +289,6 @@ pub(crate) mod tests {
     #[test]
     fn a_binary_of_another_compiler_is_refused() {
         let embedded = embedded();
-        let comments = Section { elf: ".comment", mach_o: ".comment", coff: ".comment" };
         let made_by = |compiler: &str| {
             let text = format!("{compiler}\0");
             object_file(
@@ -297,7 +296,7 @@ pub(crate) mod tests {
                 &[
                     (sections::DESCRIPTION, &embedded.document[..]),
                     (sections::CRATES, &embedded.crates[..]),
-                    (comments, text.as_bytes()),
+                    (sections::COMMENTS, text.as_bytes()),
                 ],
             )
         };

@@ -20,6 +20,9 @@ pub(crate) const DESCRIPTION: Section = Section { elf: ".racetrack", mach_o: "__
 /// The list of crates, where the scanners that know cargo-auditable look for it.
 pub(crate) const CRATES: Section = Section { elf: ".dep-v0", mach_o: ".dep-v0", coff: ".dep-v0" };
 
+/// What compilers and linkers leave as their names; only those of systems with ELF do.
+pub(crate) const COMMENTS: Section = Section { elf: ".comment", mach_o: ".comment", coff: ".comment" };
+
 /// Why a section cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SectionError {
@@ -64,7 +67,6 @@ pub(crate) fn read(file: &[u8], section: Section) -> Result<&[u8], SectionError>
 /// The Rust compilers that have made the program or library in `file`, as they name themselves. Only those of systems with
 /// ELF leave their names.
 pub(crate) fn compilers(file: &[u8]) -> Result<Vec<String>, SectionError> {
-    const COMMENTS: Section = Section { elf: ".comment", mach_o: ".comment", coff: ".comment" };
     let comments = match read(file, COMMENTS) {
         Err(SectionError::Missing { .. }) => return Ok(Vec::new()),
         found => found?,
@@ -118,9 +120,8 @@ pub(crate) mod tests {
 
     #[test]
     fn compilers_name_themselves() {
-        let comments = Section { elf: ".comment", mach_o: ".comment", coff: ".comment" };
         let text = b"rustc version 1.95.0 (0 2026-04-14)\0Linker: LLD 22\0GCC: 12\0";
-        let file = object_file(KINDS[0], &[(comments, text)]);
+        let file = object_file(KINDS[0], &[(COMMENTS, text)]);
         assert_eq!(compilers(&file).unwrap(), ["rustc 1.95.0 (0 2026-04-14)"]);
         assert_eq!(compilers(&object_file(KINDS[0], &[])).unwrap(), [""; 0]);
     }

@@ -169,6 +169,20 @@ impl Sandbox {
             .filter(|path| !path.ends_with("lock") && !path.ends_with("secret.key"))
             .collect()
     }
+
+    /// Restarts lifecycle as if it had ended right after it noted that this second instance of the job takes over.
+    async fn tear_off_promotion(&mut self, job: &Job) {
+        until("it answers", async || {
+            let port = port_of(job.internal_name.as_deref().unwrap());
+            crate::http::get(port, "/live", Duration::from_secs(3)).await.is_ok()
+        })
+        .await;
+        self.plugin = None;
+        let path = self.state().join("targets/process/jobs/adder/0.0.1/2/instance.json");
+        let record = fs::read_to_string(&path).unwrap();
+        fs::write(&path, record.replace("\"candidate\"", "\"current\"")).unwrap();
+        self.restart();
+    }
 }
 
 impl Drop for Sandbox {

@@ -85,16 +85,7 @@ async fn a_promotion_that_was_torn_off_is_completed_by_the_next_lifecycle() {
     sandbox.bring_up(&wanted(7)).await.unwrap();
     save(&sandbox, "second").await;
     let job = sandbox.deploy(&wanted(8)).await.unwrap();
-    until("it answers", async || {
-        let port = port_of(job.internal_name.as_deref().unwrap());
-        crate::http::get(port, "/live", Duration::from_secs(3)).await.is_ok()
-    })
-    .await;
-    sandbox.plugin = None;
-    let path = sandbox.state().join("targets/process/jobs/adder/0.0.1/2/instance.json");
-    let record = fs::read_to_string(&path).unwrap();
-    fs::write(&path, record.replace("\"candidate\"", "\"current\"")).unwrap();
-    sandbox.restart();
+    sandbox.tear_off_promotion(&job).await;
     let listed = sandbox.listed().await;
     assert_eq!((listed[0].update_time, listed[0].status), (8, JobStatus::Running));
     assert_kept(&mut sandbox, "second").await;

@@ -165,16 +165,7 @@ async fn what_was_being_tried_is_settled_by_the_next_lifecycle() {
 
     // Between the start of the new one's service and the end of the old one's: the new one serves.
     let third = sandbox.deploy(&Wanted { timestamp: 9, ..wanted }).await.unwrap();
-    until("it answers", async || {
-        let port = port_of(third.internal_name.as_deref().unwrap());
-        crate::http::get(port, "/live", Duration::from_secs(3)).await.is_ok()
-    })
-    .await;
-    sandbox.plugin = None;
-    let path = sandbox.state().join("targets/process/jobs/adder/0.0.1/2/instance.json");
-    let record = fs::read_to_string(&path).unwrap();
-    fs::write(&path, record.replace("\"candidate\"", "\"current\"")).unwrap();
-    sandbox.restart();
+    sandbox.tear_off_promotion(&third).await;
     let listed = sandbox.listed().await;
     assert_eq!((listed[0].update_time, listed.len()), (9, 1));
     until("the old one is gone", async || sandbox.processes().len() == 1).await;
