@@ -13,6 +13,7 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Artifact, BuildScript, CompilerMessage, Message, MetadataCommand, Resolve};
 use fs_err as fs;
+use racetrack_launcher::heartbeat::Heartbeat;
 
 use crate::cargo_output::{Piece, Splitter};
 use crate::checkout::{Checkout, HOST_TRIPLE};
@@ -73,6 +74,8 @@ pub(crate) struct Complaints {
 pub(crate) struct Compiled {
     /// The binary of the component.
     pub(crate) binary: PathBuf,
+    /// What ran before something was compiled, now or earlier.
+    pub(crate) build_scripts: Vec<BuildScript>,
     /// Name and version of every package that something was built of, fresh or anew.
     pub(crate) packages: BTreeSet<(String, String)>,
 }
@@ -99,7 +102,8 @@ pub(crate) fn crates(
         let mut command = command("tree", folder, target_dir, options, checkout, shell);
         command.args(["--edges", edges, "--prefix", "depth", "--format", FORMAT]);
         command.args(["--target", options.target()]);
-        Tree::parse(&ask(command)?).map_err(CompileError::Answer)
+        let heartbeat = shell.heartbeat("Asking cargo for the crates");
+        Tree::parse(&ask(command, heartbeat.as_ref())?).map_err(CompileError::Answer)
     };
     let (linked, all) = (tree("normal,no-proc-macro")?, tree("normal,build")?);
     let lock =
@@ -119,7 +123,9 @@ pub(crate) fn compile(
     shell: &Shell,
 ) -> Result<Compiled, CompileError> {
     let command = build_command(folder, target_dir, options, checkout, shell);
-    let (status, heard) = build(command, component)?;
+    let heartbeat = shell.heartbeat(&format!("Compiling component `{component}`"));
+    let (status, heard) = build(command, component, heartbeat.as_ref())?;
+    drop(heartbeat);
     let Heard { binary, packages, complaints } = heard;
     if !status.success() {
         return Err(CompileError::Failed(Box::new(complaints)));
@@ -127,7 +133,24 @@ pub(crate) fn compile(
     let package = binary_package(component);
     let binary =
         binary.with_context(|| format!("cargo did not say where the binary of package `{package}` is"));
-    binary.map(|binary| Compiled { binary, packages }).map_err(CompileError::Answer)
+    let build_scripts = complaints.build_scripts;
+    binary.map(|binary| Compiled { binary, build_scripts, packages }).map_err(CompileError::Answer)
+}
+
+/// Has cargo forget what it has compiled of some packages of the workspace in `folder`.
+pub(crate) fn forget(
+    packages: &BTreeSet<String>,
+    folder: &Path,
+    target_dir: &Path,
+    options: &CompileOptions,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<(), CompileError> {
+    let mut command = command("clean", folder, target_dir, options, checkout, shell);
+    command.args(["--profile", &options.profile_name]);
+    command.args(packages.iter().flat_map(|package| ["--package", package]));
+    command.args(options.target.iter().flat_map(|target| ["--target", target]));
+    ask(command, None).map(drop)
 }
 
 /// What cargo says of each crate of a workspace that was compiled with these options, and where its artefacts are.
@@ -186,39 +209,48 @@ pub(crate) fn name_and_version(id: &str) -> Option<(String, String)> {
 }
 
 /// Runs a command that answers with data. Returns them; what cargo says besides is handed on as it comes.
-fn ask(mut command: Command) -> Result<String, CompileError> {
-    let (status, answer, said) = answer(&mut command)?;
+fn ask(mut command: Command, heartbeat: Option<&Heartbeat>) -> Result<String, CompileError> {
+    let (status, answer, said) = answer(&mut command, heartbeat)?;
     if status.success() {
         return Ok(answer);
     }
     Err(CompileError::Failed(Box::new(Complaints { output: said, ..Complaints::default() })))
 }
 
-fn answer(command: &mut Command) -> Result<(ExitStatus, String, String), CompileError> {
+fn answer(
+    command: &mut Command,
+    heartbeat: Option<&Heartbeat>,
+) -> Result<(ExitStatus, String, String), CompileError> {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let program = command.get_program().display();
     let mut child = child.with_context(|| format!("cannot start {program}")).map_err(CompileError::Run)?;
     let mut from = child.stderr.take().expect("the output was asked for");
-    let said = thread::spawn(move || {
-        let mut kept = Kept::default();
-        let mut buffer = [0; 8192];
-        while let Ok(length @ 1..) = from.read(&mut buffer) {
-            kept.pass_on(&buffer[..length]);
-        }
-        kept.into_text()
-    });
-    let mut answer = String::new();
     let mut stdout = child.stdout.take().expect("the output was asked for");
-    let read = stdout.read_to_string(&mut answer).context("cannot read what cargo says");
-    drop(stdout);
-    let said = said.join().expect("passing output through does not panic");
+    let mut answer = String::new();
+    let (read, said) = thread::scope(|scope| {
+        let said = scope.spawn(move || {
+            let mut kept = Kept::new(heartbeat);
+            let mut buffer = [0; 8192];
+            while let Ok(length @ 1..) = from.read(&mut buffer) {
+                kept.pass_on(&buffer[..length]);
+            }
+            kept.into_text()
+        });
+        let read = stdout.read_to_string(&mut answer).context("cannot read what cargo says");
+        drop(stdout);
+        (read, said.join().expect("passing output through does not panic"))
+    });
     let status = wait(&mut child)?;
     read.map(|_| (status, answer, said)).map_err(CompileError::Answer)
 }
 
-fn build(command: Command, component: &str) -> Result<(ExitStatus, Heard), CompileError> {
+fn build(
+    command: Command,
+    component: &str,
+    heartbeat: Option<&Heartbeat>,
+) -> Result<(ExitStatus, Heard), CompileError> {
     let (mut child, from) = start(command).map_err(CompileError::Run)?;
-    let heard = listen(from, component);
+    let heard = listen(from, component, heartbeat);
     let status = wait(&mut child)?;
     Ok((status, heard.map_err(CompileError::Answer)?))
 }
@@ -290,7 +322,7 @@ fn command(
 
 /// What cargo finds in its environment instead of what this process has: each variable with its value, or with nothing when
 /// it is removed.
-fn changes(
+pub(crate) fn changes(
     target_dir: &Path,
     options: &CompileOptions,
     checkout: &Checkout,
@@ -311,29 +343,42 @@ struct Heard {
     complaints: Complaints,
 }
 
-/// The end of what cargo itself says.
-#[derive(Default)]
-struct Kept(Vec<u8>);
+/// The end of what cargo itself says, which is handed on as it comes.
+struct Kept<'a> {
+    text: Vec<u8>,
+    heartbeat: Option<&'a Heartbeat>,
+}
 
-impl Kept {
+impl<'a> Kept<'a> {
+    const fn new(heartbeat: Option<&'a Heartbeat>) -> Self {
+        Self { text: Vec::new(), heartbeat }
+    }
+
     fn pass_on(&mut self, text: &[u8]) {
-        Shell::pass_on(text);
-        self.0.extend_from_slice(text);
-        if self.0.len() > 2 * KEPT_OUTPUT {
-            self.0.drain(..self.0.len() - KEPT_OUTPUT);
+        self.show(text);
+        self.text.extend_from_slice(text);
+        if self.text.len() > 2 * KEPT_OUTPUT {
+            self.text.drain(..self.text.len() - KEPT_OUTPUT);
+        }
+    }
+
+    fn show(&self, text: &[u8]) {
+        match self.heartbeat {
+            Some(heartbeat) => heartbeat.pass_on(text),
+            None => Shell::pass_on(text),
         }
     }
 
     fn into_text(self) -> String {
-        String::from_utf8_lossy(&self.0).into_owned()
+        String::from_utf8_lossy(&self.text).into_owned()
     }
 }
 
 /// Hands on what cargo and the compilers say as it comes, and keeps what tells what was built and where a failure comes
 /// from.
-fn listen(mut from: PipeReader, component: &str) -> Result<Heard> {
+fn listen(mut from: PipeReader, component: &str, heartbeat: Option<&Heartbeat>) -> Result<Heard> {
     let mut heard = Heard::default();
-    let mut kept = Kept::default();
+    let mut kept = Kept::new(heartbeat);
     let mut splitter = Splitter::default();
     let mut buffer = [0; 8192];
     loop {
@@ -343,7 +388,12 @@ fn listen(mut from: PipeReader, component: &str) -> Result<Heard> {
                 for piece in splitter.feed(&buffer[..length]) {
                     match piece {
                         Piece::Text(text) => kept.pass_on(&text),
-                        Piece::Message(message) => heard.take(*message, component)?,
+                        Piece::Message(message) => {
+                            if let Message::CompilerMessage(said) = &*message {
+                                kept.show(said.message.rendered.as_deref().unwrap_or_default().as_bytes());
+                            }
+                            heard.take(*message, component)?;
+                        }
                     }
                 }
             }
@@ -359,10 +409,7 @@ fn listen(mut from: PipeReader, component: &str) -> Result<Heard> {
 impl Heard {
     fn take(&mut self, message: Message, component: &str) -> Result<()> {
         match message {
-            Message::CompilerMessage(message) => {
-                Shell::pass_on(message.message.rendered.as_deref().unwrap_or_default().as_bytes());
-                self.complaints.messages.push(message);
-            }
+            Message::CompilerMessage(message) => self.complaints.messages.push(message),
             Message::BuildScriptExecuted(script) => self.complaints.build_scripts.push(script),
             Message::CompilerArtifact(artifact) => {
                 let title = name_and_version(&artifact.package_id.repr);

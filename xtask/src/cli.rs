@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::build::Purpose;
+use crate::declaration::QUICK;
 use crate::garbage::KEPT_DAYS;
 use crate::overrides::Override;
 
@@ -74,7 +76,10 @@ pub(crate) enum Command {
     Sizes(SizesArgs),
     /// Run everything CI runs: format, lints, tests, documentation, licences, the build of the declaration, and its verification.
     Test,
-    /// Build, then start the components on this machine until Ctrl-C.
+    /// Build with profile `quick`, then start the components on this machine until Ctrl-C.
+    ///
+    /// The profile compiles fast and runs slowly; `--profile release` builds as `build` does. The binaries are in .racetrack/up,
+    /// beside the declaration: the output folder stays as it is.
     Up(UpArgs),
     /// Put everything a build needs that is not in the checkout into one folder, for machines without a network.
     Vendor(VendorArgs),
@@ -124,6 +129,14 @@ pub(crate) struct OverrideArgs {
     /// be repeated.
     #[arg(id = "override", long = "override", value_name = "NAME=PATH", value_parser = parse_override)]
     pub(crate) overrides: Vec<Override>,
+}
+
+impl SelectionArgs {
+    /// What is selected when the command line leaves it open.
+    pub(crate) fn for_purpose(&self, purpose: Purpose) -> Self {
+        let default = || (purpose == Purpose::FirstLook).then(|| QUICK.to_owned());
+        Self { profile: self.profile.clone().or_else(default), ..self.clone() }
+    }
 }
 
 impl BuildArgs {

@@ -21,6 +21,7 @@ mod draft;
 mod edit;
 mod environment;
 mod explain;
+mod fingerprint;
 mod garbage;
 mod generate;
 mod graph;
@@ -58,6 +59,7 @@ use clap::Parser;
 
 use crate::checkout::Checkout;
 use crate::cli::{Cli, Command};
+use crate::commands::build::Purpose;
 use crate::commands::{
     UsageError, add, build, check, completions, doctor, fetch, gc, inspect, lock as lock_command, outdated,
     plan as plan_command, remove, schema as schema_command, sizes as sizes_command, test, up, update,
@@ -89,7 +91,9 @@ fn run(cli: &Cli, shell: &Shell) -> Result<()> {
     let declaration = cli.declaration.as_deref();
     match &cli.command {
         Command::Add(args) => add::run(declaration, args, &checkout, shell),
-        Command::Build(args) => build::run(declaration, args, &checkout, shell).map(drop),
+        Command::Build(args) => {
+            build::run(declaration, args, Purpose::Distribution, &checkout, shell).map(drop)
+        }
         Command::Check(args) => check::run(declaration, args, &checkout, shell),
         Command::Inspect(args) => inspect::run(args),
         Command::Lock => lock_command::run(declaration, &checkout, shell),

@@ -46,6 +46,13 @@ pub(crate) fn outermost(members: &BTreeSet<String>) -> Vec<&str> {
         .collect()
 }
 
+/// The name of the package in `member`, a folder of the checkout.
+pub(crate) fn package_name(root: &Path, member: &str) -> Result<String> {
+    let manifest = read_manifest(root, member)?;
+    let name = manifest.get("package").and_then(|package| package.get("name")?.as_str());
+    name.map(str::to_owned).with_context(|| format!("{member}/Cargo.toml does not name its package"))
+}
+
 fn read_manifest(root: &Path, member: &str) -> Result<Table> {
     let path: PathBuf = root.join(member).join("Cargo.toml");
     let text = fs::read_to_string(&path)?;

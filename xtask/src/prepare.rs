@@ -35,6 +35,7 @@ pub(crate) struct Site<'a> {
 }
 
 /// A component whose workspace is written.
+#[derive(Clone)]
 pub(crate) struct Prepared<'a> {
     /// The component.
     pub(crate) component: &'a PlannedComponent,
@@ -87,6 +88,34 @@ impl Prepared<'_> {
         let described = self.with_crates(crates::store(&cache, self.key(site)?, crates)?, site);
         self.write(Some(&described.embedded), site)?;
         Ok(described)
+    }
+
+    /// The same, once it is known what it is made of.
+    pub(crate) fn known_as(&self, described: Described) -> Self {
+        Self { known: Some(described), ..self.clone() }
+    }
+
+    /// The crates of the checkout that it is made of, by their folders.
+    pub(crate) const fn members(&self) -> &BTreeSet<String> {
+        &self.members
+    }
+
+    /// The parts of its workspace that decide the bytes of the binary, by what people call them.
+    pub(crate) fn parts(&self, site: &Site<'_>) -> Vec<(String, Vec<u8>)> {
+        let embedded = self.known.as_ref().map(|known| &known.embedded);
+        let assembled = self.assemble(embedded.map(Embedded::digest).as_deref(), site);
+        let mut parts: Vec<_> = assembled
+            .files
+            .into_iter()
+            .map(|file| (format!("generated {}", file.path), file.text.into_bytes()))
+            .collect();
+        for link in assembled.links {
+            let target = link.target.as_os_str().as_encoded_bytes().to_owned();
+            parts.push((format!("link {}", link.path), target));
+        }
+        let lock = fs::read(self.folder.join("Cargo.lock")).unwrap_or_default();
+        parts.push((format!("locks/{}.lock", self.component.declaration.name), lock));
+        parts
     }
 
     fn with_crates(&self, crates: CrateSet, site: &Site<'_>) -> Described {

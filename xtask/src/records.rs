@@ -9,14 +9,12 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::crates::{CrateSet, CrateSource};
+use crate::fingerprint::SourceTree;
 use crate::output::write_if_changed;
 use crate::prepare::{Described, Prepared, Site};
 use crate::provenance::{self, Materials};
 use crate::remote::Sha256;
 use crate::{lock, sbom, workspace};
-
-/// Folders of a crate that never get into a binary.
-const NOT_BUILT: [&str; 4] = ["benches", "examples", "target", "tests"];
 
 /// The digest of a binary, which is known by its size and time.
 #[derive(Serialize, Deserialize)]
@@ -64,7 +62,7 @@ pub(crate) fn remove(folder: &Path, component: &str) -> Result<()> {
 }
 
 /// The bill of materials, and the statement about the origin.
-fn paths(folder: &Path, component: &str) -> [PathBuf; 2] {
+pub(crate) fn paths(folder: &Path, component: &str) -> [PathBuf; 2] {
     ["cdx.json", "provenance.json"].map(|ending| folder.join(format!("{component}.{ending}")))
 }
 
@@ -88,37 +86,7 @@ fn checkout_digests(crates: &CrateSet, root: &Path) -> Result<BTreeMap<String, S
         CrateSource::Checkout(folder) => Some(folder.clone()),
         _ => None,
     });
-    folders.map(|folder| Ok((folder.clone(), content_digest(&root.join(&folder))?))).collect()
-}
-
-/// BLAKE3 over path and content of every file that cargo may build the crate from. A crate in a folder of another one is
-/// not part of that.
-fn content_digest(folder: &Path) -> Result<String> {
-    let mut files = BTreeMap::new();
-    let mut waiting = vec![(folder.to_path_buf(), String::new())];
-    while let Some((folder, prefix)) = waiting.pop() {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let (path, shown) = (entry.path(), format!("{prefix}{name}"));
-            if name.starts_with('.') || NOT_BUILT.contains(&shown.as_str()) {
-                continue;
-            }
-            if path.is_file() {
-                files.insert(shown, fs::read(path)?);
-            } else if path.is_dir() && !path.join("Cargo.toml").exists() {
-                waiting.push((path, format!("{shown}/")));
-            }
-        }
-    }
-    let mut hasher = blake3::Hasher::new();
-    for (path, content) in files {
-        for part in [path.as_bytes(), &content] {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
-        }
-    }
-    Ok(hasher.finalize().to_hex().to_string())
+    folders.map(|folder| Ok((folder.clone(), SourceTree::read(&root.join(&folder))?.digest()))).collect()
 }
 
 #[cfg(test)]
@@ -140,28 +108,5 @@ mod tests {
         );
         fs::write(&binary, "x").unwrap();
         assert!(binary_digest(&binary, &measured).unwrap().starts_with("2d711642"));
-    }
-
-    #[test]
-    fn only_what_is_built_counts() {
-        let root = tempfile::tempdir().unwrap();
-        let write = |path: &str, text: &str| {
-            let path = root.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
-        let digest = || content_digest(root.path()).unwrap();
-        write("Cargo.toml", "[package]");
-        write("src/tests/mod.rs", "1");
-        let first = digest();
-        for path in ["tests/it.rs", "target/x", ".hidden", "macros/Cargo.toml", "macros/src/lib.rs"] {
-            write(path, "other");
-            assert_eq!(digest(), first, "{path}");
-        }
-        write("src/tests/mod.rs", "2");
-        let second = digest();
-        assert_ne!(second, first);
-        write("resources/page.html", "");
-        assert_ne!(digest(), second);
     }
 }

@@ -8,6 +8,7 @@ use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use racetrack_bundle::{Diagnostics, Style, render};
+use racetrack_launcher::heartbeat::Heartbeat;
 
 const VERB: &str = "\u{1b}[1;32m";
 const WARNING: &str = "\u{1b}[1;33m";
@@ -113,6 +114,12 @@ impl Shell {
         let mut stderr = std::io::stderr().lock();
         // A terminal that went away is no reason to stop the build.
         let _ = stderr.write_all(text).and_then(|()| stderr.flush());
+    }
+
+    /// Hands on what cargo says, and shows how long it has been running when it says nothing; nothing where only errors are wanted.
+    pub(crate) fn heartbeat(&self, what: &str) -> Option<Heartbeat> {
+        let width = self.terminal_width().map(usize::from);
+        (!self.quiet).then(|| Heartbeat::start(what, width))
     }
 
     /// A bar for `steps` steps; invisible where it would be in the way.

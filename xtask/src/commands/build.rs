@@ -10,13 +10,15 @@ use racetrack_bundle::suggestion::suggestion;
 
 use super::{UsageError, check_component, counted};
 use crate::blame::{Graph, blame};
-use crate::cargo::{self, CompileError, CompileOptions};
+use crate::cargo::{self, CompileError, CompileOptions, Compiled};
 use crate::checkout::{Checkout, HOST_TRIPLE};
 use crate::cli::{BuildArgs, SelectionArgs};
 use crate::declaration::{Declaration, check_out_dir, normal};
 use crate::description::Embedded;
+use crate::fingerprint::{self, CompiledSources, Watched};
 use crate::generate::CheckoutManifest;
 use crate::load::{Loaded, load};
+use crate::members::package_name;
 use crate::plan::PlannedComponent;
 use crate::prepare::{Described, Prepared, Site, prepare};
 use crate::remote::RemoteSource;
@@ -31,10 +33,21 @@ pub(crate) struct Distribution {
     pub(crate) binaries: Vec<(String, PathBuf)>,
 }
 
+/// What binaries are for, where the command line leaves it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be taken elsewhere: with the profile of the declaration, into its output folder.
+    Distribution,
+    /// To be run here at once: compiled in little time, into a folder of the build system, so that the output folder keeps what
+    /// was built to be taken elsewhere.
+    FirstLook,
+}
+
 /// Builds the declared components, or the chosen ones.
 pub(crate) fn run(
     declaration: Option<&Path>,
     args: &BuildArgs,
+    purpose: Purpose,
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<Distribution> {
@@ -44,10 +57,12 @@ pub(crate) fn run(
     let checkout = &frozen(args, declaration, checkout, shell)?;
     let loaded = load(declaration, &args.overrides, checkout, shell)?;
     let declaration = &loaded.declaration;
-    let options = compile_options(declaration, &args.selection, args.is_locked(), checkout)?;
-    let out_dir = out_dir(declaration, args, checkout)?;
-    let components = chosen(&loaded.plan.components, &args.selection);
+    let selection = &args.selection.for_purpose(purpose);
+    let options = compile_options(declaration, selection, args.is_locked(), checkout)?;
+    let out_dir = out_dir(declaration, args, purpose, checkout)?;
+    let components = chosen(&loaded.plan.components, selection);
     shell.status("Planning", summary(&loaded));
+    announce(&options, purpose, checkout, shell);
     let locked = lockfile::admit(&loaded, args.is_locked(), checkout, shell)?;
     let _store = store_use::share(&checkout.store(), shell)?;
     let _lock = exclusive(declaration, shell)?;
@@ -120,9 +135,34 @@ pub(super) fn chosen<'a>(
     components.iter().filter(is_chosen).collect()
 }
 
-fn out_dir(declaration: &Declaration, args: &BuildArgs, checkout: &Checkout) -> Result<PathBuf> {
+/// Says what is special about this build, and how long it takes where nothing was compiled before.
+fn announce(options: &CompileOptions, purpose: Purpose, checkout: &Checkout, shell: &Shell) {
+    let profile = &options.profile_name;
+    if purpose == Purpose::FirstLook {
+        shell.note(format_args!(
+            "profile `{profile}` compiles fast and runs slowly; `cargo xtask build` makes the binaries for production"
+        ));
+    }
+    let folder = if profile == "dev" { "debug" } else { profile };
+    if !checkout.build_dir().join(options.target.as_deref().unwrap_or_default()).join(folder).exists() {
+        let time = if options.profile.is_optimised() { "six minutes" } else { "two minutes" };
+        shell.note(format_args!(
+            "the first build with profile `{profile}` compiles every crate: about {time} on two cores"
+        ));
+    }
+}
+
+fn out_dir(
+    declaration: &Declaration,
+    args: &BuildArgs,
+    purpose: Purpose,
+    checkout: &Checkout,
+) -> Result<PathBuf> {
     let Some(given) = &args.out_dir else {
-        return Ok(declaration.out_dir.clone());
+        return Ok(match purpose {
+            Purpose::Distribution => declaration.out_dir.clone(),
+            Purpose::FirstLook => declaration.state().join("up"),
+        });
     };
     let absolute = normal(&std::path::absolute(given).context("cannot find the current folder")?);
     let refused = |source| UsageError::OutDir { path: given.display().to_string(), source };
@@ -196,28 +236,56 @@ fn build_one(prepared: &Prepared<'_>, out_dir: &Path, site: &Site<'_>) -> Result
     let Site { declaration, options, checkout, shell, .. } = *site;
     let Prepared { component, folder, locked, .. } = prepared;
     let name = &component.declaration.name;
+    let inputs = fingerprint::inputs(prepared, out_dir, site)?;
+    let place = out_dir.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    let reason = match fingerprint::finished(inputs.as_ref(), &place, prepared, site) {
+        Ok(binary) => {
+            shell.status("Fresh", format_args!("component `{name}`"));
+            return Ok(binary);
+        }
+        Err(reason) => reason.map(|reason| format!(": {reason}")).unwrap_or_default(),
+    };
     let plugins = counted(component.plugins.len(), "plugin");
     let unlocked = if *locked { "" } else { ", unlocked" };
-    shell.status("Compiling", format_args!("component `{name}` with {plugins}{unlocked}"));
-    let (binary, described) = compile(prepared, site)?;
+    shell.status("Compiling", format_args!("component `{name}` with {plugins}{unlocked}{reason}"));
+    let Built { compiled, described, is_undisturbed } = compile(prepared, site)?;
+    let binary = &compiled.binary;
     shell.status("Checking", format_args!("component `{name}`"));
     lock::check(folder)?;
     if options.target() == HOST_TRIPLE {
-        self_report::compare(&self_report::ask(&binary)?, component, &described.embedded)?;
+        self_report::compare(&self_report::ask(binary)?, component, &described.embedded)?;
     } else {
         shell.warn(format_args!("`{name}` is for another machine, so it was not asked for its plugins"));
     }
-    let installed = install(&binary, component, out_dir, &described.embedded, checkout)?;
+    let installed = install(binary, component, out_dir, &described.embedded, checkout)?;
     let committed = lock::committed_path(&declaration.folder, name);
     if lock::copy_out(&committed, folder)? {
         shell.status("Locking", checkout.display(&committed));
     }
     records::write(&installed, prepared, &described, site)?;
+    let prepared = &prepared.known_as(described);
+    let now = fingerprint::inputs(prepared, out_dir, site)?;
+    // What has changed while cargo ran may or may not be in the binary.
+    let now = now.filter(|now| is_undisturbed && inputs.is_some_and(|before| before.is_given_like(now)));
+    if let (Some(inputs), Some(watched)) = (now, Watched::of(&compiled, prepared, site)?) {
+        let [bill, statement] = records::paths(out_dir, name);
+        fingerprint::keep(inputs, watched, &[installed.clone(), bill, statement], prepared, site)?;
+    }
     Ok(installed)
 }
 
-/// Compiles a component whose workspace is written. Returns the binary, where cargo has put it, and what it is made of.
-pub(super) fn compile(prepared: &Prepared<'_>, site: &Site<'_>) -> Result<(PathBuf, Described)> {
+/// A binary, where cargo has put it.
+pub(super) struct Built {
+    /// What cargo has said of it.
+    pub(super) compiled: Compiled,
+    /// What it is made of.
+    described: Described,
+    /// Whether no source of the checkout has changed while cargo ran.
+    is_undisturbed: bool,
+}
+
+/// Compiles a component whose workspace is written.
+pub(super) fn compile(prepared: &Prepared<'_>, site: &Site<'_>) -> Result<Built> {
     let Site { declaration, options, checkout, shell, .. } = *site;
     let Prepared { component, folder, .. } = prepared;
     let name = &component.declaration.name;
@@ -229,9 +297,18 @@ pub(super) fn compile(prepared: &Prepared<'_>, site: &Site<'_>) -> Result<(PathB
         let crates = cargo::crates(folder, &target_dir, options, checkout, shell).map_err(failed)?;
         prepared.complete(crates, site)?
     };
+    let mut sources = CompiledSources::open(&checkout.build_dir(), &options.profile_name, options.target())?;
+    let trees = fingerprint::trees(prepared, &checkout.root)?;
+    let mistaken = sources.mistaken(&trees).into_iter().map(|member| package_name(&checkout.root, member));
+    let mistaken = mistaken.collect::<Result<BTreeSet<_>>>()?;
+    if !mistaken.is_empty() {
+        cargo::forget(&mistaken, folder, &target_dir, options, checkout, shell).map_err(failed)?;
+    }
+    sources.begin(&trees)?;
     let compiled = cargo::compile(name, folder, &target_dir, options, checkout, shell).map_err(failed)?;
+    let is_undisturbed = sources.finish(&fingerprint::trees(prepared, &checkout.root)?)?;
     described.crates.check(&compiled.packages)?;
-    Ok((compiled.binary, described))
+    Ok(Built { compiled, described, is_undisturbed })
 }
 
 /// Says which plugin a failure comes from; cargo has said the rest.

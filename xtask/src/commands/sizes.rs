@@ -108,7 +108,7 @@ fn measure(component: &PlannedComponent, is_locked: bool, site: &Site<'_>) -> Re
 
 /// Returns the length of the file, and what is loaded of it.
 fn build_variant(component: &PlannedComponent, is_locked: bool, site: &Site<'_>) -> Result<(u64, Bytes)> {
-    let (binary, _) = build::compile(&prepare(component, is_locked, site)?, site)?;
+    let binary = build::compile(&prepare(component, is_locked, site)?, site)?.compiled.binary;
     let content = fs::read(&binary)?;
     let loaded = sizes::measure(&content).with_context(|| format!("cannot read {}", binary.display()))?;
     Ok((content.len() as u64, loaded))

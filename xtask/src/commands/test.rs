@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use super::build::Purpose;
 use super::{build, verify};
 use crate::checkout::Checkout;
 use crate::cli::{BuildArgs, VerifyArgs};
@@ -43,7 +44,7 @@ pub(crate) fn run(declaration: Option<&Path>, checkout: &Checkout, shell: &Shell
     }
     shell.status("Testing", "build of the declaration");
     let locked = BuildArgs { locked: true, ..BuildArgs::default() };
-    build::run(declaration, &locked, checkout, shell)?;
+    build::run(declaration, &locked, Purpose::Distribution, checkout, shell)?;
     shell.status("Testing", "reproducibility of the declaration");
     verify::run(declaration, &VerifyArgs { build: locked, keep: false }, checkout, shell)
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::build;
+use super::build::{self, Purpose};
 use crate::checkout::Checkout;
 use crate::cli::UpArgs;
 use crate::shell::Shell;
@@ -44,7 +44,7 @@ pub(crate) fn run(
     shell: &Shell,
 ) -> Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
-    let distribution = build::run(declaration, &args.build, checkout, shell)?;
+    let distribution = build::run(declaration, &args.build, Purpose::FirstLook, checkout, shell)?;
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot listen for Ctrl-C")?;
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
 
-use super::build::{self, Distribution};
+use super::build::{self, Distribution, Purpose};
 use crate::cargo::CompileOptions;
 use crate::checkout::Checkout;
 use crate::cli::{BuildArgs, SelectionArgs, VerifyArgs};
@@ -49,7 +49,7 @@ pub(crate) fn run(
     shell: &Shell,
 ) -> Result<()> {
     let checkout = &build::frozen(&args.build, declaration, checkout, shell)?;
-    let first = build::run(declaration, &args.build, checkout, shell)?;
+    let first = build::run(declaration, &args.build, Purpose::Distribution, checkout, shell)?;
     let subject = Subject::open(declaration, &args.build, checkout, shell)?;
     let first = read(&first)?;
     SecondCheckout::remove_all(&subject.declaration)?;

@@ -63,7 +63,7 @@ pub(crate) enum Kind {
     Components(&'static Keys),
     /// Tables by name, each a profile; those of the built-in ones have keys of their own.
     Profiles {
-        /// The keys of `[profile.dev]` and `[profile.release]`.
+        /// The keys of `[profile.dev]`, `[profile.quick]` and `[profile.release]`.
         built_in: &'static Keys,
         /// The keys of all others.
         own: &'static Keys,
@@ -150,7 +150,7 @@ pub(crate) const DEFAULT_PROFILE: &str = "release";
 pub(crate) const DEFAULT_OUT_DIR: &str = "dist";
 
 /// Names that mean something else in `.racetrack/`, where each component has a folder.
-pub(crate) const TAKEN_NAMES: [&str; 4] = ["build", "store", "target", "verify"];
+pub(crate) const TAKEN_NAMES: [&str; 5] = ["build", "store", "target", "up", "verify"];
 
 /// The declaration itself.
 pub(crate) const DECLARATION: Keys = Keys {
@@ -171,7 +171,7 @@ pub(crate) const DECLARATION: Keys = Keys {
         Key::new(
             "profile",
             Kind::Profiles { built_in: &BUILT_IN_PROFILE, own: &OWN_PROFILE },
-            "Build profiles, by name: changes to `release` and `dev`, and others.",
+            "Build profiles, by name: changes to `release`, `quick` and `dev`, and others.",
         ),
     ],
     one_of: &[],
@@ -191,7 +191,7 @@ pub(crate) const BUILD: Keys = Keys {
             "profile",
             Kind::Text,
             DEFAULT_PROFILE,
-            "The build profile: `release`, `dev`, or one that a [profile.NAME] table adds.",
+            "The build profile: `release`, `quick`, `dev`, or one that a [profile.NAME] table adds.",
         ),
     ],
     one_of: &[],
@@ -266,7 +266,7 @@ pub(crate) const PLUGIN: Keys = Keys {
     ],
 };
 
-/// `[profile.dev]` and `[profile.release]`.
+/// `[profile.dev]`, `[profile.quick]` and `[profile.release]`.
 pub(crate) const BUILT_IN_PROFILE: Keys = Keys {
     doc: "Changes to a built-in profile.",
     rows: &[CODEGEN_UNITS, DEBUG, LTO, OPT_LEVEL, STRIP],

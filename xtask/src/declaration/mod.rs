@@ -18,7 +18,7 @@ use racetrack_bundle::{Diagnostic, Diagnostics, Location, Origin};
 pub(crate) use document::Document;
 pub(crate) use out_dir::{OutDirRefusal, check_out_dir};
 pub(crate) use paths::normal;
-pub(crate) use profile::{Profile, Profiles};
+pub(crate) use profile::{Profile, Profiles, QUICK};
 
 use crate::checkout::Checkout;
 use crate::codes;

@@ -32,11 +32,14 @@ pub(crate) enum ProfileKey {
 /// A profile with every setting that has a bearing on the bytes; values are written as TOML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Profile {
-    /// The built-in profile it was made from: `dev` or `release`.
+    /// The profile of cargo it was made from: `dev` or `release`.
     pub(crate) base: &'static str,
     /// Every key has a value.
     pub(crate) settings: BTreeMap<ProfileKey, String>,
 }
+
+/// The profile that `up` builds with.
+pub(crate) const QUICK: &str = "quick";
 
 /// All profiles by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +72,22 @@ impl ProfileKey {
 }
 
 impl Profile {
+    /// Whether the compiler takes its time for the sake of the binary.
+    pub(crate) fn is_optimised(&self) -> bool {
+        self.settings.get(&ProfileKey::OptLevel).is_some_and(|level| level != "0")
+    }
+
     fn dev() -> Self {
         Self::built_in("dev", ["0", "\"off\"", "256", "\"none\"", "\"line-tables-only\"", "true"])
     }
 
     fn release() -> Self {
         Self::built_in("release", ["3", "\"thin\"", "1", "\"symbols\"", "\"none\"", "false"])
+    }
+
+    /// For a first look: what takes time to compile is left out, and what a binary does is what it does in `release`.
+    fn quick() -> Self {
+        Self::built_in("dev", ["0", "\"off\"", "256", "\"debuginfo\"", "\"none\"", "false"])
     }
 
     fn built_in(base: &'static str, [opt_level, lto, units, strip, debug, checks]: [&str; 6]) -> Self {
@@ -95,7 +108,8 @@ impl Profile {
 
 impl Default for Profiles {
     fn default() -> Self {
-        Self([("dev".to_owned(), Profile::dev()), ("release".to_owned(), Profile::release())].into())
+        let built_in = [("dev", Profile::dev()), (QUICK, Profile::quick()), ("release", Profile::release())];
+        Self(built_in.map(|(name, profile)| (name.to_owned(), profile)).into())
     }
 }
 
@@ -209,7 +223,7 @@ fn resolve<'a>(
                 if start == 0 && heirs.iter().min() == heirs.first() {
                     let message =
                         format!("profile `{parent}` inherits from itself, through {}", heirs.join(", "));
-                    let help = "let one of them inherit from `release` or `dev`";
+                    let help = "let one of them inherit from `release`, `quick` or `dev`";
                     let place = inherits.place.clone();
                     diagnostics
                         .push(document.diagnostic(codes::PROFILE_CYCLE, place, message).with_help(help));

@@ -7,7 +7,7 @@ use super::{DIALECT, NAME};
 use crate::declaration::keys::{Choice, DECLARATION, Key, Keys, Kind, TAKEN_NAMES, Values};
 
 /// The names of the built-in profiles.
-const BUILT_IN: [&str; 2] = ["dev", "release"];
+const BUILT_IN: [&str; 3] = ["dev", "quick", "release"];
 
 /// What a declaration may say, as JSON.
 pub(super) fn schema() -> Value {

@@ -1,0 +1,116 @@
+//! Everything that decides the bytes of a binary, as far as it is known before cargo runs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::identity::identity;
+use super::source_tree::SourceTree;
+use super::tools::Tools;
+use super::{configuration, digest, variables};
+use crate::cargo::{self, CompileOptions};
+use crate::checkout::HOST_TRIPLE;
+use crate::load::cargo_configuration_files;
+use crate::prepare::{Prepared, Site};
+use crate::workspace;
+
+/// Each input by what people call it, with what distinguishes it from another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Inputs(pub(super) BTreeMap<String, String>);
+
+/// The inputs of a prepared component; nothing when only cargo can know whether there is something to do.
+pub(crate) fn inputs(prepared: &Prepared<'_>, out_dir: &Path, site: &Site<'_>) -> Result<Option<Inputs>> {
+    let Site { options, checkout, declaration, .. } = *site;
+    // A vendor folder takes the place of registries, and its crates are not compared every time.
+    if checkout.vendor.is_some() {
+        return Ok(None);
+    }
+    let target_dir = workspace::target_dir(declaration, &prepared.component.declaration.name);
+    let variables =
+        variables::variables(std::env::vars_os(), &cargo::changes(&target_dir, options, checkout));
+    let tools = Tools::new(&variables);
+    let files = cargo_configuration_files(&prepared.folder, checkout);
+    let Some(configuration) = configuration::lines(&files, &tools)? else {
+        return Ok(None);
+    };
+    let Some(programs) = tools.lines(&checkout.cargo, &[HOST_TRIPLE, options.target()])? else {
+        return Ok(None);
+    };
+    let mut lines = configuration;
+    lines.extend(programs);
+    lines.extend(variables::lines(&variables));
+    lines.insert("build system".to_owned(), own_identity()?);
+    lines.insert("output folder".to_owned(), digest(out_dir.as_os_str().as_encoded_bytes()));
+    // How cargo is called, as far as it does not decide the bytes, is left out.
+    let options = CompileOptions { locked: false, offline: false, ..options.clone() };
+    lines.insert("build options".to_owned(), digest(format!("{options:?}").as_bytes()));
+    for (label, content) in prepared.parts(site) {
+        lines.insert(label, digest(&content));
+    }
+    for (member, tree) in trees(prepared, &checkout.root)? {
+        lines.insert(format!("crate {member}"), tree.digest());
+    }
+    Ok(Some(Inputs(lines)))
+}
+
+/// The sources of each crate of the checkout that a component is made of, by its folder.
+pub(crate) fn trees(prepared: &Prepared<'_>, root: &Path) -> Result<BTreeMap<String, SourceTree>> {
+    let members = prepared.members().iter();
+    members.map(|member| Ok((member.clone(), SourceTree::read(&root.join(member))?))).collect()
+}
+
+impl Inputs {
+    /// Whether everything that people and tools write is the same in both; what a build itself writes, the generated workspace and
+    /// the lock, may be another one.
+    pub(crate) fn is_given_like(&self, other: &Self) -> bool {
+        let is_given =
+            |label: &str| !["generated ", "link ", "locks/"].iter().any(|prefix| label.starts_with(prefix));
+        let given = |inputs: &Self| {
+            let kept = inputs.0.iter().filter(|(label, _)| is_given(label));
+            kept.map(|(label, value)| (label.clone(), value.clone())).collect::<Vec<_>>()
+        };
+        given(self) == given(other)
+    }
+
+    /// What is another one than before, in the words of people: the first such input, and how many more there are.
+    pub(crate) fn difference(&self, former: &Self) -> Option<String> {
+        let changed = self.0.iter().filter(|(label, value)| former.0.get(*label) != Some(value));
+        let gone = former.0.keys().filter(|label| !self.0.contains_key(*label));
+        let mut labels: Vec<_> = changed.map(|(label, _)| label).chain(gone).collect();
+        // Sources are what people change; the rest follows.
+        labels.sort_by_key(|label| (!label.starts_with("crate "), label.as_str()));
+        let first = labels.first()?;
+        Some(match labels.len() - 1 {
+            0 => format!("{first} changed"),
+            more => format!("{first} and {more} more changed"),
+        })
+    }
+}
+
+/// This program, which may have been replaced on disk while it runs.
+fn own_identity() -> Result<String> {
+    let proc = Path::new("/proc/self/exe");
+    let path = if proc.exists() { proc.to_owned() } else { std::env::current_exe()? };
+    identity(&path).context("cannot look at the build system's own binary").map(Option::unwrap_or_default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_name_sources_first() {
+        let inputs = |lines: &[(&str, &str)]| {
+            Inputs(lines.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect())
+        };
+        let former = inputs(&[("crate core", "1"), ("build options", "1")]);
+        assert_eq!(former.difference(&former), None);
+        let changed = inputs(&[("crate core", "2"), ("build options", "1")]);
+        assert_eq!(changed.difference(&former).unwrap(), "crate core changed");
+        let other = inputs(&[("crate core", "2"), ("build options", "2")]);
+        assert_eq!(other.difference(&former).unwrap(), "crate core and 1 more changed");
+        assert_eq!(inputs(&[("crate core", "1")]).difference(&former).unwrap(), "build options changed");
+    }
+}
