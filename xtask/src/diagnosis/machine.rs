@@ -8,9 +8,9 @@ use toml::Table;
 use super::Finding;
 use crate::checkout::Checkout;
 
-/// Looks at the toolchain, the linker and git.
+/// Looks at the toolchain, the linker, git and curl.
 pub(crate) fn machine(checkout: &Checkout) -> Vec<Finding> {
-    vec![toolchain(checkout), linker(checkout), git(checkout)]
+    vec![toolchain(checkout), linker(checkout), git(checkout), curl(checkout)]
 }
 
 /// Asks cargo for the newest versions of what the checkout depends on, which needs the registry and changes nothing.
@@ -91,6 +91,19 @@ fn git(checkout: &Checkout) -> Finding {
             "there is no `git`",
             "plugin sources and crates in git repositories cannot be fetched",
             "install the package `git` of your distribution",
+        ),
+    }
+}
+
+fn curl(checkout: &Checkout) -> Finding {
+    match first_line("curl", &["--disable", "--version"], &checkout.root) {
+        // The libraries that it is made of follow.
+        Some(version) => Finding::fine("curl", version.split(" (").next().unwrap_or_default()),
+        None => Finding::note(
+            "curl",
+            "there is no `curl`",
+            "plugin bundles that are elsewhere cannot be fetched; nothing else needs it",
+            "run `script/setup --yes up`, or install the package `curl` of your distribution",
         ),
     }
 }

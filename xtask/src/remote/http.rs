@@ -1,33 +1,31 @@
-//! Downloads, within limits. Redirects are followed here rather than by the HTTP crate, so that none leads from a protected
-//! connection to an open one.
+//! Downloads, within limits. Redirects are followed here rather than by curl, so that none leads from a protected connection
+//! to an open one.
 
-use std::io::{self, Read};
-use std::sync::Arc;
+use std::io;
 use std::time::Duration;
 
-use ureq::http::StatusCode;
-use ureq::http::header::LOCATION;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use url::Url;
+
+use super::curl::{self, CurlError, Outcome};
 
 /// How often a download may be sent elsewhere.
 const REDIRECTS: usize = 10;
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(30);
-const RESPONSE_LIMIT: Duration = Duration::from_mins(1);
 /// For one request with its body, whatever the pace.
 const REQUEST_LIMIT: Duration = Duration::from_mins(10);
 
-const BUFFER_BYTES: usize = 64 * 1024;
-
-/// Speaks HTTP with the certificates of this machine, and with the proxies that the environment names.
+/// Speaks HTTP by the program `curl`: with the certificates of this machine, and with the proxies that the environment names
+/// as curl, cargo and git read it.
 pub(crate) struct HttpClient {
-    agent: ureq::Agent,
+    request_limit: Duration,
 }
 
 /// Why nothing was downloaded.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpError {
+    /// There is no curl, or it could not be waited for.
+    #[error("cannot run `curl`, which `script/setup --yes up` installs")]
+    Run(#[source] io::Error),
     /// There was no connection, or no answer.
     #[error("there is no answer from {at}")]
     Request {
@@ -35,10 +33,10 @@ pub(crate) enum HttpError {
         at: String,
         /// What happened.
         #[source]
-        source: Box<ureq::Error>,
+        source: CurlError,
     },
     /// The server refused.
-    #[error("{at} answered {}", described(*.status))]
+    #[error("{at} answered {status}{}", meaning(*.status))]
     Status {
         /// The address without its query.
         at: String,
@@ -52,7 +50,7 @@ pub(crate) enum HttpError {
         at: String,
         /// What happened.
         #[source]
-        source: io::Error,
+        source: CurlError,
     },
     /// More bytes than wanted.
     #[error("{at} sends more than {} MiB", limit >> 20)]
@@ -81,60 +79,32 @@ pub(crate) enum HttpError {
 }
 
 impl HttpClient {
-    /// Reads the certificates; connects to nothing.
-    pub(crate) fn new() -> Self {
-        Self::with_limit(REQUEST_LIMIT)
-    }
-
-    fn with_limit(request_limit: Duration) -> Self {
-        // Without certificates every protected connection fails, and says so.
-        let certificates = rustls_native_certs::load_native_certs().certs;
-        let certificates: Vec<_> =
-            certificates.iter().map(|found| Certificate::from_der(found.as_ref()).to_owned()).collect();
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::Specific(Arc::new(certificates)))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
-        let config = ureq::Agent::config_builder()
-            .tls_config(tls)
-            .user_agent(concat!("racetrack-xtask/", env!("CARGO_PKG_VERSION")))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_connect(Some(CONNECT_LIMIT))
-            .timeout_recv_response(Some(RESPONSE_LIMIT))
-            .timeout_global(Some(request_limit));
-        Self { agent: config.build().into() }
+    /// Runs nothing yet.
+    pub(crate) const fn new() -> Self {
+        Self { request_limit: REQUEST_LIMIT }
     }
 
     /// Downloads at most `limit` bytes; `progress` hears how many there are so far.
-    pub(crate) fn get(&self, url: &Url, limit: u64, progress: impl FnMut(u64)) -> Result<Vec<u8>, HttpError> {
+    pub(crate) fn get(
+        &self,
+        url: &Url,
+        limit: u64,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Vec<u8>, HttpError> {
         let mut current = url.clone();
         for _ in 0..=REDIRECTS {
             let at = shown(&current);
-            let mut response = self
-                .agent
-                .get(current.as_str())
-                .call()
-                .map_err(|source| HttpError::Request { at: at.clone(), source: Box::new(source) })?;
-            let status = response.status();
-            let location = response.headers().get(LOCATION).filter(|_| status.is_redirection());
-            if let Some(location) = location {
-                current = next(&current, &String::from_utf8_lossy(location.as_bytes()))?;
-                continue;
+            let outcome =
+                curl::get(&current, limit, self.request_limit, &mut progress).map_err(HttpError::Run)?;
+            match outcome {
+                Outcome::Unanswered(source) => return Err(HttpError::Request { at, source }),
+                Outcome::Answered { location: Some(location), .. } => current = next(&current, &location)?,
+                Outcome::Answered { status: 200, body, .. } => {
+                    return body.map_err(|source| HttpError::Read { at, source });
+                }
+                Outcome::Answered { status, .. } => return Err(HttpError::Status { at, status }),
+                Outcome::TooLarge => return Err(HttpError::TooLarge { at, limit }),
             }
-            if status != StatusCode::OK {
-                return Err(HttpError::Status { at, status: status.as_u16() });
-            }
-            if response.body().content_length().is_some_and(|length| length > limit) {
-                return Err(HttpError::TooLarge { at, limit });
-            }
-            let content = read(response.body_mut().as_reader().take(limit + 1), progress)
-                .map_err(|source| HttpError::Read { at: at.clone(), source })?;
-            return if content.len() as u64 > limit {
-                Err(HttpError::TooLarge { at, limit })
-            } else {
-                Ok(content)
-            };
         }
         Err(HttpError::TooManyRedirects { at: shown(url) })
     }
@@ -152,20 +122,6 @@ fn next(from: &Url, location: &str) -> Result<Url, HttpError> {
     }
 }
 
-fn read(mut from: impl Read, mut progress: impl FnMut(u64)) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
-    let mut buffer = vec![0; BUFFER_BYTES];
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(content),
-            Ok(length) => content.extend_from_slice(&buffer[..length]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-        progress(content.len() as u64);
-    }
-}
-
 /// Queries of redirected downloads are often signatures, which are nobody's business.
 fn shown(url: &Url) -> String {
     let mut shown = url.clone();
@@ -177,8 +133,20 @@ const fn refusal(is_downgrade: bool) -> &'static str {
     if is_downgrade { "would give up the protection of https" } else { "is no address to follow" }
 }
 
-fn described(status: u16) -> String {
-    StatusCode::from_u16(status).map_or_else(|_| status.to_string(), |status| status.to_string())
+/// For the statuses that servers of files have, after a space.
+const fn meaning(status: u16) -> &'static str {
+    match status {
+        401 => " Unauthorized",
+        403 => " Forbidden",
+        404 => " Not Found",
+        407 => " Proxy Authentication Required",
+        410 => " Gone",
+        429 => " Too Many Requests",
+        500 => " Internal Server Error",
+        502 => " Bad Gateway",
+        503 => " Service Unavailable",
+        _ => "",
+    }
 }
 
 #[cfg(test)]
@@ -250,10 +218,10 @@ pub(super) mod tests {
     fn a_server_that_keeps_silent_is_not_waited_for() {
         let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let url = url(&format!("http://{}", silent.local_addr().unwrap()));
-        let client = HttpClient::with_limit(Duration::from_millis(50));
+        let client = HttpClient { request_limit: Duration::from_millis(50) };
         let error = client.get(&url, 10, |_| {}).unwrap_err();
         assert!(
-            matches!(&error, HttpError::Request { source, .. } if matches!(**source, ureq::Error::Timeout(_))),
+            matches!(&error, HttpError::Request { source, .. } if source.to_string().contains("timed out")),
             "{error:?}"
         );
     }

@@ -3,6 +3,7 @@
 
 mod address;
 mod commit;
+mod curl;
 mod fetch;
 mod http;
 mod provide;

@@ -92,8 +92,9 @@ fn help(error: &FetchError) -> &'static str {
 
 const fn http_help(error: &HttpError) -> &'static str {
     match error {
+        HttpError::Run(_) => "or install curl by hand; it must be reachable by PATH",
         HttpError::Request { .. } | HttpError::Read { .. } => {
-            "check the network; proxies are those of `HTTPS_PROXY` and `HTTP_PROXY`, certificates those of the system"
+            "check the network; proxies are those of `https_proxy` and `http_proxy`, certificates those of the system"
         }
         HttpError::Status { status: 403 | 429, .. } => {
             "the server may limit how often it is asked, or ask who you are; fetch later, or from elsewhere by `url`"

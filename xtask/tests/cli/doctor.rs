@@ -68,7 +68,8 @@ fn missing_programs_are_found() {
     let path = sandbox.path("empty").display().to_string();
     let outcome = sandbox.run_with(&["doctor", "--format", "json"], &[("PATH", &path)]);
     assert_eq!(outcome.code, 1);
-    insta::assert_snapshot!(["toolchain", "c-compiler", "git"].map(|check| findings(&outcome, check)).concat(), @r"
+    let checks = ["toolchain", "c-compiler", "git", "curl"];
+    insta::assert_snapshot!(checks.map(|check| findings(&outcome, check)).concat(), @r"
     wrong: there is no `rustc`
       components cannot be compiled
       install it: `rustup toolchain install 1.95.0`
@@ -78,6 +79,9 @@ fn missing_programs_are_found() {
     wrong: there is no `git`
       plugin sources and crates in git repositories cannot be fetched
       install the package `git` of your distribution
+    note: there is no `curl`
+      plugin bundles that are elsewhere cannot be fetched; nothing else needs it
+      run `script/setup --yes up`, or install the package `curl` of your distribution
     ");
 }
 
