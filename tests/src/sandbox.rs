@@ -83,12 +83,6 @@ impl Sandbox {
         Finished::run_while(&mut command, || fs_err::remove_file(&program).expect("a file can be removed"))
     }
 
-    /// Runs the `racetrack` client in the sandbox.
-    pub fn racetrack(&self, arguments: &[&str]) -> Finished {
-        let mut command = cargo(&["run", "--quiet", "--package", "racetrack-client", "--"]);
-        Finished::run(command.args(arguments))
-    }
-
     /// Writes the plugin's crate to `plugins/<name>-<version>/`, and returns that path, relative to the declaration.
     pub fn write_plugin(&self, plugin: &RecordingPlugin) -> String {
         let folder = format!("plugins/{}-{}", plugin.name, plugin.version);
@@ -98,14 +92,18 @@ impl Sandbox {
         folder
     }
 
-    /// Writes the plugin's crate, packs it with `racetrack plugin bundle`, and returns the path of the bundle, relative
-    /// to the declaration.
+    /// Packs the plugin in this folder into `bundles/`, with `cargo xtask plugin bundle`. The bundle is called
+    /// `<name>-<version>.zip`.
+    pub fn pack(&self, folder: &str) {
+        let (source, out) = (self.path(folder), self.path("bundles"));
+        fs_err::create_dir_all(&out).expect("a folder can be made");
+        let mut command = cargo(&["xtask", "plugin", "bundle"]);
+        let _ = Finished::run(command.arg(source).arg("--out").arg(out)).succeeded();
+    }
+
+    /// Writes the plugin's crate, packs it, and returns the path of the bundle, relative to the declaration.
     pub fn bundle(&self, plugin: &RecordingPlugin) -> String {
-        let folder = self.write_plugin(plugin);
-        fs_err::create_dir_all(self.path("bundles")).expect("a folder can be made");
-        let (source, out) = (self.path(&folder), self.path("bundles"));
-        let arguments = ["plugin", "bundle", &source.to_string_lossy(), "--out", &out.to_string_lossy()];
-        let _ = self.racetrack(&arguments).succeeded();
+        self.pack(&self.write_plugin(plugin));
         format!("bundles/{}-{}.zip", plugin.name, plugin.version)
     }
 

@@ -4,15 +4,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use racetrack_client::PluginCommand;
 
 use crate::commands::build::Purpose;
 use crate::declaration::QUICK;
 use crate::garbage::KEPT_DAYS;
 use crate::overrides::Override;
 
+/// What people type to start this program.
+pub(crate) const PROGRAM: &str = "cargo xtask";
+
 /// Composes the plugins that racetrack.toml declares into one binary per component.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_help_subcommand = true)]
+#[command(name = PROGRAM, bin_name = PROGRAM, version, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     /// The declaration to build from; its sources are relative to its folder [default: the checkout's racetrack.toml].
     #[arg(long, global = true, value_name = "PATH")]
@@ -39,6 +43,9 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Show the plugins of each component in hook order, and the call order of each hook.
     Plan(PlanArgs),
+    // The help is that of the type.
+    #[command(subcommand, disable_help_subcommand = true)]
+    Plugin(PluginCommand),
     /// Declare a plugin; everything else in the declaration stays as it is.
     Add(AddArgs),
     /// Take a plugin out of the declaration, with the comments directly above its table.

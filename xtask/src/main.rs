@@ -61,9 +61,9 @@ use crate::checkout::Checkout;
 use crate::cli::{Cli, Command};
 use crate::commands::build::Purpose;
 use crate::commands::{
-    UsageError, add, build, check, completions, doctor, fetch, gc, inspect, lock as lock_command, outdated,
-    plan as plan_command, remove, schema as schema_command, sizes as sizes_command, test, up, update,
-    vendor as vendor_command, verify,
+    Told, UsageError, add, build, check, completions, doctor, fetch, gc, inspect, lock as lock_command,
+    outdated, plan as plan_command, plugin, remove, schema as schema_command, sizes as sizes_command, test,
+    up, update, vendor as vendor_command, verify,
 };
 use crate::load::Rejected;
 use crate::shell::Shell;
@@ -81,6 +81,7 @@ fn main() -> ExitCode {
     };
     match error.downcast_ref::<Rejected>() {
         Some(Rejected(diagnostics)) => shell.diagnostics(diagnostics),
+        None if error.is::<Told>() => {}
         None => shell.error(&error),
     }
     ExitCode::from(if error.is::<UsageError>() { USAGE } else { FAILURE })
@@ -99,6 +100,7 @@ fn run(cli: &Cli, shell: &Shell) -> Result<()> {
         Command::Lock => lock_command::run(declaration, &checkout, shell),
         Command::Outdated(args) => outdated::run(declaration, args, &checkout, shell),
         Command::Plan(args) => plan_command::run(declaration, args, &checkout, shell),
+        Command::Plugin(command) => plugin::run(command, &checkout),
         Command::Fetch(args) => fetch::run(declaration, args, &checkout, shell),
         Command::Completions(args) => completions::run(args),
         Command::Schema(args) => schema_command::run(args, &checkout, shell),

@@ -1,32 +1,34 @@
 //! One module per command.
 
-pub(crate) mod completions;
-pub(crate) mod plugin_bundle;
-pub(crate) mod plugin_check;
-pub(crate) mod plugin_new;
+pub(crate) mod bundle;
+pub(crate) mod check;
+pub(crate) mod new;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
-use racetrack_bundle::{Diagnostics, Origin, PluginSource};
+use racetrack_bundle::{Origin, PluginSource};
+use serde::Serialize;
 
-use crate::output::Rejected;
+use crate::{Failure, Format};
+
+/// The result of a command: `text` for people, `record` for scripts.
+fn result(text: String, record: &impl Serialize, format: Format) -> Result<String, Failure> {
+    match format {
+        Format::Text => Ok(text),
+        Format::Json => serde_json::to_string_pretty(record).map_err(Failure::Json),
+    }
+}
 
 /// The checked plugin at `path`, a folder or a bundle.
-fn load(path: &Path) -> Result<PluginSource> {
-    let absolute = std::path::absolute(path).with_context(|| format!("cannot find `{}`", path.display()))?;
+pub(crate) fn load(path: &Path) -> Result<PluginSource, Failure> {
+    let absolute =
+        std::path::absolute(path).map_err(|source| Failure::Path { path: path.to_owned(), source })?;
     let is_file = fs_err::metadata(&absolute).is_ok_and(|metadata| metadata.is_file());
     let origin = if is_file { Origin::Zip(absolute) } else { Origin::Folder(absolute) };
-    Ok(PluginSource::load_undeclared(origin, &current_folder()?).map_err(Rejected)?)
+    PluginSource::load_undeclared(origin, &current_folder()?).map_err(Failure::Rejected)
 }
 
 /// What the paths in diagnostics are relative to.
-fn current_folder() -> Result<PathBuf> {
-    std::env::current_dir().context("cannot find the current folder")
-}
-
-impl From<Diagnostics> for Rejected {
-    fn from(diagnostics: Diagnostics) -> Self {
-        Self(diagnostics)
-    }
+fn current_folder() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(Failure::CurrentFolder)
 }

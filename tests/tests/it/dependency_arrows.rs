@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("racetrack-core", &["racetrack-macros"]),
     ("racetrack-bundle", &["racetrack-core"]),
     ("racetrack-client", &["racetrack-bundle", "racetrack-core"]),
-    ("xtask", &["racetrack-bundle", "racetrack-core"]),
+    ("xtask", &["racetrack-bundle", "racetrack-client", "racetrack-core"]),
     ("racetrack-service", &["racetrack-core"]),
     ("racetrack-store", &["racetrack-core"]),
     ("racetrack-lifecycle", &["racetrack-core", "racetrack-service", "racetrack-store"]),

@@ -11,6 +11,7 @@ pub(crate) mod inspect;
 pub(crate) mod lock;
 pub(crate) mod outdated;
 pub(crate) mod plan;
+pub(crate) mod plugin;
 pub(crate) mod remove;
 pub(crate) mod schema;
 pub(crate) mod sizes;
@@ -108,6 +109,11 @@ pub(crate) enum UsageError {
         reason: String,
     },
 }
+
+/// A failure that is part of the data that was printed, for scripts.
+#[derive(Debug, thiserror::Error)]
+#[error("the output says what is wrong")]
+pub(crate) struct Told;
 
 /// Refuses a name that no component of the declaration has.
 pub(crate) fn check_component(declaration: &Declaration, name: &str) -> Result<(), UsageError> {

@@ -255,7 +255,7 @@ pub(crate) const PLUGIN: Keys = Keys {
             "The folder of the plugin's crate in the repository [default: its root].",
         ),
         Key::new("url", Kind::Text, "The address of the bundle."),
-        Key::new("zip", Kind::Text, "The bundle, as `racetrack plugin bundle` makes it."),
+        Key::new("zip", Kind::Text, "The bundle, as `cargo xtask plugin bundle` makes it."),
     ],
     one_of: &[
         Choice { key: "path", needs: &[], takes: &[] },

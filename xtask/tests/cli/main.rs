@@ -13,6 +13,7 @@ mod locked;
 mod ordered;
 mod overridden;
 mod planned;
+mod plugins;
 mod remote_bundles;
 mod sandbox;
 mod schema;

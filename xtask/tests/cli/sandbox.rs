@@ -102,6 +102,11 @@ impl Sandbox {
         self.run_with(arguments, &environment)
     }
 
+    /// `xtask <arguments>` without a declaration, in the folder of the sandbox.
+    pub(crate) fn run_undeclared(&self, arguments: &[&str]) -> Outcome {
+        self.outcome(Command::cargo_bin("xtask").expect("xtask was built").args(arguments), &[])
+    }
+
     /// A build that gets as far as cargo, which fails.
     pub(crate) fn build_without_cargo(&self) -> Outcome {
         self.run_with(&["build"], &[("CARGO", "false")])
@@ -113,12 +118,14 @@ impl Sandbox {
         declaration: &Path,
         environment: &[(&str, &str)],
     ) -> Outcome {
-        for name in ["CARGO_TERM_COLOR", "CLICOLOR_FORCE"].iter().chain(&PROXIES) {
+        self.outcome(command.arg("--declaration").arg(declaration), environment)
+    }
+
+    fn outcome(&self, command: &mut Command, environment: &[(&str, &str)]) -> Outcome {
+        for name in ["CARGO_TERM_COLOR", "CLICOLOR_FORCE", "SOURCE_DATE_EPOCH"].iter().chain(&PROXIES) {
             command.env_remove(name);
         }
         let output = command
-            .arg("--declaration")
-            .arg(declaration)
             .current_dir(&self.folder)
             .envs(environment.iter().copied())
             .output()

@@ -1,25 +1,25 @@
-//! `racetrack plugin new`: writes a plugin to start from.
+//! `plugin new`: writes a plugin to start from.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use racetrack_bundle::SourceFile;
 
-use crate::cli::NewArgs;
-use crate::{output, sample};
+use crate::{Failure, NewArgs, Program};
 
-pub(crate) fn run(args: &NewArgs) -> Result<()> {
+/// Writes the plugin.
+pub(crate) fn run(args: &NewArgs, program: &Program) -> Result<String, Failure> {
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(args.name.as_str()));
     if !is_free(&folder)? {
-        bail!("`{}` is there already and not empty; name another folder with `--dir`", folder.display());
+        return Err(Failure::Occupied { folder });
     }
-    for (path, content) in sample::renamed(&args.name) {
+    for SourceFile { path, content } in program.sample.renamed(&args.name)? {
         let path = folder.join(path);
         fs_err::create_dir_all(path.parent().unwrap_or(&folder))?;
         fs_err::write(path, content)?;
     }
     let name = &args.name;
-    let text = format!(
+    Ok(format!(
         "Wrote the plugin `{name}` to {folder}
 
 Next:
@@ -32,11 +32,10 @@ Next:
   4. Build Racetrack with it:
          cargo xtask build
 
-To give the plugin to others, run: racetrack plugin bundle {folder}",
+To give the plugin to others, run: {program} plugin bundle {folder}",
         folder = folder.display(),
-    );
-    output::line(&text);
-    Ok(())
+        program = program.name,
+    ))
 }
 
 /// Whether nothing would be overwritten.

@@ -1,15 +1,13 @@
-//! `racetrack plugin bundle`: packs a plugin's folder into a ZIP bundle.
+//! `plugin bundle`: packs a plugin's folder into a ZIP bundle.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result, bail};
 use racetrack_bundle::{Edits, Origin, writer};
 use serde::Serialize;
 
-use super::{current_folder, load};
-use crate::cli::BundleArgs;
-use crate::output::{self, Rejected};
+use super::{current_folder, load, result};
+use crate::{BundleArgs, Failure};
 
 /// What `--format json` prints.
 #[derive(Serialize)]
@@ -21,20 +19,21 @@ struct Bundled {
     files: usize,
 }
 
-pub(crate) fn run(args: &BundleArgs) -> Result<()> {
+/// Checks the plugin and packs it.
+pub(crate) fn run(args: &BundleArgs) -> Result<String, Failure> {
     let mut source = load(&args.dir)?;
     if let Origin::Zip(_) = source.origin {
-        bail!("`{}` is a bundle already; name the plugin's folder", args.dir.display());
+        return Err(Failure::Bundled { path: args.dir.clone() });
     }
     let edits = Edits { version: args.plugin_version.clone(), build_date: build_date(args) };
     if !edits.is_empty() {
-        source = source.edited(&edits, &current_folder()?).map_err(Rejected)?;
+        source = source.edited(&edits, &current_folder()?).map_err(Failure::Rejected)?;
     }
     let filename = args.out_filename.clone();
     let filename =
         filename.unwrap_or_else(|| format!("{}-{}.zip", source.manifest.name, source.manifest.version));
     let bundle = args.out.as_ref().unwrap_or(&args.dir).join(filename);
-    let bytes = writer::pack(&source.files).context("cannot make the bundle")?;
+    let bytes = writer::pack(&source.files)?;
     writer::save(&bytes, &bundle)?;
     let bundled = Bundled {
         bundle,
@@ -45,7 +44,7 @@ pub(crate) fn run(args: &BundleArgs) -> Result<()> {
     };
     let Bundled { bundle, name, version, digest, files } = &bundled;
     let text = format!("{}\n{name} {version}, {files} files, digest {digest}", bundle.display());
-    Ok(output::result(&text, &bundled, args.output.format)?)
+    result(text, &bundled, args.output.format)
 }
 
 /// The time to record, in the form that manifests have it.

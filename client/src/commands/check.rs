@@ -1,11 +1,9 @@
-//! `racetrack plugin check`: says whether a plugin has mistakes.
+//! `plugin check`: says whether a plugin has mistakes.
 
-use anyhow::Result;
 use serde::Serialize;
 
-use super::load;
-use crate::cli::CheckArgs;
-use crate::output;
+use super::{load, result};
+use crate::{CheckArgs, Failure};
 
 /// What `--format json` prints.
 #[derive(Serialize)]
@@ -16,7 +14,8 @@ struct Checked {
     files: usize,
 }
 
-pub(crate) fn run(args: &CheckArgs) -> Result<()> {
+/// Checks the plugin.
+pub(crate) fn run(args: &CheckArgs) -> Result<String, Failure> {
     let source = load(&args.source)?;
     let checked = Checked {
         name: source.manifest.name.to_string(),
@@ -26,5 +25,5 @@ pub(crate) fn run(args: &CheckArgs) -> Result<()> {
     };
     let Checked { name, version, digest, files } = &checked;
     let text = format!("{name} {version} has no mistakes\n{files} files, digest {digest}");
-    Ok(output::result(&text, &checked, args.output.format)?)
+    result(text, &checked, args.output.format)
 }
