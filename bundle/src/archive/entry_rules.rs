@@ -99,10 +99,10 @@ fn judge(index: usize, entry: &RawEntry<'_>) -> Result<AcceptedEntry, Refused> {
     Ok(AcceptedEntry { index, path: path.to_owned(), is_file: !is_folder, size: entry.unpacked })
 }
 
-const PATH_HELP: &str = "rename the file, or make the bundle with `racetrack plugin bundle`";
+const PATH_HELP: &str = "rename the file, or make the bundle with `cargo xtask plugin bundle`";
 
 fn decode_name<'a>(entry: &RawEntry<'a>) -> Result<&'a str, Refused> {
-    let help = "make the bundle with `racetrack plugin bundle`, which writes UTF-8 names";
+    let help = "make the bundle with `cargo xtask plugin bundle`, which writes UTF-8 names";
     if entry.has_alternate_name {
         return Err(Refused::new(
             codes::ZIP_ALTERNATE_NAME,

@@ -58,7 +58,7 @@ pub(crate) fn unpack(bytes: &[u8], shown: ShownAs) -> Result<Unpacked, Diagnosti
 
 fn refused_archive(refused: &RefusedArchive, shown: &ShownAs) -> Diagnostic {
     Diagnostic::new(refused.code, Location::file(shown.root()), refused.message.clone())
-        .with_help("make the bundle anew with `racetrack plugin bundle`")
+        .with_help("make the bundle anew with `cargo xtask plugin bundle`")
 }
 
 fn extract(

@@ -71,7 +71,7 @@ fn missing_crate(rules: CrateRules<'_>) -> Diagnostic {
     if rules.files.get("plugin.py").is_some() {
         let message = "this is a Python plugin of upstream Racetrack: it has a `plugin.py` and no crate";
         return Diagnostic::new(codes::UPSTREAM_PLUGIN, location, message)
-            .with_help("port its hooks to Rust: `racetrack plugin new NAME` writes a crate to start from");
+            .with_help("port its hooks to Rust: `cargo xtask plugin new NAME` writes a crate to start from");
     }
     Diagnostic::new(codes::CRATE_MISSING, location, "the plugin has no `Cargo.toml`")
         .with_help("put `Cargo.toml` and `src/lib.rs` beside `plugin-manifest.yaml`")

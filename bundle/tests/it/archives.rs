@@ -27,7 +27,7 @@ fn parent_folder() {
     assert_snapshot!(refused_name("../evil"), @r"
     error[path-traversal]: the entry `../evil` has the component `..`
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -36,7 +36,7 @@ fn parent_folder_inside() {
     assert_snapshot!(refused_name("src/../../evil"), @r"
     error[path-traversal]: the entry `src/../../evil` has the component `..`
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -45,7 +45,7 @@ fn parent_folder_that_stays() {
     assert_snapshot!(refused_name("src/../lib.rs"), @r"
     error[path-traversal]: the entry `src/../lib.rs` has the component `..`
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -54,7 +54,7 @@ fn current_folder() {
     assert_snapshot!(refused_name("./evil"), @r"
     error[path-traversal]: the entry `./evil` has the component `.`
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -63,7 +63,7 @@ fn absolute_path() {
     assert_snapshot!(refused_name("/etc/evil"), @r"
     error[path-absolute]: the entry `/etc/evil` is absolute
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -72,7 +72,7 @@ fn network_path() {
     assert_snapshot!(refused_name("//host/evil"), @r"
     error[path-absolute]: the entry `//host/evil` is absolute
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -81,7 +81,7 @@ fn drive_letter() {
     assert_snapshot!(refused_name("C:/evil"), @r"
     error[path-drive-letter]: the entry `C:/evil` starts with a drive letter
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -90,7 +90,7 @@ fn drive_letter_without_root() {
     assert_snapshot!(refused_name("C:evil"), @r"
     error[path-drive-letter]: the entry `C:evil` starts with a drive letter
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -99,7 +99,7 @@ fn backslash() {
     assert_snapshot!(refused_name("src\\..\\evil"), @r"
     error[path-backslash]: the entry `src\\..\\evil` has a backslash
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -108,7 +108,7 @@ fn alternate_stream() {
     assert_snapshot!(refused_name("src/lib.rs:evil"), @r"
     error[path-colon]: the entry `src/lib.rs:evil` has a colon
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -117,7 +117,7 @@ fn control_character() {
     assert_snapshot!(refused_name("src/a\u{1b}[2Jb"), @r"
     error[path-control-character]: the entry `src/a\u{1b}[2Jb` has the control character U+001B
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -126,7 +126,7 @@ fn nul_character() {
     assert_snapshot!(refused_name("src/a\0.rs"), @r"
     error[path-control-character]: the entry `src/a\0.rs` has the control character U+0000
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -135,7 +135,7 @@ fn line_break() {
     assert_snapshot!(refused_name("src/a\nb"), @r"
     error[path-control-character]: the entry `src/a\nb` has the control character U+000A
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -144,7 +144,7 @@ fn device_name() {
     assert_snapshot!(refused_name("src/NUL.txt"), @r"
     error[path-device-name]: the entry `src/NUL.txt` has a component that is a device on some systems
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -153,7 +153,7 @@ fn trailing_dot() {
     assert_snapshot!(refused_name("src./evil"), @r"
     error[path-trailing-dot]: the entry `src./evil` has a component that ends with a dot or a space
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -162,7 +162,7 @@ fn trailing_space() {
     assert_snapshot!(refused_name("src/evil "), @r"
     error[path-trailing-dot]: the entry `src/evil ` has a component that ends with a dot or a space
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -171,7 +171,7 @@ fn empty_component() {
     assert_snapshot!(refused_name("src//evil"), @r"
     error[path-empty-component]: the entry `src//evil` has an empty component
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -180,7 +180,7 @@ fn path_too_long() {
     assert_snapshot!(refused_name(&"x".repeat(limits::PATH_BYTES + 1)), @r"
     error[path-too-long]: the entry `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…` has 201 bytes, the limit is 200
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -189,7 +189,7 @@ fn path_too_deep() {
     assert_snapshot!(refused_name(&["d"; limits::PATH_DEPTH + 1].join("/")), @r"
     error[path-too-deep]: the entry `d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d` has 17 components, the limit is 16
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
     ");
 }
 
@@ -198,7 +198,7 @@ fn name_in_an_old_code_page() {
     assert_snapshot!(refused_entry(Entry { name: b"caf\x82".to_vec(), ..stored("", "") }), @r"
     error[path-not-utf8]: the entry `caf�` has a name in an unknown encoding
     --> bundles/x.zip
-     = help: make the bundle with `racetrack plugin bundle`, which writes UTF-8 names
+     = help: make the bundle with `cargo xtask plugin bundle`, which writes UTF-8 names
     ");
 }
 
@@ -207,7 +207,7 @@ fn name_that_is_not_utf8() {
     assert_snapshot!(refused_entry(Entry { name: b"caf\x82".to_vec(), flags: 1 << 11, ..stored("", "") }), @r"
     error[path-not-utf8]: the entry `caf�` has a name that is not UTF-8
     --> bundles/x.zip
-     = help: make the bundle with `racetrack plugin bundle`, which writes UTF-8 names
+     = help: make the bundle with `cargo xtask plugin bundle`, which writes UTF-8 names
     ");
 }
 
@@ -219,7 +219,7 @@ fn second_name_for_some_readers() {
     assert_snapshot!(refused_entry(entry), @r"
     error[zip-alternate-name]: the entry `good` has a second name that some readers prefer
     --> bundles/x.zip
-     = help: make the bundle with `racetrack plugin bundle`, which writes UTF-8 names
+     = help: make the bundle with `cargo xtask plugin bundle`, which writes UTF-8 names
     ");
 }
 
@@ -320,7 +320,7 @@ fn two_names_for_one_entry() {
     assert_snapshot!(refused_bundle(&archive([first, second]).bytes()), @r"
     error[zip-header-mismatch]: the entry `b` is described differently in its local and its central header
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -333,7 +333,7 @@ fn entries_that_share_data() {
     assert_snapshot!(refused_bundle(&archive([outer, second]).bytes()), @r"
     error[zip-overlap]: the entry `outer` shares bytes with another entry
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -342,7 +342,7 @@ fn entry_that_runs_into_the_directory() {
     assert_snapshot!(refused_bundle(&archive([Entry { packed: 9000, unpacked: 9000, ..stored("a", "x") }]).bytes()), @r"
     error[zip-overlap]: the entry `a` runs into the central directory
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -351,7 +351,7 @@ fn entry_that_is_not_there() {
     assert_snapshot!(refused_entry(Entry { stated_start: Some(7), ..stored("a", "x") }), @r"
     error[zip-malformed]: the entry `a` is not where the central directory says
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -360,7 +360,7 @@ fn local_header_with_another_name() {
     assert_snapshot!(refused_entry(Entry { local_name: Some(b"evil".to_vec()), ..stored("good", "x") }), @r"
     error[zip-header-mismatch]: the entry `good` is described differently in its local and its central header
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -369,7 +369,7 @@ fn bytes_between_entries() {
     assert_snapshot!(refused_bundle(&archive([Entry { after: b"hidden".to_vec(), ..stored("a", "x") }, stored("b", "")]).bytes()), @r"
     error[zip-hidden-bytes]: there are bytes that belong to no entry after the entry `a`
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -378,7 +378,7 @@ fn bytes_before_the_end_record() {
     assert_snapshot!(refused_bundle(&Archive { gap: b"hidden".to_vec(), ..archive(plugin()) }.bytes()), @r"
     error[zip-hidden-bytes]: there are bytes that belong to no entry before the end record
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -387,7 +387,7 @@ fn bytes_before_the_archive() {
     assert_snapshot!(refused_bundle(&Archive { before: b"#!/bin/sh\n".to_vec(), ..archive(plugin()) }.bytes()), @r"
     error[zip-leading-bytes]: there are bytes before the archive
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -396,7 +396,7 @@ fn bytes_before_the_archive_with_corrected_positions() {
     assert_snapshot!(refused_bundle(&Archive { before: b"#!/bin/sh\n".to_vec(), shift: 10, ..archive(plugin()) }.bytes()), @r"
     error[zip-leading-bytes]: there are bytes before the archive
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -405,7 +405,7 @@ fn bytes_after_the_archive() {
     assert_snapshot!(refused_bundle(&Archive { after: b"hidden".to_vec(), ..archive(plugin()) }.bytes()), @r"
     error[zip-trailing-bytes]: there are bytes after the end of the archive
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -414,7 +414,7 @@ fn second_archive_appended() {
     assert_snapshot!(refused_bundle(&[archive(plugin()).bytes(), archive([stored("evil", "")]).bytes()].concat()), @r"
     error[zip-second-archive]: the archive has two end records, and readers differ on which one counts
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -424,7 +424,7 @@ fn second_end_record() {
     assert_snapshot!(refused_bundle(&Archive { gap: end, ..archive(plugin()) }.bytes()), @r"
     error[zip-second-archive]: the archive has two end records, and readers differ on which one counts
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -434,7 +434,7 @@ fn second_end_record_in_the_comment() {
     assert_snapshot!(refused_bundle(&Archive { comment: end, ..archive(plugin()) }.bytes()), @r"
     error[zip-second-archive]: the archive has two end records, and readers differ on which one counts
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -444,7 +444,7 @@ fn truncated() {
     assert_snapshot!(refused_bundle(&bytes[..bytes.len() - 30]), @r"
     error[zip-truncated]: the archive ends too early
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -454,7 +454,7 @@ fn truncated_comment() {
     assert_snapshot!(refused_bundle(&bytes[..bytes.len() - 1]), @r"
     error[zip-truncated]: the archive ends too early
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -463,7 +463,7 @@ fn empty_file() {
     assert_snapshot!(refused_bundle(b""), @r"
     error[zip-not-a-zip]: the file is no ZIP archive
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -472,7 +472,7 @@ fn text_file() {
     assert_snapshot!(refused_bundle(b"name: my-plugin\n"), @r"
     error[zip-not-a-zip]: the file is no ZIP archive
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -484,7 +484,7 @@ fn broken_directory() {
     assert_snapshot!(refused_bundle(&bytes), @r"
     error[zip-malformed]: the central directory is broken
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -496,7 +496,7 @@ fn archive_in_several_files() {
     assert_snapshot!(refused_bundle(&bytes), @r"
     error[zip-unsupported]: the archive is split over several files
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -505,7 +505,7 @@ fn zip64() {
     assert_snapshot!(refused_entry(Entry { extra: vec![1, 0, 0, 0], ..stored("a", "x") }), @r"
     error[zip-unsupported]: the entry `a` uses ZIP64, which its size does not need
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -616,7 +616,7 @@ fn too_many_entries() {
     assert_snapshot!(refused_bundle(&archive(entries).bytes()), @r"
     error[too-many-files]: the archive has 4097 entries, the limit is 4096
     --> bundles/x.zip
-     = help: make the bundle anew with `racetrack plugin bundle`
+     = help: make the bundle anew with `cargo xtask plugin bundle`
     ");
 }
 
@@ -637,11 +637,11 @@ fn several_refusals_are_reported_together() {
     assert_snapshot!(refused_bundle(&archive([stored("../a", ""), stored("b\\c", ""), stored("D", ""), stored("d", "")]).bytes()), @r"
     error[path-traversal]: the entry `../a` has the component `..`
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
 
     error[path-backslash]: the entry `b\\c` has a backslash
     --> bundles/x.zip
-     = help: rename the file, or make the bundle with `racetrack plugin bundle`
+     = help: rename the file, or make the bundle with `cargo xtask plugin bundle`
 
     error[case-collision]: `D` and `d` differ only in case
     --> bundles/x.zip
@@ -725,7 +725,7 @@ fn python_plugin_of_upstream() {
     assert_snapshot!(refused_bundle(&archive([stored("plugin-manifest.yaml", MANIFEST), stored("plugin.py", "")]).bytes()), @r"
     error[upstream-plugin]: this is a Python plugin of upstream Racetrack: it has a `plugin.py` and no crate
     --> bundles/x.zip
-     = help: port its hooks to Rust: `racetrack plugin new NAME` writes a crate to start from
+     = help: port its hooks to Rust: `cargo xtask plugin new NAME` writes a crate to start from
     ");
 }
 
