@@ -82,7 +82,10 @@ pub(crate) enum Command {
     /// a binary, not symbols, debug information or gaps. Neither the output folder nor a lock is touched.
     Sizes(SizesArgs),
     /// Run everything CI runs: format, lints, tests, documentation, licences, the build of the declaration, and its verification.
-    Test,
+    ///
+    /// What the tests need from registries is fetched first; then they run without a network. A section that fails does not stop
+    /// the others. At the end there is a table of what each section took, and of the slowest tests.
+    Test(TestArgs),
     /// Build with profile `quick`, then start the components on this machine until Ctrl-C.
     ///
     /// The profile compiles fast and runs slowly; `--profile release` builds as `build` does. The binaries are in .racetrack/up,
@@ -323,6 +326,67 @@ pub(crate) struct VerifyArgs {
     /// Keep the copy, in .racetrack/verify, also when the binaries are the same.
     #[arg(long)]
     pub(crate) keep: bool,
+}
+
+/// Arguments of `test`.
+#[derive(Args, Debug)]
+pub(crate) struct TestArgs {
+    /// Run only these sections, in the order of the list below.
+    #[arg(value_name = "SECTION", value_enum)]
+    pub(crate) sections: Vec<Section>,
+}
+
+/// A section of `test`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Section {
+    /// The format of the sources.
+    Format,
+    /// What the others need from registries.
+    Supplies,
+    /// Clippy.
+    Lints,
+    /// All tests, without a network.
+    Tests,
+    /// The examples in the documentation of crates.
+    DocumentationTests,
+    /// The documentation of crates itself.
+    Documentation,
+    /// Licences and sources of crates, where cargo-deny is installed.
+    Licences,
+    /// The declaration, locked.
+    Build,
+    /// The declaration once more under other circumstances.
+    Verification,
+}
+
+impl Section {
+    /// All of them, in the order in which they run.
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Format,
+        Self::Supplies,
+        Self::Lints,
+        Self::Tests,
+        Self::DocumentationTests,
+        Self::Documentation,
+        Self::Licences,
+        Self::Build,
+        Self::Verification,
+    ];
+
+    /// What it is called in the table.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Format => "format",
+            Self::Supplies => "supplies",
+            Self::Lints => "lints",
+            Self::Tests => "tests",
+            Self::DocumentationTests => "documentation tests",
+            Self::Documentation => "documentation",
+            Self::Licences => "licences",
+            Self::Build => "build",
+            Self::Verification => "verification",
+        }
+    }
 }
 
 /// Arguments of `up`.

@@ -48,6 +48,7 @@ mod shell;
 mod sizes;
 mod source_argument;
 mod store_use;
+mod testing;
 mod vendor;
 mod verification;
 mod workspace;
@@ -106,7 +107,7 @@ fn run(cli: &Cli, shell: &Shell) -> Result<()> {
         Command::Schema(args) => schema_command::run(args, &checkout, shell),
         Command::Doctor(args) => doctor::run(declaration, args, &checkout, shell),
         Command::Gc(args) => gc::run(declaration, args, &checkout, shell),
-        Command::Test => test::run(declaration, &checkout, shell),
+        Command::Test(args) => test::run(declaration, args, &checkout, shell),
         Command::Sizes(args) => sizes_command::run(declaration, args, &checkout, shell),
         Command::Remove(args) => remove::run(declaration, args, &checkout, shell),
         Command::Up(args) => up::run(declaration, args, &checkout, shell),

@@ -100,6 +100,11 @@ impl Shell {
         }
     }
 
+    /// Text of several lines, as it is.
+    pub(crate) fn text(&self, text: &str) {
+        self.line(text);
+    }
+
     /// Everything that is wrong with what the user wrote.
     pub(crate) fn diagnostics(&self, diagnostics: &Diagnostics) {
         let style = if self.is_colored() { Style::Styled } else { Style::Plain };

@@ -1,56 +1,196 @@
-//! `cargo xtask test`: what CI runs, section by section, up to the first failure.
+//! `cargo xtask test`: what CI runs, section by section. A section that fails does not stop the others.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use super::build::Purpose;
-use super::{build, verify};
+use super::build::{self, Purpose};
+use super::verify;
 use crate::checkout::Checkout;
-use crate::cli::{BuildArgs, VerifyArgs};
+use crate::cli::{BuildArgs, Section, SelectionArgs, TestArgs, VerifyArgs};
+use crate::generate::CheckoutManifest;
+use crate::load::load;
+use crate::lockfile;
+use crate::prepare::Site;
 use crate::shell::Shell;
+use crate::store_use;
+use crate::testing::{self, Isolation, Outcome, SectionReport, Slowest, Supplies};
 
-/// Runs every section.
-pub(crate) fn run(declaration: Option<&Path>, checkout: &Checkout, shell: &Shell) -> Result<()> {
-    let section = |title: &str, environment: &[(&str, &str)], arguments: &[&str]| {
-        shell.status("Testing", format_args!("{title}: cargo {}", arguments.join(" ")));
-        let mut command = Command::new(&checkout.cargo);
-        command.current_dir(&checkout.root).args(arguments).envs(environment.iter().copied());
-        if checkout.offline {
-            command.env("CARGO_NET_OFFLINE", "true");
-        }
-        let status = command.status().context("cannot start cargo")?;
-        if !status.success() {
-            bail!("{title} failed");
-        }
-        Ok(())
-    };
-    section("format", &[], &["fmt", "--all", "--check"])?;
-    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-    section("lints", &[], &clippy)?;
-    if has_subcommand(checkout, "nextest") {
-        section("tests", &[], &["nextest", "run", "--workspace", "--locked"])?;
-    } else {
-        section("tests", &[], &["test", "--workspace", "--all-targets", "--locked"])?;
-    }
-    section("documentation tests", &[], &["test", "--workspace", "--doc", "--locked"])?;
-    let deny_warnings = [("RUSTDOCFLAGS", "-D warnings")];
-    section("documentation", &deny_warnings, &["doc", "--workspace", "--no-deps", "--locked"])?;
-    if has_subcommand(checkout, "deny") {
-        section("licences and sources", &[], &["deny", "--workspace", "check"])?;
-    } else {
-        shell.warn("cargo-deny is not installed, so licences and sources were not checked");
-    }
-    shell.status("Testing", "build of the declaration");
-    let locked = BuildArgs { locked: true, ..BuildArgs::default() };
-    build::run(declaration, &locked, Purpose::Distribution, checkout, shell)?;
-    shell.status("Testing", "reproducibility of the declaration");
-    verify::run(declaration, &VerifyArgs { build: locked, keep: false }, checkout, shell)
+/// Where nextest puts its report, relative to the checkout.
+const REPORT: &str = "target/nextest/ci/junit.xml";
+
+/// What every section runs with.
+struct Run<'a> {
+    declaration: Option<&'a Path>,
+    checkout: &'a Checkout,
+    shell: &'a Shell,
 }
 
-fn has_subcommand(checkout: &Checkout, name: &str) -> bool {
-    let mut command = Command::new(&checkout.cargo);
-    command.args([name, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+/// Runs the chosen sections, or all, and says what each took.
+pub(crate) fn run(
+    declaration: Option<&Path>,
+    args: &TestArgs,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<()> {
+    let run = Run { declaration, checkout, shell };
+    let mut reports = Vec::new();
+    for section in Section::ALL {
+        if !args.sections.is_empty() && !args.sections.contains(&section) {
+            continue;
+        }
+        shell.status("Testing", section.title());
+        let begin = Instant::now();
+        let outcome = run.section(section).unwrap_or_else(|error| {
+            shell.error(&error.context(format!("section `{}` failed", section.title())));
+            Outcome::Failed
+        });
+        reports.push(SectionReport { title: section.title(), outcome, time: begin.elapsed() });
+    }
+    let tested = reports.iter().any(|report| report.title == Section::Tests.title());
+    let slowest = if tested { run.slowest() } else { None };
+    shell.text(&testing::table(&reports, slowest.as_ref()));
+    let failed: Vec<_> = reports.iter().filter(|report| report.outcome == Outcome::Failed).collect();
+    match failed.len() {
+        0 => Ok(()),
+        _ => bail!("failed: {}", failed.iter().map(|report| report.title).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+impl Run<'_> {
+    fn section(&self, section: Section) -> Result<Outcome> {
+        match section {
+            Section::Format => self.cargo(&["fmt", "--all", "--check"]),
+            Section::Supplies => self.fetch(),
+            Section::Lints => {
+                self.cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+            }
+            Section::Tests => self.tests(),
+            Section::DocumentationTests => self.cargo(&["test", "--workspace", "--doc", "--locked"]),
+            Section::Documentation => {
+                let mut command = self.command(OsStr::new(&self.checkout.cargo), Isolation::None);
+                command
+                    .args(["doc", "--workspace", "--no-deps", "--locked"])
+                    .env("RUSTDOCFLAGS", "-D warnings");
+                succeed(&mut command)
+            }
+            Section::Licences => {
+                if !self.has_subcommand("deny") {
+                    let missing = "cargo-deny is not installed, so licences and sources were not checked";
+                    self.shell.warn(missing);
+                    return Ok(Outcome::Skipped);
+                }
+                self.cargo(&["deny", "--workspace", "check"])
+            }
+            Section::Build => {
+                let (args, purpose) = (locked(), Purpose::Distribution);
+                build::run(self.declaration, &args, purpose, self.checkout, self.shell)?;
+                Ok(Outcome::Passed)
+            }
+            Section::Verification => {
+                let args = VerifyArgs { build: locked(), keep: false };
+                verify::run(self.declaration, &args, self.checkout, self.shell)?;
+                Ok(Outcome::Passed)
+            }
+        }
+    }
+
+    /// Gets everything from registries that any section needs, so that none of them fails with a registry.
+    fn fetch(&self) -> Result<Outcome> {
+        let Self { declaration, checkout, shell } = *self;
+        testing::fetch_crates(&checkout.root, checkout, shell)?;
+        let loaded = load(declaration, &BuildArgs::default().overrides, checkout, shell)?;
+        let declaration = &loaded.declaration;
+        let locked = lockfile::admit(&loaded, true, checkout, shell)?;
+        let _store = store_use::share(&checkout.store(), shell)?;
+        let _lock = build::exclusive(declaration, shell)?;
+        build::unpack(&loaded, checkout, shell)?;
+        let options = build::compile_options(declaration, &SelectionArgs::default(), true, checkout)?;
+        let manifest = CheckoutManifest::load(&checkout.root)?;
+        let site = Site { declaration, manifest: &manifest, options: &options, checkout, shell };
+        let components: Vec<_> = loaded.plan.components.iter().collect();
+        for prepared in build::write(&components, &locked, &site)? {
+            testing::fetch_crates(&prepared.folder, checkout, shell)?;
+        }
+        testing::fetch_wheels(checkout, shell)?;
+        Ok(Outcome::Passed)
+    }
+
+    /// All tests, without a network.
+    fn tests(&self) -> Result<Outcome> {
+        let isolation = testing::isolation();
+        if isolation == Isolation::None {
+            let message =
+                "`unshare --net` is not permitted here, so the tests run with the network of this machine";
+            if std::env::var_os("CI").is_some() {
+                bail!("{message}, which CI must not");
+            }
+            self.shell.warn(message);
+        }
+        // Compiled first, so that what a compiler says is not mixed with what tests say.
+        let runner: &[&str] = if self.has_subcommand("nextest") {
+            &["nextest", "run", "--profile", "ci", "--workspace", "--locked"]
+        } else {
+            self.shell.warn("cargo-nextest is not installed, so the slowest tests are not known");
+            &["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"]
+        };
+        self.cargo(&[runner, &["--no-run"]].concat())?;
+        let report = self.checkout.root.join(REPORT);
+        if report.exists() {
+            // That of an earlier run.
+            fs_err::remove_file(report)?;
+        }
+        let mut command = self.command(OsStr::new(&self.checkout.cargo), isolation);
+        Supplies::in_checkout(self.checkout).apply(&mut command);
+        succeed(command.args(runner))
+    }
+
+    /// What nextest reported, if it ran.
+    fn slowest(&self) -> Option<Slowest> {
+        let path = self.checkout.root.join(REPORT);
+        if !path.exists() {
+            return None;
+        }
+        let read = Slowest::read(&path);
+        read.map_err(|error| self.shell.warn(format_args!("{error:#}"))).ok()
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Result<Outcome> {
+        succeed(self.command(OsStr::new(&self.checkout.cargo), Isolation::None).args(arguments))
+    }
+
+    fn command(&self, program: &OsStr, isolation: Isolation) -> Command {
+        let mut command = isolation.command(program);
+        command.current_dir(&self.checkout.root);
+        if self.checkout.offline {
+            command.env("CARGO_NET_OFFLINE", "true");
+        }
+        command
+    }
+
+    fn has_subcommand(&self, name: &str) -> bool {
+        let mut command = Command::new(&self.checkout.cargo);
+        command.args([name, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
+}
+
+fn locked() -> BuildArgs {
+    BuildArgs { locked: true, ..BuildArgs::default() }
+}
+
+fn succeed(command: &mut Command) -> Result<Outcome> {
+    let shown = format!("{} {}", command.get_program().display(), shown(command));
+    let status = command.status().with_context(|| format!("cannot start {shown}"))?;
+    if !status.success() {
+        bail!("`{shown}` failed ({status})");
+    }
+    Ok(Outcome::Passed)
+}
+
+fn shown(command: &Command) -> String {
+    command.get_args().map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
