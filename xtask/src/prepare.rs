@@ -3,7 +3,7 @@
 //! The crates follow from the generated manifest and the lock, and are part of the self-description, whose digest is part
 //! of the manifest. So a workspace whose crates are not known is first written without, which is enough to ask for them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -14,7 +14,7 @@ use crate::checkout::Checkout;
 use crate::crates::{self, CrateSet};
 use crate::declaration::Declaration;
 use crate::description::{Embedded, describe};
-use crate::generate::{CheckoutManifest, Frame, GeneratedWorkspace};
+use crate::generate::{CheckoutManifest, Frame, GeneratedWorkspace, crate_manifest};
 use crate::members::needed_members;
 use crate::plan::PlannedComponent;
 use crate::shell::Shell;
@@ -71,8 +71,8 @@ pub(crate) fn prepare<'a>(
     let members = needed_members(&site.checkout.root, &component.declaration.member)?;
     let mut prepared = Prepared { component, locked, folder, known: None, members };
     let cache = cache_path(site, name);
-    prepared.known =
-        crates::load(&cache, &prepared.key(site)?).map(|crates| prepared.with_crates(crates, site));
+    prepared.known = crates::load(&cache, &prepared.key(site)?, &prepared.plugin_folders())
+        .map(|crates| prepared.with_crates(crates, site));
     let changed = prepared.write(prepared.known.as_ref().map(|known| &known.embedded), site)?;
     if changed > 0 {
         site.shell.status("Generating", site.checkout.display(&prepared.folder));
@@ -85,7 +85,8 @@ impl Prepared<'_> {
     pub(crate) fn complete(&self, crates: CrateSet, site: &Site<'_>) -> Result<Described> {
         // Cargo may have changed the lock, so the key is another one than before.
         let cache = cache_path(site, &self.component.declaration.name);
-        let described = self.with_crates(crates::store(&cache, self.key(site)?, crates)?, site);
+        let described =
+            self.with_crates(crates::store(&cache, self.key(site)?, self.plugin_folders(), crates)?, site);
         self.write(Some(&described.embedded), site)?;
         Ok(described)
     }
@@ -109,7 +110,10 @@ impl Prepared<'_> {
             .into_iter()
             .map(|file| (format!("generated {}", file.path), file.text.into_bytes()))
             .collect();
-        for link in assembled.links {
+        for plugin in &self.component.plugins {
+            parts.push((format!("plugin {}", plugin.title()), plugin.folder.as_bytes().to_owned()));
+        }
+        for link in assembled.links.iter().filter(|link| !link.path.starts_with("plugins/")) {
             let target = link.target.as_os_str().as_encoded_bytes().to_owned();
             parts.push((format!("link {}", link.path), target));
         }
@@ -124,21 +128,34 @@ impl Prepared<'_> {
     }
 
     fn key(&self, site: &Site<'_>) -> Result<String> {
-        let undescribed = self.assemble(None, site);
-        let manifest = undescribed.files.iter().find(|file| file.path == "Cargo.toml");
-        let manifest = manifest.expect("every workspace has a manifest");
+        let manifest = crate_manifest(self.component, &self.frame(None, site));
         let lock = fs::read(self.folder.join("Cargo.lock")).unwrap_or_default();
-        crates::key(&manifest.text, &lock, &site.checkout.root, &self.members, site.options.target())
+        let root = &site.checkout.root;
+        let members = self.members.iter().map(|member| (member.clone(), root.join(member)));
+        let store = site.checkout.store();
+        let plugins = self.component.plugins.iter();
+        let plugins = plugins.map(|plugin| (plugin.identifier.clone(), store.join(&plugin.folder)));
+        let folders: BTreeMap<_, _> = members.chain(plugins).collect();
+        crates::key(&manifest, &lock, &folders, site.options.target())
     }
 
-    fn assemble(&self, description: Option<&str>, site: &Site<'_>) -> GeneratedWorkspace {
-        let frame = Frame {
+    /// The folder of each plugin in the store, by its identifier.
+    fn plugin_folders(&self) -> BTreeMap<String, String> {
+        let plugins = self.component.plugins.iter();
+        plugins.map(|plugin| (plugin.identifier.clone(), plugin.folder.clone())).collect()
+    }
+
+    fn frame<'a>(&'a self, description: Option<&'a str>, site: &Site<'a>) -> Frame<'a> {
+        Frame {
             checkout: site.manifest,
             members: &self.members,
             profiles: &site.declaration.profiles,
             description,
-        };
-        workspace::assemble(self.component, &frame, site.checkout)
+        }
+    }
+
+    fn assemble(&self, description: Option<&str>, site: &Site<'_>) -> GeneratedWorkspace {
+        workspace::assemble(self.component, &self.frame(description, site), site.checkout)
     }
 
     /// Returns how many files and links had to be changed.

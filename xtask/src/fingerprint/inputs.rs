@@ -80,7 +80,8 @@ impl Inputs {
         let gone = former.0.keys().filter(|label| !self.0.contains_key(*label));
         let mut labels: Vec<_> = changed.map(|(label, _)| label).chain(gone).collect();
         // Sources are what people change; the rest follows.
-        labels.sort_by_key(|label| (!label.starts_with("crate "), label.as_str()));
+        let is_source = |label: &str| label.starts_with("crate ") || label.starts_with("plugin ");
+        labels.sort_by_key(|label| (!is_source(label), label.as_str()));
         let first = labels.first()?;
         Some(match labels.len() - 1 {
             0 => format!("{first} changed"),

@@ -71,6 +71,15 @@ pub(crate) fn generate(component: &PlannedComponent, frame: &Frame<'_>) -> Vec<G
     ]
 }
 
+/// The manifest as far as the crates of the component follow from it: the same whatever the code of its plugins is.
+pub(crate) fn crate_manifest(component: &PlannedComponent, frame: &Frame<'_>) -> String {
+    let mut text = manifest::generate(component, frame, "");
+    for plugin in &component.plugins {
+        text = text.replace(&plugin.folder, &plugin.identifier);
+    }
+    text
+}
+
 /// Tells apart the mains that declarations of one checkout build in one folder of intermediate artefacts.
 fn plan_digest(main_rs: &str, component: &PlannedComponent, description: Option<&str>) -> String {
     let mut hasher = blake3::Hasher::new();
