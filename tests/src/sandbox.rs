@@ -65,9 +65,15 @@ impl Sandbox {
 
     /// Runs `cargo xtask COMMAND --declaration …`, as a user types it in the checkout.
     pub fn xtask(&self, arguments: &[&str]) -> Finished {
+        self.xtask_with(arguments, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn xtask_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
         let declaration = self.path("racetrack.toml");
         let mut command = cargo(&["xtask"]);
-        Finished::run(command.args(arguments).arg("--declaration").arg(declaration))
+        command.args(arguments).arg("--declaration").arg(declaration).envs(variables.iter().copied());
+        Finished::run(&mut command)
     }
 
     /// Runs a command of xtask from a file that is gone as soon as it runs, as it is when cargo compiles xtask anew.

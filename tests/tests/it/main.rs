@@ -8,6 +8,7 @@ mod blame;
 mod crashes;
 mod dependency_arrows;
 mod failing_plugins;
+mod fingerprint;
 mod first_party;
 mod incremental;
 mod inspect;

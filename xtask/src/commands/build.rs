@@ -248,7 +248,7 @@ fn build_one(prepared: &Prepared<'_>, out_dir: &Path, site: &Site<'_>) -> Result
     let plugins = counted(component.plugins.len(), "plugin");
     let unlocked = if *locked { "" } else { ", unlocked" };
     shell.status("Compiling", format_args!("component `{name}` with {plugins}{unlocked}{reason}"));
-    let Built { compiled, described, is_undisturbed } = compile(prepared, site)?;
+    let Built { compiled, described, watched, is_undisturbed } = compile(prepared, site)?;
     let binary = &compiled.binary;
     shell.status("Checking", format_args!("component `{name}`"));
     lock::check(folder)?;
@@ -267,7 +267,7 @@ fn build_one(prepared: &Prepared<'_>, out_dir: &Path, site: &Site<'_>) -> Result
     let now = fingerprint::inputs(prepared, out_dir, site)?;
     // What has changed while cargo ran may or may not be in the binary.
     let now = now.filter(|now| is_undisturbed && inputs.is_some_and(|before| before.is_given_like(now)));
-    if let (Some(inputs), Some(watched)) = (now, Watched::of(&compiled, prepared, site)?) {
+    if let (Some(inputs), Some(watched)) = (now, watched) {
         let [bill, statement] = records::paths(out_dir, name);
         fingerprint::keep(inputs, watched, &[installed.clone(), bill, statement], prepared, site)?;
     }
@@ -280,6 +280,8 @@ pub(super) struct Built {
     pub(super) compiled: Compiled,
     /// What it is made of.
     described: Described,
+    /// The files outside of the crates that it was built from, if they are known.
+    watched: Option<Watched>,
     /// Whether no source of the checkout has changed while cargo ran.
     is_undisturbed: bool,
 }
@@ -298,7 +300,8 @@ pub(super) fn compile(prepared: &Prepared<'_>, site: &Site<'_>) -> Result<Built>
         prepared.complete(crates, site)?
     };
     let mut sources = CompiledSources::open(&checkout.build_dir(), &options.profile_name, options.target())?;
-    let trees = fingerprint::trees(prepared, &checkout.root)?;
+    let mut trees = fingerprint::trees(prepared, &checkout.root)?;
+    sources.complete(&mut trees)?;
     let mistaken = sources.mistaken(&trees).into_iter().map(|member| package_name(&checkout.root, member));
     let mistaken = mistaken.collect::<Result<BTreeSet<_>>>()?;
     if !mistaken.is_empty() {
@@ -306,9 +309,12 @@ pub(super) fn compile(prepared: &Prepared<'_>, site: &Site<'_>) -> Result<Built>
     }
     sources.begin(&trees)?;
     let compiled = cargo::compile(name, folder, &target_dir, options, checkout, shell).map_err(failed)?;
-    let is_undisturbed = sources.finish(&fingerprint::trees(prepared, &checkout.root)?)?;
+    let watched = Watched::of(&compiled, prepared, site)?;
+    let outside = fingerprint::outside(&compiled, prepared, site)?;
+    let now = fingerprint::trees(prepared, &checkout.root)?;
+    let is_undisturbed = sources.finish(&trees, now, &outside)?;
     described.crates.check(&compiled.packages)?;
-    Ok(Built { compiled, described, is_undisturbed })
+    Ok(Built { compiled, described, watched, is_undisturbed })
 }
 
 /// Says which plugin a failure comes from; cargo has said the rest.
@@ -341,8 +347,8 @@ fn explain(
 }
 
 /// Puts a binary into the output folder, unless it is there already. Only binaries that describe themselves and hold no
-/// paths of this machine get there, so what is there already needs no second search; it is known by its size and its time,
-/// which is that of the original.
+/// paths of this machine get there, so what is there already needs no second search. It has the time of the original, and the
+/// content: anybody can set a time.
 fn install(
     binary: &Path,
     component: &PlannedComponent,
@@ -356,10 +362,10 @@ fn install(
     let is_original = |found: std::fs::Metadata| {
         found.is_file() && found.len() == original.len() && found.modified().is_ok_and(|found| found == time)
     };
-    if fs::metadata(&place).is_ok_and(is_original) {
+    let content = fs::read(binary)?;
+    if fs::metadata(&place).is_ok_and(is_original) && fs::read(&place)? == content {
         return Ok(place);
     }
-    let content = fs::read(binary)?;
     if let Some(leak) = leak::find(&content, &leak::needles(checkout)) {
         let origin = leak.origin(&component.plugins);
         return Err(anyhow!(leak).context(format!(

@@ -21,8 +21,6 @@ use crate::output::replace;
 pub(crate) struct CompiledSources {
     path: PathBuf,
     note: Note,
-    /// Whether anything was compiled before the first note was made.
-    is_unknown: bool,
     /// When the note was written.
     written: SystemTime,
     _lock: std::fs::File,
@@ -32,7 +30,9 @@ pub(crate) struct CompiledSources {
 struct Note {
     /// Whether the build that wrote it came to its end, without a change of the sources meanwhile.
     finished: bool,
-    /// Digests of contents, by crate and file.
+    /// Whether there were artefacts before there was a note: then it does not know every crate of which there are some.
+    is_late: bool,
+    /// Digests of contents, by crate and file. A file outside of the crate has an absolute path.
     crates: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -46,22 +46,32 @@ impl CompiledSources {
         let path = folder.join(format!("{profile}-{target}.json"));
         let found = fs::read(&path).ok();
         let note: Option<Note> = found.and_then(|text| serde_json::from_slice(&text).ok());
-        let written = fs::metadata(&path).and_then(|found| found.modified());
-        let has_artefacts = ["debug", profile].iter().any(|name| build_dir.join(name).exists());
+        let artefacts = if profile == "dev" { "debug" } else { profile };
+        let is_late = || ["", target].iter().any(|part| build_dir.join(part).join(artefacts).exists());
         Ok(Self {
-            is_unknown: note.is_none() && has_artefacts,
-            note: note.unwrap_or_default(),
-            written: written.unwrap_or(SystemTime::UNIX_EPOCH),
+            note: note.unwrap_or_else(|| Note { is_late: is_late(), ..Note::default() }),
+            written: written(&path).unwrap_or(SystemTime::UNIX_EPOCH),
             path,
             _lock: lock,
         })
+    }
+
+    /// Adds the files outside of the crates that earlier builds have read for them.
+    pub(crate) fn complete(&self, trees: &mut BTreeMap<String, SourceTree>) -> Result<()> {
+        for (name, tree) in trees {
+            let compiled = self.note.crates.get(name).into_iter().flat_map(BTreeMap::keys);
+            for path in compiled.filter(|path| Path::new(path).is_absolute()) {
+                tree.add(Path::new(path))?;
+            }
+        }
+        Ok(())
     }
 
     /// The crates of which cargo may have compiled something else than what is there, without a way to see it.
     pub(crate) fn mistaken<'a>(&self, trees: &'a BTreeMap<String, SourceTree>) -> BTreeSet<&'a str> {
         let mistaken = trees.iter().filter(|(name, tree)| match self.note.crates.get(*name) {
             Some(compiled) => self.is_mistaken(compiled, tree),
-            None => self.is_unknown,
+            None => self.note.is_late,
         });
         mistaken.map(|(name, _)| name.as_str()).collect()
     }
@@ -69,33 +79,57 @@ impl CompiledSources {
     /// Notes what cargo is given to compile now.
     pub(crate) fn begin(&mut self, trees: &BTreeMap<String, SourceTree>) -> Result<()> {
         self.note.finished = false;
-        self.note.crates.extend(trees.iter().map(|(name, tree)| (name.clone(), digests(tree))));
-        self.write()
+        self.write(trees)
     }
 
-    /// Notes that cargo came to its end; `trees` are the sources as they are now. Returns whether they are what it was given.
-    pub(crate) fn finish(mut self, trees: &BTreeMap<String, SourceTree>) -> Result<bool> {
-        self.note.finished =
-            trees.iter().all(|(name, tree)| self.note.crates.get(name) == Some(&digests(tree)));
-        self.write()?;
-        Ok(self.note.finished)
+    /// Notes that cargo came to its end. `given` are the sources as they were when it began, `now` as they are, and `outside` are
+    /// the files outside of each crate that were read for it. Returns whether nothing was touched meanwhile; a change that was
+    /// taken back counts as well, because cargo may have compiled what was there in between.
+    pub(crate) fn finish(
+        mut self,
+        given: &BTreeMap<String, SourceTree>,
+        mut now: BTreeMap<String, SourceTree>,
+        outside: &BTreeMap<String, BTreeSet<PathBuf>>,
+    ) -> Result<bool> {
+        self.complete(&mut now)?;
+        let mut is_undisturbed = *given == now;
+        for (name, tree) in &mut now {
+            for path in outside.get(name).into_iter().flatten() {
+                let is_known = tree.contains(&path.to_string_lossy());
+                let added = tree.add(path)?;
+                is_undisturbed &= is_known || added.is_some_and(|file| !file.is_touched_since(self.written));
+            }
+        }
+        // The note of the beginning stays otherwise, with its time: whatever was touched since then is suspect.
+        if is_undisturbed {
+            self.note.finished = true;
+            self.write(&now)?;
+        }
+        Ok(is_undisturbed)
     }
 
     fn is_mistaken(&self, compiled: &BTreeMap<String, String>, tree: &SourceTree) -> bool {
         let is_other = |path: &str, content: &[u8]| compiled.get(path) != Some(&digest(content));
         let is_hidden = tree.files().any(|(path, file)| {
             // What was changed while a build ran that did not come to its end may have been compiled in between.
-            let touched = !self.note.finished && file.touched.is_none_or(|touched| touched >= self.written);
+            let touched = !self.note.finished && file.is_touched_since(self.written);
             (is_other(path, &file.content) && file.modified <= self.written) || touched
         });
         is_hidden || compiled.keys().any(|path| !tree.contains(path))
     }
 
-    fn write(&self) -> Result<()> {
+    fn write(&mut self, trees: &BTreeMap<String, SourceTree>) -> Result<()> {
+        self.note.crates.extend(trees.iter().map(|(name, tree)| (name.clone(), digests(tree))));
         let text = serde_json::to_vec(&self.note).context("cannot write the digests as JSON")?;
         // Also when nothing has changed: its time, by the clock of the files themselves, is what later changes are compared with.
-        replace(&self.path, |temporary| std::fs::write(temporary, &text))
+        replace(&self.path, |temporary| std::fs::write(temporary, &text))?;
+        self.written = written(&self.path)?;
+        Ok(())
     }
+}
+
+fn written(note: &Path) -> std::io::Result<SystemTime> {
+    fs::metadata(note)?.modified()
 }
 
 fn digests(tree: &SourceTree) -> BTreeMap<String, String> {

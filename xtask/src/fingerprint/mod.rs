@@ -19,7 +19,7 @@ mod variables;
 
 pub(crate) use compiled_sources::CompiledSources;
 pub(crate) use inputs::{inputs, trees};
-pub(crate) use record::{Watched, finished, keep};
+pub(crate) use record::{Watched, finished, keep, outside};
 pub(crate) use source_tree::SourceTree;
 
 /// A short digest of an input, hexadecimal. It distinguishes contents; nobody has to find two of the same digest.

@@ -1,6 +1,6 @@
 //! What a build has left behind, to see whether the next one would do it again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -36,23 +36,10 @@ impl Watched {
     /// The files outside of the crates of the checkout that cargo watches for this binary: included ones, and those that build
     /// scripts name. Nothing when one of them is a folder, or cannot be known.
     pub(crate) fn of(compiled: &Compiled, prepared: &Prepared<'_>, site: &Site<'_>) -> Result<Option<Self>> {
-        let text = fs::read_to_string(compiled.binary.with_extension("d"))?;
-        let trees = trees(prepared, &site.checkout.root)?;
         let folder = fs::canonicalize(&prepared.folder)?;
         let build_dir = site.checkout.build_dir();
-        let is_known = |path: &Path| {
-            let Ok(inside) = path.strip_prefix(&folder) else {
-                return path.starts_with(&build_dir) || path.starts_with(site.checkout.store());
-            };
-            let member = |(member, tree): (&String, &SourceTree)| {
-                let rest = inside.strip_prefix(member).ok()?;
-                Some(tree.contains(&rest.to_string_lossy().replace('\\', "/")))
-            };
-            let found: Vec<_> = trees.iter().filter_map(member).collect();
-            // Everything else in the workspace is generated, and plugins are compared with what was read before every build.
-            found.is_empty() || found.contains(&true)
-        };
-        let mut files: Vec<_> = paths(&text).into_iter().filter(|path| !is_known(path)).collect();
+        let included = included(compiled, prepared, site)?;
+        let mut files: Vec<_> = included.into_iter().map(|Included { path, .. }| path).collect();
         for script in &compiled.build_scripts {
             // Beside the folder for what the script makes is what it printed.
             let printed = script.out_dir.as_std_path().with_file_name("output");
@@ -76,6 +63,57 @@ impl Watched {
         }
         Ok(Some(Self(watched)))
     }
+}
+
+/// A file outside of the crates that is read for one.
+struct Included {
+    path: PathBuf,
+    /// The crates that may be the one; nothing when that cannot be seen.
+    members: Vec<String>,
+}
+
+/// The canonical paths of the files outside of each crate of the checkout that cargo has read for it.
+pub(crate) fn outside(
+    compiled: &Compiled,
+    prepared: &Prepared<'_>,
+    site: &Site<'_>,
+) -> Result<BTreeMap<String, BTreeSet<PathBuf>>> {
+    let mut outside: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for Included { path, members } in included(compiled, prepared, site)? {
+        let Ok(path) = path.canonicalize() else {
+            continue;
+        };
+        let suspects =
+            if members.is_empty() { prepared.members().iter().cloned().collect() } else { members };
+        for member in suspects {
+            outside.entry(member).or_default().insert(path.clone());
+        }
+    }
+    Ok(outside)
+}
+
+/// What the dependency file of a binary names that is neither in a crate, nor generated, nor in the store.
+fn included(compiled: &Compiled, prepared: &Prepared<'_>, site: &Site<'_>) -> Result<Vec<Included>> {
+    let text = fs::read_to_string(compiled.binary.with_extension("d"))?;
+    let trees = trees(prepared, &site.checkout.root)?;
+    let folder = fs::canonicalize(&prepared.folder)?;
+    let [build_dir, store] = [site.checkout.build_dir(), site.checkout.store()];
+    let included = |path: PathBuf| {
+        let Ok(inside) = path.strip_prefix(&folder) else {
+            let is_known = path.starts_with(&build_dir) || path.starts_with(&store);
+            return (!is_known).then_some(Included { path, members: Vec::new() });
+        };
+        let within = |(member, tree): (&String, &SourceTree)| {
+            let rest = inside.strip_prefix(member).ok()?;
+            let is_part = tree.contains(&rest.to_string_lossy().replace('\\', "/"));
+            Some((member.clone(), is_part))
+        };
+        let (members, parts): (Vec<_>, Vec<_>) = trees.iter().filter_map(within).unzip();
+        // Everything else in the workspace is generated, and plugins are compared with what was read before every build.
+        let is_known = members.is_empty() || parts.contains(&true);
+        (!is_known).then_some(Included { path, members })
+    };
+    Ok(paths(&text).into_iter().filter_map(included).collect())
 }
 
 /// The binary of a component that needs no build, and why another one does.

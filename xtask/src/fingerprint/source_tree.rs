@@ -48,6 +48,16 @@ impl SourceTree {
         Ok(Self(files))
     }
 
+    /// Adds a file that is outside of the crate under its absolute path; nothing when it is not there.
+    pub(crate) fn add(&mut self, path: &Path) -> Result<Option<&SourceFile>> {
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let name = path.to_string_lossy().into_owned();
+        let file = SourceFile::read(path)?;
+        Ok(Some(self.0.entry(name).insert_entry(file).into_mut()))
+    }
+
     /// Whether there is a file of that path.
     pub(crate) fn contains(&self, path: &str) -> bool {
         self.0.contains_key(path)
@@ -72,6 +82,11 @@ impl SourceTree {
 }
 
 impl SourceFile {
+    /// Whether it was, or may have been, touched at that time or later.
+    pub(crate) fn is_touched_since(&self, time: SystemTime) -> bool {
+        self.touched.is_none_or(|touched| touched >= time)
+    }
+
     fn read(path: &Path) -> Result<Self> {
         let metadata = fs::metadata(path)?;
         let modified =

@@ -61,14 +61,19 @@ impl<'a> Tools<'a> {
         let cargo = fs::canonicalize(cargo)?;
         let rustc = cargo.with_file_name("rustc").with_extension(std::env::consts::EXE_EXTENSION);
         let Some(sysroot) = cargo.parent().and_then(Path::parent).filter(|_| rustc.is_file()) else {
-            // Perhaps a proxy that chooses a toolchain.
+            // The compiler is elsewhere.
             return Ok(None);
         };
         let mut files = BTreeSet::from([cargo.clone(), rustc]);
         let libraries = sysroot.join("lib");
         let mut folders = vec![libraries.clone()];
         for target in targets {
-            folders.extend(["lib", "bin"].map(|part| libraries.join("rustlib").join(target).join(part)));
+            let parts = ["lib", "bin"].map(|part| libraries.join("rustlib").join(target).join(part));
+            if !parts[0].is_dir() {
+                // A proxy that chooses a toolchain, beside the proxies of its other programs.
+                return Ok(None);
+            }
+            folders.extend(parts);
         }
         for folder in folders.iter().filter(|folder| folder.is_dir()) {
             for entry in fs::read_dir(folder)? {
