@@ -86,6 +86,7 @@ impl Sandbox {
         let mut command = Command::new(&program);
         command.args(arguments).arg("--declaration").arg(self.path("racetrack.toml")).current_dir(checkout());
         command.env("CARGO", env!("CARGO")).env("CARGO_MANIFEST_DIR", checkout().join("xtask"));
+        command.env("CARGO_NET_OFFLINE", "true");
         Finished::run_while(&mut command, || fs_err::remove_file(&program).expect("a file can be removed"))
     }
 
@@ -119,8 +120,10 @@ impl Sandbox {
     }
 }
 
+/// Cargo without a network: every crate that a test needs is in the lock of the checkout, so `cargo fetch` brings it.
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
-    command.args(arguments).current_dir(checkout()).env("CARGO_TERM_COLOR", "never");
+    command.args(arguments).current_dir(checkout());
+    command.env("CARGO_TERM_COLOR", "never").env("CARGO_NET_OFFLINE", "true");
     command
 }

@@ -2,6 +2,8 @@
 //!
 //! They build declarations in sandboxes below `target/system-tests/`, with the commands that users type. All builds of a
 //! checkout share `.racetrack/build/`, so a crate is compiled once per profile, however many tests need it.
+//!
+//! They do without a network, and cargo without its registry: `cargo fetch` has to have brought the crates of the lock.
 
 mod attribute_messages;
 mod blame;
