@@ -97,13 +97,35 @@ fn a_failed_build_names_the_plugin_it_fails_for() {
         insta::assert_snapshot!("a_dependency", answer);
     });
 
-    let dependencies = "bs58 = \"99\"";
+    write_registry(&sandbox);
+    let needs = |version: &str| format!("needed = {{ version = \"{version}\", registry = \"sandbox\" }}");
     insta::assert_snapshot!(
         "no_such_version",
-        refused(&sandbox, &[Case { dependencies, ..Case::default() }])
+        refused(&sandbox, &[Case { dependencies: &needs("99"), ..Case::default() }])
     );
 
-    let first = Case { name: "first", dependencies: "bs58 = \"=0.5.0\"", ..Case::default() };
-    let second = Case { name: "second", dependencies: "bs58 = \"=0.5.1\"", ..Case::default() };
+    let [one, other] = ["=1.0.0", "=1.0.1"].map(needs);
+    let first = Case { name: "first", dependencies: &one, ..Case::default() };
+    let second = Case { name: "second", dependencies: &other, ..Case::default() };
     insta::assert_snapshot!("incompatible_versions", refused(&sandbox, &[first, second]));
+}
+
+/// Makes a folder that cargo takes for a registry with two versions of a crate, so that what cargo finds, and so what it
+/// says, depends neither on a network nor on what it has downloaded before.
+fn write_registry(sandbox: &Sandbox) {
+    for version in ["1.0.0", "1.0.1"] {
+        let folder = format!("registry/needed-{version}");
+        sandbox.write(
+            &format!("{folder}/Cargo.toml"),
+            &format!("[package]\nname = \"needed\"\nversion = \"{version}\"\nedition = \"2024\"\n"),
+        );
+        sandbox.write(&format!("{folder}/src/lib.rs"), "");
+        sandbox.write(&format!("{folder}/.cargo-checksum.json"), "{\"files\": {}}");
+    }
+    sandbox.write(
+        ".cargo/config.toml",
+        "[registries.sandbox]\nindex = \"sparse+https://registry.invalid/\"\n\n\
+         [source.sandbox]\nregistry = \"sparse+https://registry.invalid/\"\nreplace-with = \"folder\"\n\n\
+         [source.folder]\ndirectory = \"registry\"\n",
+    );
 }
