@@ -58,9 +58,16 @@ impl Sandbox {
 
     /// Writes the declaration: the component of the fixtures that compiles in seconds, then what is given.
     pub fn declare_tiny(&self, rest: &str) {
+        self.declare_tiny_as(&["tiny"], rest);
+    }
+
+    /// Writes the declaration: that component under each of these names, then what is given.
+    pub fn declare_tiny_as(&self, names: &[&str], rest: &str) {
         let path = "../../../tests/fixtures/tiny-component";
-        let component = format!("[components.tiny]\npackage = \"racetrack-tiny\"\npath = \"{path}\"\n\n");
-        self.write("racetrack.toml", &format!("{component}{rest}"));
+        let components = names
+            .iter()
+            .map(|name| format!("[components.{name}]\npackage = \"racetrack-tiny\"\npath = \"{path}\"\n\n"));
+        self.write("racetrack.toml", &format!("{}{rest}", components.collect::<String>()));
     }
 
     /// Runs `cargo xtask COMMAND --declaration …`, as a user types it in the checkout.

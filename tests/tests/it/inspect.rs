@@ -33,22 +33,17 @@ fn a_stripped_binary_describes_itself() {
         },
     ];
     let bundles = plugins.map(|plugin| format!("[[plugin]]\nzip = \"{}\"\n\n", sandbox.bundle(&plugin)));
-    sandbox.write(
-        "racetrack.toml",
-        &format!(
-            "[components.image-builder]\npackage = \"racetrack-image-builder\"\n\
-             path = \"../../../components/image-builder\"\n\n\
-             [profile.release]\nlto = \"fat\"\nstrip = \"symbols\"\n\n{}",
-            bundles.concat()
-        ),
-    );
+    sandbox.declare_tiny(&format!(
+        "[profile.release]\nlto = \"fat\"\nstrip = \"symbols\"\n\n{}",
+        bundles.concat()
+    ));
     let _ = sandbox.xtask(&["build"]).succeeded();
-    let binary = sandbox.binary("image-builder");
+    let binary = sandbox.binary("tiny");
 
     let path = binary.to_string_lossy();
     let inspected = json(&sandbox.xtask(&["inspect", &path, "--format", "json"]).succeeded());
     let plan = json(&sandbox.xtask(&["plan", "--format", "json"]).succeeded());
-    assert_eq!(inspected["plan"], plan["components"]["image-builder"]);
+    assert_eq!(inspected["plan"], plan["components"]["tiny"]);
     let said = json(&Finished::run(Command::new(&binary).args(["plugins", "--format", "json"])).succeeded());
     assert_eq!(said["description"], inspected);
     assert_eq!(pairs(&said["plugins"]), pairs(&inspected["plan"]["plugins"]));
@@ -61,12 +56,12 @@ fn a_stripped_binary_describes_itself() {
     let linked = linked(&sandbox);
     assert!(linked.contains(&("bs58".to_owned(), "0.5.1".to_owned())), "{linked:?}");
     assert_eq!(scanned(&binary), linked, "the list in the binary");
-    let bill = read(&sandbox.path("dist/image-builder.cdx.json"));
+    let bill = read(&sandbox.path("dist/tiny.cdx.json"));
     assert_eq!(billed(&bill), linked, "the bill of materials");
-    let locked = locked(&sandbox.path("locks/image-builder.lock"));
+    let locked = locked(&sandbox.path("locks/tiny.lock"));
     assert!(linked.is_subset(&locked) && linked.len() < locked.len(), "not everything locked is linked");
 
-    let records = ["image-builder.cdx.json", "image-builder.provenance.json"];
+    let records = ["tiny.cdx.json", "tiny.provenance.json"];
     let kept = || records.map(|name| content_and_time(&sandbox.path("dist").join(name)));
     let before = kept();
     let again = sandbox.xtask(&["build"]).succeeded();
@@ -78,7 +73,7 @@ fn a_stripped_binary_describes_itself() {
     let _ = sandbox.xtask(&["build"]).succeeded();
     assert_eq!(kept().map(|(content, _)| content), before.map(|(content, _)| content));
 
-    let statement = read(&sandbox.path("dist/image-builder.provenance.json"));
+    let statement = read(&sandbox.path("dist/tiny.provenance.json"));
     assert_eq!(
         statement["subject"][0]["digest"]["sha256"],
         bill["metadata"]["component"]["hashes"][0]["content"]
@@ -114,7 +109,7 @@ fn linked(sandbox: &Sandbox) -> Crates {
     let mut command = Command::new(env!("CARGO"));
     command.args(["build", "--release", "--locked", "--offline", "--unit-graph", "-Z", "unstable-options"]);
     // The graph of units is shown to nightly toolchains, or on this word; nothing is built.
-    command.env("RUSTC_BOOTSTRAP", "1").current_dir(sandbox.path(".racetrack/image-builder"));
+    command.env("RUSTC_BOOTSTRAP", "1").current_dir(sandbox.path(".racetrack/tiny"));
     let graph = json(&Finished::run(&mut command).succeeded());
     let indexes = |list: &Value, index: fn(&Value) -> &Value| -> Vec<usize> {
         let indexes = list.as_array().expect("a list").iter().map(|item| index(item).as_u64());
@@ -155,7 +150,7 @@ fn scanned(binary: &Path) -> Crates {
 
 /// The crates of a bill of materials, and that of the binary itself.
 fn billed(bill: &Value) -> Crates {
-    let root = ("racetrack-image-builder-binary".to_owned(), "0.0.0".to_owned());
+    let root = ("racetrack-tiny-binary".to_owned(), "0.0.0".to_owned());
     pairs(&bill["components"]).into_iter().chain([root]).collect()
 }
 

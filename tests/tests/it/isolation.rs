@@ -29,11 +29,12 @@ const MIDNIGHT: RecordingPlugin = RecordingPlugin {
 fn a_plugin_is_only_where_it_is_meant_to_be() {
     let sandbox = Sandbox::new("isolation");
     let [daylight, midnight] = [DAYLIGHT, MIDNIGHT].map(|plugin| sandbox.bundle(&plugin));
-    sandbox.declare(&format!("[[plugin]]\nzip = \"{daylight}\"\n"));
+    let declare = |plugins: &str| sandbox.declare_tiny_as(&["lifecycle", "image-builder"], plugins);
+    declare(&format!("[[plugin]]\nzip = \"{daylight}\"\n"));
     let _ = sandbox.xtask(&["build", "--profile", "dev", "--component", "lifecycle"]).succeeded();
     let before = fs_err::read(sandbox.binary("lifecycle")).expect("built");
 
-    sandbox.declare(&format!("[[plugin]]\nzip = \"{daylight}\"\n\n[[plugin]]\nzip = \"{midnight}\"\n"));
+    declare(&format!("[[plugin]]\nzip = \"{daylight}\"\n\n[[plugin]]\nzip = \"{midnight}\"\n"));
     let _ = sandbox.xtask(&["build", "--profile", "dev"]).succeeded();
     let [lifecycle, image_builder] = ["lifecycle", "image-builder"]
         .map(|component| fs_err::read(sandbox.binary(component)).expect("built"));
@@ -59,7 +60,8 @@ fn a_plugin_is_only_where_it_is_meant_to_be() {
 fn crates(sandbox: &Sandbox, component: &str) -> BTreeSet<String> {
     let manifest = sandbox.path(format!(".racetrack/{component}/Cargo.toml"));
     let mut command = cargo_metadata::MetadataCommand::new();
-    let metadata = command.manifest_path(manifest).other_options(["--locked".to_owned()]).exec();
+    let options = ["--locked", "--offline"].map(str::to_owned);
+    let metadata = command.manifest_path(manifest).other_options(options).exec();
     let metadata = metadata.expect("the generated workspace has a graph");
     let resolve = metadata.resolve.as_ref().expect("with dependencies");
     let mut waiting = vec![resolve.root.clone().expect("a package at its root")];
