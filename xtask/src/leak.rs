@@ -1,7 +1,7 @@
 //! Paths of the building machine in a finished binary.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use memchr::memmem;
 
@@ -25,7 +25,7 @@ pub(crate) struct Leak {
 
 impl Leak {
     /// Who has put the path there, as far as the path tells.
-    pub(crate) fn origin(&self, plugins: &[Rc<PlannedPlugin>]) -> String {
+    pub(crate) fn origin(&self, plugins: &[Arc<PlannedPlugin>]) -> String {
         let text = self.surroundings.replace('\\', "/");
         if let Some(plugin) = plugins.iter().find(|plugin| text.contains(&plugin.folder)) {
             return described(plugin);
@@ -33,7 +33,7 @@ impl Leak {
         // registry/src/<index>/<name>-<version>/…
         let downloaded = text.split_once("/registry/src/").and_then(|(_, rest)| rest.split('/').nth(1));
         let built = built_by(&text);
-        let packaged = |plugin: &&Rc<PlannedPlugin>| built.as_deref() == Some(&*plugin.package);
+        let packaged = |plugin: &&Arc<PlannedPlugin>| built.as_deref() == Some(&*plugin.package);
         match (downloaded, &built) {
             (None, Some(package)) => plugins.iter().find(packaged).map_or_else(
                 || format!("the build script of crate `{package}`"),
@@ -65,7 +65,7 @@ fn toolchains(cargo: &Path) -> Option<&Path> {
 }
 
 /// Refuses plugins whose source is a path of this machine: binaries name the sources of their plugins.
-pub(crate) fn check_sources(plugins: &[Rc<PlannedPlugin>], checkout: &Checkout) -> anyhow::Result<()> {
+pub(crate) fn check_sources(plugins: &[Arc<PlannedPlugin>], checkout: &Checkout) -> anyhow::Result<()> {
     let needles = needles(checkout);
     for plugin in plugins {
         if let Some(Leak { needle, .. }) = find(plugin.source.as_bytes(), &needles) {

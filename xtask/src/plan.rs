@@ -2,7 +2,7 @@
 //! declaration and of the sources it names.
 
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use racetrack_bundle::{Diagnostics, PluginSource};
 use racetrack_core::{Category, PluginManifest};
@@ -38,7 +38,7 @@ pub(crate) struct PlannedComponent {
     pub(crate) declaration: ComponentDeclaration,
     /// Its plugins in hook order: by ascending (priority, position), where constraints refine the position. The order
     /// is that of all plugins of the declaration, so that components agree.
-    pub(crate) plugins: Vec<Rc<PlannedPlugin>>,
+    pub(crate) plugins: Vec<Arc<PlannedPlugin>>,
 }
 
 /// One plugin, as every component that holds it sees it.
@@ -75,7 +75,7 @@ pub(crate) fn plan(declaration: &Declaration, plugins: &[LoadedPlugin]) -> Resul
     check_versions(declaration, plugins, &mut diagnostics);
     check_identifiers(declaration, plugins, &mut diagnostics);
     let planned: Vec<_> =
-        plugins.iter().map(|plugin| Rc::new(plan_one(declaration, plugin, &mut diagnostics))).collect();
+        plugins.iter().map(|plugin| Arc::new(plan_one(declaration, plugin, &mut diagnostics))).collect();
     let constraints = constraints(declaration, plugins, &mut diagnostics);
     let order = hook_order(declaration, plugins, &constraints, &mut diagnostics);
     let components = declaration.components.iter().map(|component| {

@@ -98,7 +98,7 @@ pub(crate) fn calls_text(hook: &str, titles: &[String]) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     use racetrack_core::PluginManifest;
 
@@ -128,7 +128,7 @@ pub(crate) mod tests {
                 package: "package-a".to_owned(),
                 member: "components/a".to_owned(),
             },
-            plugins: vec![Rc::new(plugin)],
+            plugins: vec![Arc::new(plugin)],
         }
     }
 

@@ -1,6 +1,6 @@
 //! What cargo itself says of a failure, as text: unresolvable requirements, build scripts, compilers that were killed.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::graph::Graph;
 use super::{Blame, CrateId, mentions, with_folder_in};
@@ -11,7 +11,7 @@ use crate::plan::PlannedPlugin;
 pub(super) fn blame(
     output: &str,
     compilers_said_why: bool,
-    plugins: &[Rc<PlannedPlugin>],
+    plugins: &[Arc<PlannedPlugin>],
     graph: &Graph,
     blame: &mut Blame,
 ) {

@@ -1,6 +1,6 @@
 //! What the linker misses, and in which crate.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use cargo_metadata::BuildScript;
 use cargo_metadata::diagnostic::Diagnostic;
@@ -32,7 +32,7 @@ pub(super) fn is_linker_error(message: &Diagnostic) -> bool {
 pub(super) fn blame(
     message: &Diagnostic,
     build_scripts: &[BuildScript],
-    plugins: &[Rc<PlannedPlugin>],
+    plugins: &[Arc<PlannedPlugin>],
     graph: &Graph,
     blame: &mut Blame,
 ) {

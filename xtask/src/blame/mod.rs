@@ -7,7 +7,7 @@ mod cargo_text;
 mod graph;
 mod linker;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use cargo_metadata::diagnostic::{Diagnostic, DiagnosticLevel, DiagnosticSpan};
 use cargo_metadata::{CompilerMessage, PackageId};
@@ -27,7 +27,7 @@ pub(crate) struct Blame {
 }
 
 /// Finds out where the errors come from. `plugins` are those of the component.
-pub(crate) fn blame(complaints: &Complaints, plugins: &[Rc<PlannedPlugin>], graph: &Graph) -> Blame {
+pub(crate) fn blame(complaints: &Complaints, plugins: &[Arc<PlannedPlugin>], graph: &Graph) -> Blame {
     let mut blame = Blame::default();
     let errors = complaints.messages.iter().filter(|error| is_error(&error.message));
     for error in errors.clone() {
@@ -47,7 +47,7 @@ pub(crate) fn blame(complaints: &Complaints, plugins: &[Rc<PlannedPlugin>], grap
 
 impl Blame {
     /// `plugin …, and from …`, to stand behind `the errors above come from`; nothing if no plugin is to blame.
-    pub(crate) fn describe(&self, plugins: &[Rc<PlannedPlugin>]) -> Option<String> {
+    pub(crate) fn describe(&self, plugins: &[Arc<PlannedPlugin>]) -> Option<String> {
         let mut parts = Vec::new();
         if !self.plugins.is_empty() {
             parts.push(titles(&self.plugins, plugins));
@@ -68,7 +68,7 @@ impl Blame {
         }
     }
 
-    fn add_dependency(&mut self, external: &CrateId, plugins: &[Rc<PlannedPlugin>], graph: &Graph) {
+    fn add_dependency(&mut self, external: &CrateId, plugins: &[Arc<PlannedPlugin>], graph: &Graph) {
         if self.dependencies.iter().any(|(known, _)| known == external) {
             return;
         }
@@ -80,7 +80,7 @@ impl Blame {
     }
 }
 
-fn titles(indexes: &[usize], plugins: &[Rc<PlannedPlugin>]) -> String {
+fn titles(indexes: &[usize], plugins: &[Arc<PlannedPlugin>]) -> String {
     let title = |index: &usize| {
         let plugin = &plugins[*index];
         format!("plugin {} ({}, declared at {})", plugin.title(), plugin.source, plugin.declared_at)
@@ -93,7 +93,7 @@ fn is_error(message: &Diagnostic) -> bool {
 }
 
 /// The plugins whose crate this is, whose sources it points into, or whose name in generated code it points at.
-fn own(error: &CompilerMessage, plugins: &[Rc<PlannedPlugin>]) -> Vec<usize> {
+fn own(error: &CompilerMessage, plugins: &[Arc<PlannedPlugin>]) -> Vec<usize> {
     let in_crate = with_folder_in(&error.package_id.repr, plugins);
     if !in_crate.is_empty() {
         return in_crate;
@@ -110,7 +110,7 @@ fn is_named(span: &DiagnosticSpan, identifier: &str) -> bool {
     span.text.iter().any(|line| mentions(&line.text, identifier))
 }
 
-fn with_folder_in(text: &str, plugins: &[Rc<PlannedPlugin>]) -> Vec<usize> {
+fn with_folder_in(text: &str, plugins: &[Arc<PlannedPlugin>]) -> Vec<usize> {
     (0..plugins.len()).filter(|index| holds_folder(text, &plugins[*index])).collect()
 }
 

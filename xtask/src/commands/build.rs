@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
 use fs_err as fs;
@@ -15,7 +16,7 @@ use crate::checkout::{Checkout, HOST_TRIPLE};
 use crate::cli::{BuildArgs, SelectionArgs};
 use crate::declaration::{Declaration, check_out_dir, normal};
 use crate::description::Embedded;
-use crate::fingerprint::{self, CompiledSources, Watched};
+use crate::fingerprint::{self, CompiledSources, Inputs, Watched};
 use crate::generate::CheckoutManifest;
 use crate::load::{Loaded, load};
 use crate::members::package_name;
@@ -69,13 +70,7 @@ pub(crate) fn run(
     unpack(&loaded, checkout, shell)?;
     let manifest = CheckoutManifest::load(&checkout.root)?;
     let site = Site { declaration, manifest: &manifest, options: &options, checkout, shell };
-    let mut binaries = Vec::new();
-    for prepared in write(&components, &locked, &site)? {
-        let name = prepared.component.declaration.name.clone();
-        let binary = build_one(&prepared, &out_dir, &site)
-            .with_context(|| format!("component `{name}` was not built"))?;
-        binaries.push((name, binary));
-    }
+    let binaries = build_all(&write(&components, &locked, &site)?, &out_dir, &site)?;
     let names: Vec<_> = binaries.iter().map(|(_, path)| checkout.display(path).to_string()).collect();
     shell.status("Finished", format_args!("`{}` profile: {}", options.profile_name, names.join(", ")));
     Ok(Distribution { binaries })
@@ -232,26 +227,91 @@ pub(super) fn write<'a>(
     components.iter().map(|component| prepare(component, is_locked(component), site)).collect()
 }
 
-fn build_one(prepared: &Prepared<'_>, out_dir: &Path, site: &Site<'_>) -> Result<PathBuf> {
-    let Site { declaration, options, checkout, shell, .. } = *site;
+/// Builds one component after the other, because cargo does. While it compiles the next one, the former is checked and installed.
+fn build_all(prepared: &[Prepared<'_>], out_dir: &Path, site: &Site<'_>) -> Result<Vec<(String, PathBuf)>> {
+    thread::scope(|scope| {
+        let mut begun = Vec::new();
+        for prepared in prepared {
+            let step = begin_one(prepared, out_dir, site).map(|step| match step {
+                Step::Finished(binary) => Ending::Now(binary),
+                Step::Compiled(compiled) => {
+                    Ending::Later(scope.spawn(|| finish_one(*compiled, prepared, out_dir, site)))
+                }
+            });
+            let is_failed = step.is_err();
+            begun.push((&prepared.component.declaration.name, step));
+            if is_failed {
+                break;
+            }
+        }
+        let ended = begun.into_iter().map(|(name, step)| {
+            let binary = step.and_then(|ending| match ending {
+                Ending::Now(binary) => Ok(binary),
+                Ending::Later(thread) => thread.join().expect("finishing a build does not panic"),
+            });
+            let binary = binary.with_context(|| format!("component `{name}` was not built"))?;
+            Ok((name.clone(), binary))
+        });
+        // The first failure is the one that is reported; the others have ended by then.
+        ended.collect::<Vec<_>>().into_iter().collect()
+    })
+}
+
+/// How far a component is when cargo is free for the next one.
+enum Step {
+    /// Its former binary is what would be built.
+    Finished(PathBuf),
+    /// It was compiled, and is yet to be checked and installed.
+    Compiled(Box<CompiledComponent>),
+}
+
+/// The binary of a component, now or when a thread has ended.
+enum Ending<'scope> {
+    Now(PathBuf),
+    Later(thread::ScopedJoinHandle<'scope, Result<PathBuf>>),
+}
+
+/// A component that cargo has compiled.
+struct CompiledComponent {
+    built: Built,
+    /// What it was to be built from.
+    inputs: Option<Inputs>,
+}
+
+fn begin_one(prepared: &Prepared<'_>, out_dir: &Path, site: &Site<'_>) -> Result<Step> {
     let Prepared { component, folder, locked, .. } = prepared;
+    let shell = site.shell;
     let name = &component.declaration.name;
     let inputs = fingerprint::inputs(prepared, out_dir, site)?;
     let place = out_dir.join(name).with_extension(std::env::consts::EXE_EXTENSION);
     let reason = match fingerprint::finished(inputs.as_ref(), &place, prepared, site) {
         Ok(binary) => {
             shell.status("Fresh", format_args!("component `{name}`"));
-            return Ok(binary);
+            return Ok(Step::Finished(binary));
         }
         Err(reason) => reason.map(|reason| format!(": {reason}")).unwrap_or_default(),
     };
     let plugins = counted(component.plugins.len(), "plugin");
     let unlocked = if *locked { "" } else { ", unlocked" };
     shell.status("Compiling", format_args!("component `{name}` with {plugins}{unlocked}{reason}"));
-    let Built { compiled, described, watched, is_undisturbed } = compile(prepared, site)?;
-    let binary = &compiled.binary;
+    let built = compile(prepared, site)?;
     shell.status("Checking", format_args!("component `{name}`"));
     lock::check(folder)?;
+    Ok(Step::Compiled(Box::new(CompiledComponent { built, inputs })))
+}
+
+fn finish_one(
+    compiled: CompiledComponent,
+    prepared: &Prepared<'_>,
+    out_dir: &Path,
+    site: &Site<'_>,
+) -> Result<PathBuf> {
+    let Site { declaration, options, checkout, shell, .. } = *site;
+    let Prepared { component, folder, .. } = prepared;
+    let name = &component.declaration.name;
+    let CompiledComponent { built: Built { compiled, described, watched, is_undisturbed }, inputs } =
+        compiled;
+    let binary = &compiled.binary;
     if options.target() == HOST_TRIPLE {
         self_report::compare(&self_report::ask(binary)?, component, &described.embedded)?;
     } else {

@@ -18,7 +18,7 @@ mod tools;
 mod variables;
 
 pub(crate) use compiled_sources::CompiledSources;
-pub(crate) use inputs::{inputs, trees};
+pub(crate) use inputs::{Inputs, inputs, trees};
 pub(crate) use record::{Watched, finished, keep, outside};
 pub(crate) use source_tree::SourceTree;
 
