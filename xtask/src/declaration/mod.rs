@@ -18,6 +18,8 @@ use racetrack_bundle::{Diagnostic, Diagnostics, Location, Origin};
 pub(crate) use document::Document;
 pub(crate) use out_dir::{OutDirRefusal, check_out_dir};
 pub(crate) use paths::normal;
+#[cfg(test)]
+pub(crate) use profile::ProfileKey;
 pub(crate) use profile::{Profile, Profiles, QUICK};
 
 use crate::checkout::Checkout;

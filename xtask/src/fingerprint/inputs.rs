@@ -1,6 +1,7 @@
 //! Everything that decides the bytes of a binary, as far as it is known before cargo runs.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -11,7 +12,7 @@ use super::source_tree::SourceTree;
 use super::tools::Tools;
 use super::{configuration, digest, variables};
 use crate::cargo::{self, CompileOptions};
-use crate::checkout::HOST_TRIPLE;
+use crate::checkout::{Checkout, HOST_TRIPLE};
 use crate::load::cargo_configuration_files;
 use crate::prepare::{Prepared, Site};
 use crate::workspace;
@@ -28,30 +29,21 @@ pub(crate) fn inputs(prepared: &Prepared<'_>, out_dir: &Path, site: &Site<'_>) -
         return Ok(None);
     }
     let target_dir = workspace::target_dir(declaration, &prepared.component.declaration.name);
-    let variables =
-        variables::variables(std::env::vars_os(), &cargo::changes(&target_dir, options, checkout));
-    let tools = Tools::new(&variables);
-    let files = cargo_configuration_files(&prepared.folder, checkout);
-    let Some(configuration) = configuration::lines(&files, &tools)? else {
+    let surroundings = Surroundings {
+        checkout,
+        options,
+        variables: variables::variables(std::env::vars_os(), &cargo::changes(&target_dir, options, checkout)),
+        folder: &prepared.folder,
+        out_dir,
+    };
+    let Some(mut lines) = surroundings.lines()? else {
         return Ok(None);
     };
-    let Some(programs) = tools.lines(&checkout.cargo, &[HOST_TRIPLE, options.target()])? else {
-        return Ok(None);
-    };
-    let mut lines = configuration;
-    lines.extend(programs);
-    lines.extend(variables::lines(&variables));
     lines.insert("build system".to_owned(), own_identity()?);
-    lines.insert("output folder".to_owned(), digest(out_dir.as_os_str().as_encoded_bytes()));
-    // How cargo is called, as far as it does not decide the bytes, is left out.
-    let options = CompileOptions { locked: false, offline: false, ..options.clone() };
-    lines.insert("build options".to_owned(), digest(format!("{options:?}").as_bytes()));
     for (label, content) in prepared.parts(site) {
         lines.insert(label, digest(&content));
     }
-    for (member, tree) in trees(prepared, &checkout.root)? {
-        lines.insert(format!("crate {member}"), tree.digest());
-    }
+    lines.extend(source_lines(&trees(prepared, &checkout.root)?));
     Ok(Some(Inputs(lines)))
 }
 
@@ -59,6 +51,42 @@ pub(crate) fn inputs(prepared: &Prepared<'_>, out_dir: &Path, site: &Site<'_>) -
 pub(crate) fn trees(prepared: &Prepared<'_>, root: &Path) -> Result<BTreeMap<String, SourceTree>> {
     let members = prepared.members().iter();
     members.map(|member| Ok((member.clone(), SourceTree::read(&root.join(member))?))).collect()
+}
+
+/// What a build finds besides what it builds.
+struct Surroundings<'a> {
+    checkout: &'a Checkout,
+    options: &'a CompileOptions,
+    /// What cargo finds in its environment.
+    variables: BTreeMap<OsString, OsString>,
+    /// Where cargo runs.
+    folder: &'a Path,
+    out_dir: &'a Path,
+}
+
+impl Surroundings<'_> {
+    fn lines(&self) -> Result<Option<BTreeMap<String, String>>> {
+        let Self { checkout, options, variables, folder, out_dir } = self;
+        let tools = Tools::new(variables);
+        let files = cargo_configuration_files(folder, checkout);
+        let Some(mut lines) = configuration::lines(&files, &tools)? else {
+            return Ok(None);
+        };
+        let Some(programs) = tools.lines(&checkout.cargo, &[HOST_TRIPLE, options.target()])? else {
+            return Ok(None);
+        };
+        lines.extend(programs);
+        lines.extend(variables::lines(variables));
+        lines.insert("output folder".to_owned(), digest(out_dir.as_os_str().as_encoded_bytes()));
+        // How cargo is called, as far as it does not decide the bytes, is left out.
+        let options = CompileOptions { locked: false, offline: false, ..(*options).clone() };
+        lines.insert("build options".to_owned(), digest(format!("{options:?}").as_bytes()));
+        Ok(Some(lines))
+    }
+}
+
+fn source_lines(trees: &BTreeMap<String, SourceTree>) -> impl Iterator<Item = (String, String)> {
+    trees.iter().map(|(member, tree)| (format!("crate {member}"), tree.digest()))
 }
 
 impl Inputs {
@@ -99,7 +127,11 @@ fn own_identity() -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::fingerprint::arbitrary::{Change, Machine, change};
 
     #[test]
     fn differences_name_sources_first() {
@@ -113,5 +145,67 @@ mod tests {
         let other = inputs(&[("crate core", "2"), ("build options", "2")]);
         assert_eq!(other.difference(&former).unwrap(), "crate core and 1 more changed");
         assert_eq!(inputs(&[("crate core", "1")]).difference(&former).unwrap(), "build options changed");
+    }
+
+    fn read(machine: &Machine) -> BTreeMap<String, String> {
+        let surroundings = Surroundings {
+            checkout: &machine.checkout(),
+            options: &machine.options(),
+            variables: machine.variables(),
+            folder: &machine.folder(),
+            out_dir: Path::new("/dist"),
+        };
+        let mut lines = surroundings.lines().unwrap().unwrap();
+        let member = machine.member();
+        lines
+            .extend(source_lines(&BTreeMap::from([("core".to_owned(), SourceTree::read(&member).unwrap())])));
+        lines
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Every change makes a file older than all changes before.
+        #[test]
+        fn inputs_are_the_same_exactly_when_everything_is(changes in vec(change(), 1..16)) {
+            let mut machine = Machine::new();
+            let first = (machine.state(), read(&machine));
+            let mut seen = vec![first.clone()];
+            for change in changes {
+                machine.apply(change);
+                let now = (machine.state(), read(&machine));
+                for before in &seen {
+                    prop_assert_eq!(before.0 == now.0, before.1 == now.1, "{:?} and {:?}", before, &now);
+                }
+                seen.push(now);
+            }
+            let undone = machine.undo_all();
+            prop_assert!(!undone || read(&machine) == first.1);
+        }
+    }
+
+    #[test]
+    fn each_change_alone_counts_and_can_be_taken_back() {
+        let mut machine = Machine::new();
+        for change in Change::each() {
+            let before = read(&machine);
+            machine.apply(change);
+            assert_ne!(read(&machine), before, "{change:?}");
+            if machine.undo_all() {
+                assert_eq!(read(&machine), before, "{change:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_proxy_of_the_toolchain_is_not_one() {
+        let machine = Machine::new();
+        let tools = |cargo: Checkout| {
+            let variables = machine.variables();
+            Tools::new(&variables).lines(&cargo.cargo, &[HOST_TRIPLE]).unwrap()
+        };
+        assert!(tools(machine.checkout()).is_some());
+        std::fs::remove_dir_all(machine.toolchain().join("lib")).unwrap();
+        assert_eq!(tools(machine.checkout()), None);
     }
 }

@@ -7,6 +7,8 @@
 //!
 //! A wrong "nothing to do" is worse than a slow one. When in doubt, an input belongs to the fingerprint.
 
+#[cfg(test)]
+mod arbitrary;
 mod compiled_sources;
 mod configuration;
 mod dependency_file;
@@ -16,11 +18,13 @@ mod record;
 mod source_tree;
 mod tools;
 mod variables;
+mod watched;
 
 pub(crate) use compiled_sources::CompiledSources;
 pub(crate) use inputs::{Inputs, inputs, trees};
-pub(crate) use record::{Watched, finished, keep, outside};
+pub(crate) use record::{finished, keep};
 pub(crate) use source_tree::SourceTree;
+pub(crate) use watched::{Watched, outside};
 
 /// A short digest of an input, hexadecimal. It distinguishes contents; nobody has to find two of the same digest.
 fn digest(content: &[u8]) -> String {

@@ -135,3 +135,6 @@ fn written(note: &Path) -> std::io::Result<SystemTime> {
 fn digests(tree: &SourceTree) -> BTreeMap<String, String> {
     tree.files().map(|(path, file)| (path.to_owned(), digest(&file.content))).collect()
 }
+
+#[cfg(test)]
+mod tests;
