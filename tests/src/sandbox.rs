@@ -1,6 +1,7 @@
 //! A folder of its own for one test, inside the checkout, with a declaration.
 
 use std::env;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,11 +30,16 @@ impl Sandbox {
         Self { folder }
     }
 
-    /// The sandbox that several tests share: what an earlier one left in it stays.
-    pub fn shared(name: &str) -> Self {
+    /// The sandbox that several tests share, each of which calls `build`, one after the other: the first one builds, and
+    /// the others find what is built. What an earlier run left in it stays.
+    pub fn shared(name: &str, build: impl FnOnce(&Self)) -> Self {
         let folder = checkout().join("target/system-tests").join(name);
         fs_err::create_dir_all(&folder).expect("a sandbox can be made");
-        Self { folder }
+        let lock = File::create(folder.join("build.lock")).expect("a file can be made");
+        lock.lock().expect("a file can be locked");
+        let sandbox = Self { folder };
+        build(&sandbox);
+        sandbox
     }
 
     /// The path of something in the sandbox.

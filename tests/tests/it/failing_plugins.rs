@@ -1,5 +1,7 @@
 //! Plugins that fail, seen from outside the component.
 
+use std::path::PathBuf;
+
 use racetrack_tests::{Collector, Finished, RecordingPlugin, RunningComponent, Sandbox};
 use serde_json::json;
 
@@ -8,17 +10,24 @@ fn plugin() -> RecordingPlugin {
     RecordingPlugin { name: "moody", version: "1.0.0", hooks, ..RecordingPlugin::default() }
 }
 
+/// Lifecycle with the plugin, which both tests start.
+fn built() -> PathBuf {
+    let sandbox = Sandbox::shared("failing-plugins", |sandbox| {
+        let folder = sandbox.write_plugin(&plugin());
+        sandbox.declare(&format!("[[plugin]]\npath = \"{folder}\"\n"));
+        let _ = sandbox.xtask(&["build", "--profile", "dev", "--component", "lifecycle"]).succeeded();
+    });
+    sandbox.binary("lifecycle")
+}
+
 #[test]
 fn a_failing_plugin_is_named_and_the_component_goes_on() {
-    let sandbox = Sandbox::new("failing-plugins");
-    let bundle = sandbox.bundle(&plugin());
-    sandbox.declare(&format!("[[plugin]]\nzip = \"{bundle}\"\n"));
-    let _ = sandbox.xtask(&["build", "--profile", "dev", "--component", "lifecycle"]).succeeded();
+    let (binary, sandbox) = (built(), Sandbox::new("failing-plugin"));
     let collector = Collector::start();
     let config = RecordingPlugin::config(&[plugin()], "lifecycle", &collector.address.to_string());
     // Long enough for a panic on a busy machine, which may spend a while on its backtrace.
     sandbox.write("lifecycle.yaml", &format!("hook-time-limit: 2s\n{config}"));
-    let lifecycle = RunningComponent::start(&sandbox.binary("lifecycle"), &sandbox.path("lifecycle.yaml"));
+    let lifecycle = RunningComponent::start(&binary, &sandbox.path("lifecycle.yaml"));
 
     let run = |what: &str| {
         let (status, body) = lifecycle.post("/api/v1/plugin/moody/run", &json!({ "do": what }));
@@ -40,13 +49,10 @@ fn a_failing_plugin_is_named_and_the_component_goes_on() {
 
 #[test]
 fn a_component_that_cannot_start_says_why() {
-    let sandbox = Sandbox::new("refused-start");
-    let bundle = sandbox.bundle(&plugin());
-    sandbox.declare(&format!("[[plugin]]\nzip = \"{bundle}\"\n"));
-    let _ = sandbox.xtask(&["build", "--profile", "dev", "--component", "lifecycle"]).succeeded();
+    let (binary, sandbox) = (built(), Sandbox::new("refused-start"));
     let start = |config: &str| {
         sandbox.write("lifecycle.yaml", config);
-        let mut command = std::process::Command::new(sandbox.binary("lifecycle"));
+        let mut command = std::process::Command::new(&binary);
         let config = sandbox.path("lifecycle.yaml");
         command
             .args(["serve", "--http-address", "127.0.0.1:0", "--log-level", "off", "--config"])

@@ -17,6 +17,7 @@ mod inspect;
 mod isolation;
 mod order;
 mod platform;
+mod shared_features;
 mod sizes;
 mod vendor;
 mod verify;

@@ -132,7 +132,11 @@ impl Sandbox {
             .expect("xtask can be started");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the output is text");
         let name = self.folder.file_name().expect("the folder has a name").to_string_lossy().into_owned();
-        let steady = |text: String| text.replace(&name, "SANDBOX");
+        // The checkout of the tests has been built, or not.
+        let is_steady = |line: &&str| !line.starts_with("note: the first build with profile ");
+        let steady = |text: String| {
+            text.split_inclusive('\n').filter(is_steady).collect::<String>().replace(&name, "SANDBOX")
+        };
         Outcome {
             code: output.status.code().expect("xtask was not killed"),
             stdout: steady(text(output.stdout)),

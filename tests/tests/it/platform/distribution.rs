@@ -1,6 +1,5 @@
 //! The declaration that all tests of the platform share, and what is started from it.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -74,16 +73,14 @@ fn listener_config(name: &str, failure: Option<&str>) -> String {
 fn distribution() -> &'static Sandbox {
     static BUILT: OnceLock<Sandbox> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let sandbox = Sandbox::shared("platform");
-        let lock = File::create(sandbox.path("build.lock")).expect("a file can be made");
-        lock.lock().expect("a file can be locked");
-        let first_party = FIRST_PARTY.map(|folder| format!("../../../{folder}"));
-        let listeners = LISTENERS.map(|name| sandbox.write_plugin(&listener(name)));
-        let folders = first_party.iter().chain(&listeners);
-        let tables = folders.map(|folder| format!("[[plugin]]\npath = \"{folder}\"\n\n"));
-        sandbox.declare(&tables.collect::<String>());
-        let _ = sandbox.xtask(&["build", "--profile", "dev"]).succeeded();
-        sandbox
+        Sandbox::shared("platform", |sandbox| {
+            let first_party = FIRST_PARTY.map(|folder| format!("../../../{folder}"));
+            let listeners = LISTENERS.map(|name| sandbox.write_plugin(&listener(name)));
+            let folders = first_party.iter().chain(&listeners);
+            let tables = folders.map(|folder| format!("[[plugin]]\npath = \"{folder}\"\n\n"));
+            sandbox.declare(&tables.collect::<String>());
+            let _ = sandbox.xtask(&["build", "--profile", "dev"]).succeeded();
+        })
     })
 }
 
