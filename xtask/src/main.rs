@@ -7,6 +7,7 @@
 
 mod blame;
 mod cargo;
+mod cargo_listener;
 mod cargo_output;
 mod checkout;
 mod cli;
