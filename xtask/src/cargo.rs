@@ -183,6 +183,11 @@ pub(crate) fn graph(
     metadata.resolve.context("cargo did not say which crate depends on which")
 }
 
+/// What cargo calls the folder with the artefacts of a profile.
+pub(crate) fn profile_folder(profile: &str) -> &str {
+    if profile == "dev" { "debug" } else { profile }
+}
+
 /// Runs a command that answers with data. Returns them; what cargo says besides is handed on as it comes.
 fn ask(mut command: Command, heartbeat: Option<&Heartbeat>) -> Result<String, CompileError> {
     let (status, answer, said) = answer(&mut command, heartbeat)?;

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::counted;
 use crate::checkout::Checkout;
 use crate::cli::CheckArgs;
 use crate::generate::CheckoutManifest;
 use crate::load::load;
 use crate::lockfile::{self, OrderDifference};
+use crate::quantity::counted;
 use crate::shell::{Shell, print_data};
 use crate::workspace;
 

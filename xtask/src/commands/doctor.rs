@@ -10,12 +10,13 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use super::{UsageError, counted};
+use super::UsageError;
 use crate::checkout::Checkout;
 use crate::cli::{DoctorArgs, Format, OverrideArgs};
 use crate::declaration::Declaration;
 use crate::diagnosis::{Finding, Verdict, configuration, distribution, machine, registry, rejected, storage};
 use crate::load::{Rejected, load};
+use crate::quantity::counted;
 use crate::shell::{Shell, print_data};
 
 /// Runs all checks and prints what they found; fails if something is wrong.

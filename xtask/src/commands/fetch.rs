@@ -6,11 +6,12 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use racetrack_bundle::Diagnostics;
 
-use super::{UsageError, counted};
+use super::UsageError;
 use crate::checkout::Checkout;
 use crate::cli::FetchArgs;
 use crate::declaration::Declaration;
 use crate::load::Rejected;
+use crate::quantity::counted;
 use crate::remote::{BundleAddress, Sha256, download, provide};
 use crate::shell::{Shell, print_data};
 use crate::source_argument::quoted;

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::{counted, shown_bytes};
 use crate::checkout::Checkout;
 use crate::cli::GcArgs;
 use crate::declaration::Declaration;
 use crate::garbage::{self, Rule};
 use crate::load::Rejected;
+use crate::quantity::{counted, shown_bytes};
 use crate::shell::Shell;
 use crate::store_use;
 

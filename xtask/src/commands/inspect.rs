@@ -9,11 +9,11 @@ use anyhow::{Context, Result};
 use fs_err as fs;
 use serde_json::json;
 
-use super::counted;
 use crate::cli::{Format, InspectArgs};
 use crate::crates::audit::{AuditKind, AuditPackage};
 use crate::description::{self, Description, Inspected};
 use crate::plan_view::calls_text;
+use crate::quantity::counted;
 use crate::shell::print_data;
 
 /// Prints it.

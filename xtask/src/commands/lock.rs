@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::counted;
 use crate::checkout::Checkout;
 use crate::cli::OverrideArgs;
 use crate::load::{Rejected, load};
 use crate::lockfile::{self, Lock};
 use crate::output::write_if_changed;
+use crate::quantity::counted;
 use crate::shell::{Shell, print_data};
 
 /// Writes the lock and says what changed.

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::build;
 use crate::checkout::Checkout;
 use crate::cli::{Format, SizesArgs};
+use crate::component_build;
 use crate::generate::CheckoutManifest;
 use crate::load::load;
 use crate::lockfile;
@@ -108,7 +109,7 @@ fn measure(component: &PlannedComponent, is_locked: bool, site: &Site<'_>) -> Re
 
 /// Returns the length of the file, and what is loaded of it.
 fn build_variant(component: &PlannedComponent, is_locked: bool, site: &Site<'_>) -> Result<(u64, Bytes)> {
-    let binary = build::compile(&prepare(component, is_locked, site)?, site)?.compiled.binary;
+    let binary = component_build::compile(&prepare(component, is_locked, site)?, site)?.compiled.binary;
     let content = fs::read(&binary)?;
     let loaded = sizes::measure(&content).with_context(|| format!("cannot read {}", binary.display()))?;
     Ok((content.len() as u64, loaded))

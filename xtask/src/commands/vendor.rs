@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use fs_err as fs;
 
-use super::{UsageError, build, counted};
+use super::{UsageError, build};
 use crate::checkout::Checkout;
 use crate::cli::{OverrideArgs, SelectionArgs, VendorArgs};
 use crate::declaration::{Declaration, OutDirRefusal, check_out_dir, normal};
@@ -13,6 +13,7 @@ use crate::generate::CheckoutManifest;
 use crate::load::load;
 use crate::lockfile;
 use crate::prepare::Site;
+use crate::quantity::counted;
 use crate::shell::Shell;
 use crate::store_use;
 use crate::vendor::{Record, make};

@@ -6,10 +6,10 @@ use racetrack_core::Hook;
 
 use super::Finding;
 use crate::checkout::Checkout;
-use crate::commands::counted;
 use crate::generate::CheckoutManifest;
 use crate::load::Loaded;
 use crate::plan::{BuildPlan, PlannedPlugin};
+use crate::quantity::counted;
 use crate::{codes, lock, lockfile, workspace};
 
 /// The check of plugins.

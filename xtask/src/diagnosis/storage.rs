@@ -4,9 +4,9 @@ use anyhow::Result;
 
 use super::Finding;
 use crate::checkout::Checkout;
-use crate::commands::{counted, shown_bytes};
 use crate::declaration::Declaration;
 use crate::garbage::{self, KEPT_DAYS, Rule};
+use crate::quantity::{counted, shown_bytes};
 
 /// A build of both components of the checkout from nothing takes about as much.
 const NEEDED: u64 = 2_000_000_000;

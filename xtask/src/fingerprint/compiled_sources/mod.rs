@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest;
 use super::source_tree::SourceTree;
+use crate::cargo::profile_folder;
 use crate::output::replace;
 
 /// The note for one profile and one target, locked while cargo runs.
@@ -46,7 +47,7 @@ impl CompiledSources {
         let path = folder.join(format!("{profile}-{target}.json"));
         let found = fs::read(&path).ok();
         let note: Option<Note> = found.and_then(|text| serde_json::from_slice(&text).ok());
-        let artefacts = if profile == "dev" { "debug" } else { profile };
+        let artefacts = profile_folder(profile);
         let is_late = || ["", target].iter().any(|part| build_dir.join(part).join(artefacts).exists());
         Ok(Self {
             note: note.unwrap_or_else(|| Note { is_late: is_late(), ..Note::default() }),
