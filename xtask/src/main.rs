@@ -7,8 +7,6 @@
 
 mod blame;
 mod cargo;
-mod cargo_listener;
-mod cargo_output;
 mod checkout;
 mod cli;
 mod codes;
@@ -52,6 +50,7 @@ mod sizes;
 mod source_argument;
 mod store_use;
 mod testing;
+mod transcript;
 mod vendor;
 mod verification;
 mod workspace;

@@ -40,18 +40,22 @@ pub(crate) fn write_if_changed(path: &Path, content: &[u8]) -> Result<bool> {
     Ok(true)
 }
 
-/// Makes a file beside its place and moves it there, so that nobody ever sees half of it.
-pub(crate) fn replace(path: &Path, make: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
+/// Makes a file beside its place and moves it there, so that nobody ever sees half of it. Returns what `make` does.
+pub(crate) fn replace<T, E: Into<anyhow::Error>>(
+    path: &Path,
+    make: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T> {
     let parent = path.parent().context("a file has a folder")?;
     let name = path.file_name().context("a file has a name")?.to_string_lossy();
     fs::create_dir_all(parent)?;
     let temporary = parent.join(format!(".{name}.{}", std::process::id()));
-    let done = make(&temporary).and_then(|()| fs::rename(&temporary, path));
+    let place = |result| Ok(fs::rename(&temporary, path).map(|()| result)?);
+    let done = make(&temporary).map_err(Into::into).and_then(place);
     if done.is_err() {
         // Whether there is something to remove depends on how far it got.
         let _ = fs::remove_file(&temporary);
     }
-    Ok(done?)
+    done
 }
 
 /// Removes the workspaces of components that the declaration no longer has, with their artefacts. Returns their
@@ -271,7 +275,9 @@ mod tests {
         let place = root.path().join("a folder");
         fs::create_dir_all(place.join("with something in it")).unwrap();
         assert!(replace(&place, |temporary| fs::write(temporary, "")).is_err());
-        assert!(replace(&root.path().join("b"), |_| Err(io::ErrorKind::Other.into())).is_err());
+        assert!(
+            replace(&root.path().join("b"), |_| Err::<(), _>(io::Error::from(io::ErrorKind::Other))).is_err()
+        );
         let names = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name());
         assert_eq!(names.collect::<Vec<_>>(), ["a folder"]);
     }

@@ -84,7 +84,7 @@ impl Prepared<'_> {
     /// Completes the workspace with the crates that cargo has told, and keeps them for the next build.
     pub(crate) fn complete(&self, crates: CrateSet, site: &Site<'_>) -> Result<Described> {
         // Cargo may have changed the lock, so the key is another one than before.
-        let cache = cache_path(site, &self.component.declaration.name);
+        let cache = cache_path(site, self.name());
         let described =
             self.with_crates(crates::store(&cache, self.key(site)?, self.plugin_folders(), crates)?, site);
         self.write(Some(&described.embedded), site)?;
@@ -94,6 +94,11 @@ impl Prepared<'_> {
     /// The same, once it is known what it is made of.
     pub(crate) fn known_as(&self, described: Described) -> Self {
         Self { known: Some(described), ..self.clone() }
+    }
+
+    /// The name of the component.
+    pub(crate) fn name(&self) -> &str {
+        &self.component.declaration.name
     }
 
     /// The crates of the checkout that it is made of, by their folders.
@@ -118,7 +123,7 @@ impl Prepared<'_> {
             parts.push((format!("link {}", link.path), target));
         }
         let lock = fs::read(self.folder.join("Cargo.lock")).unwrap_or_default();
-        parts.push((format!("locks/{}.lock", self.component.declaration.name), lock));
+        parts.push((format!("locks/{}.lock", self.name()), lock));
         parts
     }
 
@@ -162,7 +167,7 @@ impl Prepared<'_> {
     fn write(&self, embedded: Option<&Embedded>, site: &Site<'_>) -> Result<usize> {
         let digest = embedded.map(Embedded::digest);
         let assembled = self.assemble(digest.as_deref(), site);
-        let name = &self.component.declaration.name;
+        let name = self.name();
         let context = || format!("cannot generate `{name}`");
         let changed = output::write(&assembled, &self.folder).with_context(context)?;
         let described = match embedded {

@@ -2,31 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
 use fs_err as fs;
-use serde::{Deserialize, Serialize};
 
 use crate::crates::{CrateSet, CrateSource};
-use crate::fingerprint::SourceTree;
 use crate::output::write_if_changed;
 use crate::prepare::{Described, Prepared, Site};
 use crate::provenance::{self, Materials};
 use crate::remote::Sha256;
-use crate::{lock, sbom, workspace};
+use crate::{lock, sbom};
 
-/// The digest of a binary, which is known by its size and time.
-#[derive(Serialize, Deserialize)]
-struct Measured {
-    length: u64,
-    nanoseconds: u128,
-    sha256: String,
-}
-
-/// Writes both beside the binary, unless they are there.
+/// Writes both beside the binary, which has that digest, unless they are there. `digests` are those of the crates of the checkout, by
+/// their folders.
 pub(crate) fn write(
     binary: &Path,
+    digest: &Sha256,
+    digests: &BTreeMap<String, String>,
     prepared: &Prepared<'_>,
     described: &Described,
     site: &Site<'_>,
@@ -34,18 +26,17 @@ pub(crate) fn write(
     let component = prepared.component;
     let name = &component.declaration.name;
     let folder = binary.parent().context("a binary is in a folder")?;
-    let measured = workspace::target_dir(site.declaration, name).join("racetrack-binary.json");
-    let digest = binary_digest(binary, &measured)?;
-    let bill = sbom::generate(component, &described.crates, &digest);
+    let digest = digest.as_str();
+    let bill = sbom::generate(component, &described.crates, digest);
     let [bill_path, statement_path] = paths(folder, name);
     write_if_changed(&bill_path, bill.as_bytes())?;
     let committed = lock::committed_path(&site.declaration.folder, name);
     let materials = Materials {
         crates: &described.crates,
-        checkout_digests: checkout_digests(&described.crates, &site.checkout.root)?,
+        checkout_digests: checkout_digests(&described.crates, digests)?,
         lock: (format!("locks/{name}.lock"), Sha256::of(&fs::read(committed)?).to_string()),
     };
-    let statement = provenance::generate(component, site.options, prepared.locked, &materials, &digest);
+    let statement = provenance::generate(component, site.options, prepared.locked, &materials, digest);
     write_if_changed(&statement_path, statement.as_bytes())?;
     Ok(())
 }
@@ -66,47 +57,19 @@ pub(crate) fn paths(folder: &Path, component: &str) -> [PathBuf; 2] {
     ["cdx.json", "provenance.json"].map(|ending| folder.join(format!("{component}.{ending}")))
 }
 
-fn binary_digest(binary: &Path, measured: &Path) -> Result<String> {
-    let metadata = fs::metadata(binary)?;
-    let time = metadata.modified().context("cannot tell when the binary was made")?;
-    let nanoseconds = time.duration_since(UNIX_EPOCH).context("the binary was made before 1970")?.as_nanos();
-    let known = fs::read(measured).ok().and_then(|text| serde_json::from_slice::<Measured>(&text).ok());
-    let length = metadata.len();
-    if let Some(known) = known.filter(|known| (known.length, known.nanoseconds) == (length, nanoseconds)) {
-        return Ok(known.sha256);
-    }
-    let sha256 = Sha256::of(&fs::read(binary)?).to_string();
-    let now = Measured { length, nanoseconds, sha256: sha256.clone() };
-    write_if_changed(measured, &serde_json::to_vec(&now).context("cannot write the digest as JSON")?)?;
-    Ok(sha256)
-}
-
-fn checkout_digests(crates: &CrateSet, root: &Path) -> Result<BTreeMap<String, String>> {
+fn checkout_digests(
+    crates: &CrateSet,
+    digests: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>> {
     let folders = crates.0.iter().filter_map(|one| match &one.source {
-        CrateSource::Checkout(folder) => Some(folder.clone()),
+        CrateSource::Checkout(folder) => Some(folder),
         _ => None,
     });
-    folders.map(|folder| Ok((folder.clone(), SourceTree::read(&root.join(&folder))?.digest()))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_binary_is_read_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let [binary, measured] = ["a", "a.json"].map(|name| folder.path().join(name));
-        fs::write(&binary, "").unwrap();
-        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        assert_eq!(binary_digest(&binary, &measured).unwrap(), empty);
-        let text = fs::read_to_string(&measured).unwrap();
-        fs::write(&measured, text.replace("e3b0", "ffff")).unwrap();
-        assert!(
-            binary_digest(&binary, &measured).unwrap().starts_with("ffff"),
-            "it is known by size and time"
-        );
-        fs::write(&binary, "x").unwrap();
-        assert!(binary_digest(&binary, &measured).unwrap().starts_with("2d711642"));
-    }
+    let digest = |folder: &String| {
+        let digest = digests.get(folder);
+        let digest =
+            digest.with_context(|| format!("the build does not know that it needs the crate in {folder}"))?;
+        Ok((folder.clone(), digest.clone()))
+    };
+    folders.map(digest).collect()
 }

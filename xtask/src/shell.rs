@@ -63,9 +63,15 @@ impl Shell {
 
     /// `   Compiling lifecycle`.
     pub(crate) fn status(&self, verb: &str, message: impl Display) {
-        if !self.quiet {
-            self.line(&format!("{VERB}{verb:>12}{RESET} {message}"));
+        if let Some(line) = self.status_line(verb, message) {
+            Self::pass_on(line.as_bytes());
         }
+    }
+
+    /// The same with the end of its line, to be handed on later; nothing where only errors are wanted.
+    pub(crate) fn status_line(&self, verb: &str, message: impl Display) -> Option<String> {
+        let (style, reset) = if self.is_colored() { (VERB, RESET) } else { ("", "") };
+        (!self.quiet).then(|| format!("{style}{verb:>12}{reset} {message}\n"))
     }
 
     /// `warning: …`.

@@ -14,7 +14,7 @@ use cargo_metadata::{CompilerMessage, PackageId};
 
 pub(crate) use graph::{CrateId, Graph};
 
-use crate::cargo_listener::{Complaints, name_and_version};
+use crate::cargo::{Complaints, name_and_version};
 use crate::plan::PlannedPlugin;
 
 /// Where errors come from.

@@ -109,7 +109,7 @@ fn measure(component: &PlannedComponent, is_locked: bool, site: &Site<'_>) -> Re
 
 /// Returns the length of the file, and what is loaded of it.
 fn build_variant(component: &PlannedComponent, is_locked: bool, site: &Site<'_>) -> Result<(u64, Bytes)> {
-    let binary = component_build::compile(&prepare(component, is_locked, site)?, site)?.compiled.binary;
+    let binary = component_build::compile_alone(&prepare(component, is_locked, site)?, site)?;
     let content = fs::read(&binary)?;
     let loaded = sizes::measure(&content).with_context(|| format!("cannot read {}", binary.display()))?;
     Ok((content.len() as u64, loaded))

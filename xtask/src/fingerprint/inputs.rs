@@ -1,6 +1,6 @@
 //! Everything that decides the bytes of a binary, as far as it is known before cargo runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -22,7 +22,13 @@ use crate::workspace;
 pub(crate) struct Inputs(pub(super) BTreeMap<String, String>);
 
 /// The inputs of a prepared component; nothing when only cargo can know whether there is something to do.
-pub(crate) fn inputs(prepared: &Prepared<'_>, out_dir: &Path, site: &Site<'_>) -> Result<Option<Inputs>> {
+/// `digests` are those of the crates of the checkout, by their folders.
+pub(crate) fn inputs(
+    prepared: &Prepared<'_>,
+    digests: &BTreeMap<String, String>,
+    out_dir: &Path,
+    site: &Site<'_>,
+) -> Result<Option<Inputs>> {
     let Site { options, checkout, declaration, .. } = *site;
     // A vendor folder takes the place of registries, and its crates are not compared every time.
     if checkout.vendor.is_some() {
@@ -43,14 +49,19 @@ pub(crate) fn inputs(prepared: &Prepared<'_>, out_dir: &Path, site: &Site<'_>) -
     for (label, content) in prepared.parts(site) {
         lines.insert(label, digest(&content));
     }
-    lines.extend(source_lines(&trees(prepared, &checkout.root)?));
+    let members = prepared.members();
+    lines.extend(source_lines(digests.iter().filter(|(member, _)| members.contains(*member))));
     Ok(Some(Inputs(lines)))
 }
 
-/// The sources of each crate of the checkout that a component is made of, by its folder.
-pub(crate) fn trees(prepared: &Prepared<'_>, root: &Path) -> Result<BTreeMap<String, SourceTree>> {
-    let members = prepared.members().iter();
-    members.map(|member| Ok((member.clone(), SourceTree::read(&root.join(member))?))).collect()
+/// The sources of crates of the checkout, by their folders.
+pub(crate) fn trees(members: &BTreeSet<String>, root: &Path) -> Result<BTreeMap<String, SourceTree>> {
+    members.iter().map(|member| Ok((member.clone(), SourceTree::read(&root.join(member))?))).collect()
+}
+
+/// The digest of each of the trees.
+pub(crate) fn digests(trees: &BTreeMap<String, SourceTree>) -> BTreeMap<String, String> {
+    trees.iter().map(|(member, tree)| (member.clone(), tree.digest())).collect()
 }
 
 /// What a build finds besides what it builds.
@@ -85,8 +96,10 @@ impl Surroundings<'_> {
     }
 }
 
-fn source_lines(trees: &BTreeMap<String, SourceTree>) -> impl Iterator<Item = (String, String)> {
-    trees.iter().map(|(member, tree)| (format!("crate {member}"), tree.digest()))
+fn source_lines<'a>(
+    digests: impl Iterator<Item = (&'a String, &'a String)>,
+) -> impl Iterator<Item = (String, String)> {
+    digests.map(|(member, digest)| (format!("crate {member}"), digest.clone()))
 }
 
 impl Inputs {
@@ -157,8 +170,8 @@ mod tests {
         };
         let mut lines = surroundings.lines().unwrap().unwrap();
         let member = machine.member();
-        lines
-            .extend(source_lines(&BTreeMap::from([("core".to_owned(), SourceTree::read(&member).unwrap())])));
+        let trees = BTreeMap::from([("core".to_owned(), SourceTree::read(&member).unwrap())]);
+        lines.extend(source_lines(digests(&trees).iter()));
         lines
     }
 

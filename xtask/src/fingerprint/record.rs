@@ -25,19 +25,19 @@ pub(crate) struct Record {
     outputs: BTreeMap<PathBuf, String>,
 }
 
-/// The binary of a component that needs no build, and why another one does.
+/// Whether a component needs no build, and why one does.
 pub(crate) fn finished(
     inputs: Option<&Inputs>,
     binary: &Path,
     prepared: &Prepared<'_>,
     site: &Site<'_>,
-) -> Result<PathBuf, Option<String>> {
+) -> Result<(), Option<String>> {
     let (Some(inputs), Some(record)) = (inputs, Record::read(&path(prepared, site))) else {
         return Err(None);
     };
     match record.difference(inputs, binary) {
         Some(difference) => Err(Some(difference)),
-        None => Ok(binary.to_owned()),
+        None => Ok(()),
     }
 }
 

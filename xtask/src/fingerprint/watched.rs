@@ -8,7 +8,6 @@ use fs_err as fs;
 
 use super::dependency_file::{paths, watched_by_script};
 use super::digest;
-use super::inputs::trees;
 use super::source_tree::SourceTree;
 use crate::cargo::Compiled;
 use crate::prepare::{Prepared, Site};
@@ -20,10 +19,15 @@ pub(crate) struct Watched(pub(super) BTreeMap<PathBuf, String>);
 impl Watched {
     /// The files outside of the crates of the checkout that cargo watches for this binary: included ones, and those that build
     /// scripts name. Nothing when one of them is a folder, or cannot be known.
-    pub(crate) fn of(compiled: &Compiled, prepared: &Prepared<'_>, site: &Site<'_>) -> Result<Option<Self>> {
+    pub(crate) fn of(
+        compiled: &Compiled,
+        trees: &BTreeMap<String, SourceTree>,
+        prepared: &Prepared<'_>,
+        site: &Site<'_>,
+    ) -> Result<Option<Self>> {
         let folder = fs::canonicalize(&prepared.folder)?;
         let build_dir = site.checkout.build_dir();
-        let included = included(compiled, prepared, site)?;
+        let included = included(compiled, trees, prepared, site)?;
         let mut files: Vec<_> = included.into_iter().map(|Included { path, .. }| path).collect();
         for script in &compiled.build_scripts {
             // Beside the folder for what the script makes is what it printed.
@@ -60,11 +64,12 @@ struct Included {
 /// The canonical paths of the files outside of each crate of the checkout that cargo has read for it.
 pub(crate) fn outside(
     compiled: &Compiled,
+    trees: &BTreeMap<String, SourceTree>,
     prepared: &Prepared<'_>,
     site: &Site<'_>,
 ) -> Result<BTreeMap<String, BTreeSet<PathBuf>>> {
     let mut outside: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for Included { path, members } in included(compiled, prepared, site)? {
+    for Included { path, members } in included(compiled, trees, prepared, site)? {
         // A folder has no content, and what is gone makes the build one that is not kept.
         let Some(path) = path.canonicalize().ok().filter(|path| path.is_file()) else {
             continue;
@@ -79,9 +84,13 @@ pub(crate) fn outside(
 }
 
 /// What the dependency file of a binary names that is neither in a crate, nor generated, nor in the store.
-fn included(compiled: &Compiled, prepared: &Prepared<'_>, site: &Site<'_>) -> Result<Vec<Included>> {
+fn included(
+    compiled: &Compiled,
+    trees: &BTreeMap<String, SourceTree>,
+    prepared: &Prepared<'_>,
+    site: &Site<'_>,
+) -> Result<Vec<Included>> {
     let text = fs::read_to_string(compiled.binary.with_extension("d"))?;
-    let trees = trees(prepared, &site.checkout.root)?;
     let folder = fs::canonicalize(&prepared.folder)?;
     let [build_dir, store] = [site.checkout.build_dir(), site.checkout.store()];
     let included = |path: PathBuf| {
@@ -94,7 +103,8 @@ fn included(compiled: &Compiled, prepared: &Prepared<'_>, site: &Site<'_>) -> Re
             let is_part = tree.contains(&rest.to_string_lossy().replace('\\', "/"));
             Some((member.clone(), is_part))
         };
-        let (members, parts): (Vec<_>, Vec<_>) = trees.iter().filter_map(within).unzip();
+        let own = trees.iter().filter(|(member, _)| prepared.members().contains(*member));
+        let (members, parts): (Vec<_>, Vec<_>) = own.filter_map(within).unzip();
         // Everything else in the workspace is generated, and plugins are compared with what was read before every build.
         let is_known = members.is_empty() || parts.contains(&true);
         (!is_known).then_some(Included { path, members })

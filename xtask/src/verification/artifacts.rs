@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 use cargo_metadata::{BuildScript, Message, PackageId, TargetKind};
 use fs_err as fs;
 
+use crate::cargo::name_and_version;
 use crate::cargo::{CompileOptions, graph, messages};
-use crate::cargo_listener::name_and_version;
 use crate::checkout::Checkout;
 use crate::environment::remaps;
 use crate::shell::Shell;

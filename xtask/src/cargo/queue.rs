@@ -1,0 +1,207 @@
+//! Cargo for several workspaces that share their intermediate artefacts.
+//!
+//! One cargo after the other works on crates that they may share. At its end each works on one that is only its own: the binary of
+//! its component, which mostly waits for the linker. Then the next one may begin. It is started before that and held back, so that
+//! it has read its workspace by then.
+
+use std::collections::BTreeSet;
+use std::io::PipeReader;
+use std::mem::take;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, Scope};
+
+use anyhow::Context;
+use cargo_metadata::BuildScript;
+
+use super::command::{CompileOptions, build_command, profile_folder};
+use super::held_lock::{HeldLock, hold};
+use super::listener::{Heard, Milestone, listen};
+use super::process::{CompileError, start, wait};
+use crate::checkout::Checkout;
+use crate::generate::binary_package;
+use crate::shell::Shell;
+use crate::transcript::Transcript;
+
+/// What cargo says while it waits for another one.
+const WAITS: &[u8] = b"waiting for file lock on";
+
+/// What is to be compiled.
+#[derive(Clone, Debug)]
+pub(crate) struct Order<'a> {
+    /// The component.
+    pub(crate) component: &'a str,
+    /// Its workspace, which is written.
+    pub(crate) folder: &'a Path,
+    /// The folder of its finished artefacts.
+    pub(crate) target_dir: PathBuf,
+}
+
+/// What cargo has built.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    /// The binary of the component.
+    pub(crate) binary: PathBuf,
+    /// What ran before something was compiled, now or earlier.
+    pub(crate) build_scripts: Vec<BuildScript>,
+    /// Name and version of every package that something was built of, fresh or anew.
+    pub(crate) packages: BTreeSet<(String, String)>,
+}
+
+/// Compiles workspaces, each of which speaks as the one of its number. When one is compiled, or has failed, `then` is called with
+/// its number, at the same time as others are compiled. Returns what `then` has; nothing for those that were not begun because one
+/// before them has failed.
+pub(crate) fn compile<T: Send>(
+    orders: &[Order<'_>],
+    options: &CompileOptions,
+    checkout: &Checkout,
+    shell: &Shell,
+    transcript: &Transcript<'_>,
+    then: impl Fn(usize, Result<Compiled, CompileError>) -> T + Sync,
+) -> Vec<Option<T>> {
+    let outcomes = orders.iter().map(|_| Mutex::new(None)).collect();
+    let queue = Queue { orders, options, checkout, shell, transcript, then, outcomes };
+    if !orders.is_empty() {
+        thread::scope(|scope| queue.begin(0, scope));
+    }
+    let outcomes = queue.outcomes.into_iter();
+    outcomes.map(|outcome| outcome.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
+}
+
+struct Queue<'a, T, F> {
+    orders: &'a [Order<'a>],
+    options: &'a CompileOptions,
+    checkout: &'a Checkout,
+    shell: &'a Shell,
+    transcript: &'a Transcript<'a>,
+    then: F,
+    outcomes: Vec<Mutex<Option<T>>>,
+}
+
+/// A cargo behind the one that works.
+#[derive(Default)]
+enum Next {
+    /// None was started.
+    #[default]
+    Absent,
+    /// It is held back, and handed to the thread that listens to it when it may begin.
+    HeldBack { lock: HeldLock, cargo: Child, listener: Sender<Child> },
+    /// It works.
+    LetGo,
+}
+
+impl<T: Send, F: Fn(usize, Result<Compiled, CompileError>) -> T + Sync> Queue<'_, T, F> {
+    /// Has cargo work on an order now.
+    fn begin<'scope>(&'scope self, number: usize, scope: &'scope Scope<'scope, '_>) {
+        self.transcript.begin(number);
+        match start(self.command(number)) {
+            Ok((cargo, from)) => self.attend(number, from, || Some(cargo), scope),
+            Err(error) => self.end(number, Err(error)),
+        }
+    }
+
+    /// Starts a cargo that is held back, if there is another order and a way to hold it back.
+    fn prepare<'scope>(&'scope self, number: usize, scope: &'scope Scope<'scope, '_>) -> Next {
+        if number == self.orders.len() {
+            return Next::Absent;
+        }
+        let folder = profile_folder(&self.options.profile_name);
+        let Some(lock) = hold(&self.checkout.build_dir(), folder) else {
+            return Next::Absent;
+        };
+        // Where it cannot be started, that is found out and reported when it is its turn.
+        let Ok((cargo, from)) = start(self.command(number)) else {
+            return Next::Absent;
+        };
+        let (listener, may_begin): (_, Receiver<Child>) = channel();
+        scope.spawn(move || self.attend(number, from, || may_begin.recv().ok(), scope));
+        Next::HeldBack { lock, cargo, listener }
+    }
+
+    /// Listens to a cargo to its end; `cargo` returns it, or nothing when it was stopped before it could begin.
+    fn attend<'scope>(
+        &'scope self,
+        number: usize,
+        from: PipeReader,
+        cargo: impl FnOnce() -> Option<Child>,
+        scope: &'scope Scope<'scope, '_>,
+    ) {
+        let mut next = Next::Absent;
+        let say = |text: &[u8]| self.transcript.say(number, text);
+        let component = self.orders[number].component;
+        let heard = listen(from, component, say, |milestone| match milestone {
+            Milestone::Begun => next = self.prepare(number + 1, scope),
+            Milestone::LastCrate => self.let_go(&mut next, number + 1),
+        });
+        let Some(mut cargo) = cargo() else {
+            return;
+        };
+        let outcome = wait(&mut cargo).and_then(|status| {
+            let heard = heard.map_err(CompileError::Answer)?;
+            if status.success() { heard.into_compiled(component) } else { Err(heard.into_failure()) }
+        });
+        if outcome.is_err() {
+            next.stop();
+        } else {
+            self.let_go(&mut next, number + 1);
+            if matches!(next, Next::Absent) && number + 1 < self.orders.len() {
+                scope.spawn(move || self.begin(number + 1, scope));
+            }
+        }
+        self.end(number, outcome);
+    }
+
+    fn let_go(&self, next: &mut Next, number: usize) {
+        *next = match take(next) {
+            Next::HeldBack { lock, cargo, listener } => {
+                // That it has waited for us is not worth a line.
+                self.transcript.retract(number, WAITS);
+                self.transcript.begin(number);
+                // Its thread listens until the cargo ends.
+                let _ = listener.send(cargo);
+                drop(lock);
+                Next::LetGo
+            }
+            other => other,
+        };
+    }
+
+    fn end(&self, number: usize, outcome: Result<Compiled, CompileError>) {
+        let outcome = (self.then)(number, outcome);
+        *self.outcomes[number].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        self.transcript.end(number);
+    }
+
+    fn command(&self, number: usize) -> std::process::Command {
+        let Order { folder, target_dir, .. } = &self.orders[number];
+        build_command(folder, target_dir, self.options, self.checkout, self.shell)
+    }
+}
+
+impl Next {
+    /// Ends a cargo that has not begun.
+    fn stop(self) {
+        if let Self::HeldBack { mut cargo, .. } = self {
+            // It may have ended by itself, and what it would have said is of no use.
+            let _ = cargo.kill();
+            let _ = cargo.wait();
+        }
+    }
+}
+
+impl Heard {
+    fn into_compiled(self, component: &str) -> Result<Compiled, CompileError> {
+        let Self { binary, packages, complaints } = self;
+        let package = binary_package(component);
+        let binary =
+            binary.with_context(|| format!("cargo did not say where the binary of package `{package}` is"));
+        let build_scripts = complaints.build_scripts;
+        binary.map(|binary| Compiled { binary, build_scripts, packages }).map_err(CompileError::Answer)
+    }
+
+    fn into_failure(self) -> CompileError {
+        CompileError::Failed(Box::new(self.complaints))
+    }
+}
