@@ -77,8 +77,9 @@ impl Profile {
         self.settings.get(&ProfileKey::OptLevel).is_some_and(|level| level != "0")
     }
 
+    /// For edits. Not the 256 units of cargo's `dev`, which are for incremental compilation: each is a file more for the linker.
     fn dev() -> Self {
-        Self::built_in("dev", ["0", "\"off\"", "256", "\"none\"", "\"line-tables-only\"", "true"])
+        Self::built_in("dev", ["0", "\"off\"", "4", "\"none\"", "\"line-tables-only\"", "true"])
     }
 
     fn release() -> Self {
@@ -87,7 +88,7 @@ impl Profile {
 
     /// For a first look: what takes time to compile is left out, and what a binary does is what it does in `release`.
     fn quick() -> Self {
-        Self::built_in("dev", ["0", "\"off\"", "256", "\"debuginfo\"", "\"none\"", "false"])
+        Self::built_in("dev", ["0", "\"off\"", "4", "\"debuginfo\"", "\"none\"", "false"])
     }
 
     fn built_in(base: &'static str, [opt_level, lto, units, strip, debug, checks]: [&str; 6]) -> Self {
