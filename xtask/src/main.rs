@@ -21,6 +21,7 @@ mod draft;
 mod edit;
 mod environment;
 mod explain;
+mod file_lock;
 mod fingerprint;
 mod garbage;
 mod generate;
@@ -64,12 +65,12 @@ use crate::checkout::Checkout;
 use crate::cli::{Cli, Command};
 use crate::commands::build::Purpose;
 use crate::commands::{
-    Told, UsageError, add, build, check, completions, doctor, fetch, gc, inspect, lock as lock_command,
-    outdated, plan as plan_command, plugin, remove, schema as schema_command, sizes as sizes_command, test,
-    up, update, vendor as vendor_command, verify,
+    UsageError, add, build, check, completions, doctor, fetch, gc, inspect, lock as lock_command, outdated,
+    plan as plan_command, plugin, remove, schema as schema_command, sizes as sizes_command, test, up, update,
+    vendor as vendor_command, verify,
 };
 use crate::load::Rejected;
-use crate::shell::Shell;
+use crate::shell::{Reported, Shell};
 
 /// Something is wrong with what was built or with what was to be built.
 const FAILURE: u8 = 1;
@@ -84,7 +85,7 @@ fn main() -> ExitCode {
     };
     match error.downcast_ref::<Rejected>() {
         Some(Rejected(diagnostics)) => shell.diagnostics(diagnostics),
-        None if error.is::<Told>() => {}
+        None if error.is::<Reported>() => {}
         None => shell.error(&error),
     }
     ExitCode::from(if error.is::<UsageError>() { USAGE } else { FAILURE })

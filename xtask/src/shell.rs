@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
+use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -15,6 +16,11 @@ const WARNING: &str = "\u{1b}[1;33m";
 const NOTE: &str = "\u{1b}[1;36m";
 const ERROR: &str = "\u{1b}[1;31m";
 const RESET: &str = "\u{1b}[0m";
+
+/// A failure that was printed already: when it happened, or as a part of the data that was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("the output says what is wrong")]
+pub(crate) struct Reported;
 
 /// From this many steps on a bar is shown: fewer are over before anyone reads it.
 const WORTH_A_BAR: usize = 5;
@@ -70,15 +76,19 @@ impl Shell {
 
     /// The same with the end of its line, to be handed on later; nothing where only errors are wanted.
     pub(crate) fn status_line(&self, verb: &str, message: impl Display) -> Option<String> {
-        let (style, reset) = if self.is_colored() { (VERB, RESET) } else { ("", "") };
-        (!self.quiet).then(|| format!("{style}{verb:>12}{reset} {message}\n"))
+        (!self.quiet).then(|| self.rendered(&format!("{VERB}{verb:>12}{RESET} {message}\n")))
     }
 
     /// `warning: …`.
     pub(crate) fn warn(&self, message: impl Display) {
-        if !self.quiet {
-            self.line(&format!("{WARNING}warning{RESET}: {message}"));
+        if let Some(line) = self.warning_line(message) {
+            Self::pass_on(line.as_bytes());
         }
+    }
+
+    /// The same with the end of its line, to be handed on later; nothing where only errors are wanted.
+    pub(crate) fn warning_line(&self, message: impl Display) -> Option<String> {
+        (!self.quiet).then(|| self.rendered(&format!("{WARNING}warning{RESET}: {message}\n")))
     }
 
     /// `note: …`.
@@ -100,10 +110,13 @@ impl Shell {
 
     /// `error: …`, followed by the chain of causes.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        self.line(&format!("{ERROR}error{RESET}: {error}"));
-        for cause in error.chain().skip(1) {
-            self.line(&format!("  caused by: {cause}"));
-        }
+        Self::pass_on(self.error_lines(error).as_bytes());
+    }
+
+    /// The same with the ends of its lines, to be handed on later.
+    pub(crate) fn error_lines(&self, error: &anyhow::Error) -> String {
+        let causes = error.chain().skip(1).map(|cause| format!("  caused by: {cause}\n"));
+        self.rendered(&format!("{ERROR}error{RESET}: {error}\n{}", causes.collect::<String>()))
     }
 
     /// Text of several lines, as it is.
@@ -159,6 +172,11 @@ impl Shell {
         let bar = bar.with_style(style).with_prefix("Fetching");
         bar.enable_steady_tick(TICK);
         bar
+    }
+
+    /// A text with styles as standard error takes it.
+    fn rendered(&self, text: &str) -> String {
+        if self.is_colored() { text.to_owned() } else { strip_str(text).to_string() }
     }
 
     fn line(&self, text: &str) {

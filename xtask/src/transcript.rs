@@ -15,6 +15,13 @@ pub(crate) struct Transcript<'a> {
     stage: Mutex<Stage>,
 }
 
+/// One of those that speak.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Speaker<'a> {
+    transcript: &'a Transcript<'a>,
+    number: usize,
+}
+
 #[derive(Debug)]
 struct Stage {
     turns: Turns,
@@ -28,53 +35,9 @@ impl<'a> Transcript<'a> {
         Self { shell, stage: Mutex::new(Stage { turns: Turns::new(tasks), heartbeat: None }) }
     }
 
-    /// A speaker has begun to work.
-    pub(crate) fn begin(&self, speaker: usize) {
-        let mut stage = self.stage();
-        stage.turns.speakers[speaker].state = State::Working;
-        self.start_heartbeat(&mut stage);
-    }
-
-    /// A speaker writes, for people.
-    pub(crate) fn say(&self, speaker: usize, text: &[u8]) {
-        let mut stage = self.stage();
-        if let Some(text) = stage.turns.say(speaker, text) {
-            show(stage.heartbeat.as_ref(), text);
-        }
-    }
-
-    /// Forgets the lines with a text that a speaker has said, as far as they were not shown yet.
-    pub(crate) fn retract(&self, speaker: usize, text: &[u8]) {
-        self.stage().turns.retract(speaker, text);
-    }
-
-    /// A status line about the work of a speaker.
-    pub(crate) fn status(&self, speaker: usize, verb: &str, message: impl Display) {
-        if let Some(line) = self.shell.status_line(verb, message) {
-            self.say(speaker, line.as_bytes());
-        }
-    }
-
-    /// A speaker is done, whether it had begun or not. What those after it have said meanwhile is shown.
-    pub(crate) fn end(&self, speaker: usize) {
-        let mut stage = self.stage();
-        if stage.turns.turn == speaker {
-            stage.heartbeat = None;
-        }
-        let text = stage.turns.end(speaker);
-        if !text.is_empty() {
-            show(stage.heartbeat.as_ref(), &text);
-        }
-        self.start_heartbeat(&mut stage);
-    }
-
-    fn start_heartbeat(&self, stage: &mut Stage) {
-        let speaker = stage.turns.speakers.get(stage.turns.turn);
-        if let Some(speaker) = speaker.filter(|speaker| speaker.state == State::Working)
-            && stage.heartbeat.is_none()
-        {
-            stage.heartbeat = self.shell.heartbeat(&speaker.task);
-        }
+    /// The speaker of a task.
+    pub(crate) const fn speaker(&'a self, number: usize) -> Speaker<'a> {
+        Speaker { transcript: self, number }
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
@@ -82,10 +45,80 @@ impl<'a> Transcript<'a> {
     }
 }
 
-fn show(heartbeat: Option<&Heartbeat>, text: &[u8]) {
-    match heartbeat {
-        Some(heartbeat) => heartbeat.pass_on(text),
-        None => Shell::pass_on(text),
+impl Speaker<'_> {
+    /// It begins to work.
+    pub(crate) fn begin(self) {
+        let mut stage = self.transcript.stage();
+        stage.turns.parts[self.number].state = State::Working;
+        stage.start_heartbeat(self.transcript.shell);
+    }
+
+    /// It writes, for people.
+    pub(crate) fn say(self, text: &[u8]) {
+        let mut stage = self.transcript.stage();
+        if let Some(text) = stage.turns.say(self.number, text) {
+            stage.show(text);
+        }
+    }
+
+    /// A status line about its work.
+    pub(crate) fn status(self, verb: &str, message: impl Display) {
+        if let Some(line) = self.transcript.shell.status_line(verb, message) {
+            self.say(line.as_bytes());
+        }
+    }
+
+    /// A warning about its work.
+    pub(crate) fn warn(self, message: impl Display) {
+        if let Some(line) = self.transcript.shell.warning_line(message) {
+            self.say(line.as_bytes());
+        }
+    }
+
+    /// Its work has failed, with the chain of causes.
+    pub(crate) fn error(self, error: &anyhow::Error) {
+        self.say(self.transcript.shell.error_lines(error).as_bytes());
+    }
+
+    /// Forgets the lines with a text that it has said, as far as they were not shown yet.
+    pub(crate) fn retract(self, text: &[u8]) {
+        self.transcript.stage().turns.retract(self.number, text);
+    }
+
+    /// Forgets what it has said, as far as that was not shown yet, and whatever it says from now on.
+    pub(crate) fn silence(self) {
+        self.transcript.stage().turns.silence(self.number);
+    }
+
+    /// It is done. What those after it have said meanwhile is shown.
+    pub(crate) fn end(self) {
+        let mut stage = self.transcript.stage();
+        if stage.turns.turn == self.number {
+            stage.heartbeat = None;
+        }
+        let text = stage.turns.end(self.number);
+        if !text.is_empty() {
+            stage.show(&text);
+        }
+        stage.start_heartbeat(self.transcript.shell);
+    }
+}
+
+impl Stage {
+    fn start_heartbeat(&mut self, shell: &Shell) {
+        let part = self.turns.parts.get(self.turns.turn);
+        if let Some(part) = part.filter(|part| part.state == State::Working)
+            && self.heartbeat.is_none()
+        {
+            self.heartbeat = shell.heartbeat(&part.task);
+        }
+    }
+
+    fn show(&self, text: &[u8]) {
+        match &self.heartbeat {
+            Some(heartbeat) => heartbeat.pass_on(text),
+            None => Shell::pass_on(text),
+        }
     }
 }
 
@@ -93,11 +126,12 @@ fn show(heartbeat: Option<&Heartbeat>, text: &[u8]) {
 #[derive(Debug)]
 struct Turns {
     turn: usize,
-    speakers: Vec<Speaker>,
+    parts: Vec<Part>,
 }
 
+/// What one speaker has to say.
 #[derive(Debug)]
-struct Speaker {
+struct Part {
     task: String,
     state: State,
     /// What it has said before its turn.
@@ -108,37 +142,48 @@ struct Speaker {
 enum State {
     Waiting,
     Working,
+    Silenced,
     Done,
 }
 
 impl Turns {
     fn new(tasks: Vec<String>) -> Self {
-        let speaker = |task| Speaker { task, state: State::Waiting, unsaid: Vec::new() };
-        Self { turn: 0, speakers: tasks.into_iter().map(speaker).collect() }
+        let part = |task| Part { task, state: State::Waiting, unsaid: Vec::new() };
+        Self { turn: 0, parts: tasks.into_iter().map(part).collect() }
     }
 
     /// Returns what is to be shown now.
-    fn say<'a>(&mut self, speaker: usize, text: &'a [u8]) -> Option<&'a [u8]> {
-        if speaker == self.turn {
+    fn say<'a>(&mut self, number: usize, text: &'a [u8]) -> Option<&'a [u8]> {
+        let part = &mut self.parts[number];
+        if part.state == State::Silenced {
+            return None;
+        }
+        if number == self.turn {
             return Some(text);
         }
-        self.speakers[speaker].unsaid.extend_from_slice(text);
+        part.unsaid.extend_from_slice(text);
         None
     }
 
-    fn retract(&mut self, speaker: usize, text: &[u8]) {
-        let unsaid = &mut self.speakers[speaker].unsaid;
+    fn retract(&mut self, number: usize, text: &[u8]) {
+        let unsaid = &mut self.parts[number].unsaid;
         let lines = unsaid.split_inclusive(|byte| *byte == b'\n');
         *unsaid = lines.filter(|line| memmem::find(line, text).is_none()).flatten().copied().collect();
     }
 
+    fn silence(&mut self, number: usize) {
+        let part = &mut self.parts[number];
+        part.state = State::Silenced;
+        part.unsaid.clear();
+    }
+
     /// Returns what is to be shown now.
-    fn end(&mut self, speaker: usize) -> Vec<u8> {
-        self.speakers[speaker].state = State::Done;
+    fn end(&mut self, number: usize) -> Vec<u8> {
+        self.parts[number].state = State::Done;
         let mut shown = Vec::new();
-        while self.speakers.get(self.turn).is_some_and(|speaker| speaker.state == State::Done) {
+        while self.parts.get(self.turn).is_some_and(|part| part.state == State::Done) {
             self.turn += 1;
-            if let Some(next) = self.speakers.get_mut(self.turn) {
+            if let Some(next) = self.parts.get_mut(self.turn) {
                 shown.append(&mut next.unsaid);
             }
         }
@@ -159,6 +204,16 @@ mod tests {
         turns.retract(1, b"waits");
         assert_eq!(turns.end(0), b"one\ntwo");
         turns.retract(1, b"two");
+    }
+
+    #[test]
+    fn a_silenced_speaker_is_not_heard() {
+        let mut turns = Turns::new(["a", "b"].map(str::to_owned).to_vec());
+        turns.say(1, b"1");
+        turns.silence(1);
+        turns.say(1, b"2");
+        assert_eq!(turns.end(0), b"");
+        assert_eq!(turns.say(1, b"3"), None);
     }
 
     #[test]

@@ -41,6 +41,11 @@ pub(crate) fn profile_folder(profile: &str) -> &str {
     if profile == "dev" { "debug" } else { profile }
 }
 
+/// What cargo calls the file with a binary for a target.
+pub(crate) fn binary_file(name: &str, target: &str) -> String {
+    if target.contains("-windows") { format!("{name}.exe") } else { name.to_owned() }
+}
+
 /// `cargo build` of the workspace in `folder`.
 pub(super) fn build_command(
     folder: &Path,
@@ -77,6 +82,10 @@ pub(super) fn command(
     let switches =
         [(options.locked, "--locked"), (options.offline, "--offline"), (shell.is_quiet(), "--quiet")];
     command.args(switches.into_iter().filter(|(on, _)| *on).map(|(_, switch)| switch));
+    if !shell.is_quiet() {
+        // Others wait for what it says.
+        command.env("CARGO_TERM_QUIET", "false");
+    }
     if let Some(vendor) = &checkout.vendor {
         command.arg("--config").arg(vendor.cargo_config());
     }

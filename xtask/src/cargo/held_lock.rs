@@ -2,8 +2,12 @@
 //!
 //! It keeps two cargos from compiling the same crate in one folder. When a cargo is at the binary of a component, which no other
 //! workspace has, every other crate is there, and a second cargo can begin; but cargo has the lock to its end. So the file with the
-//! lock is put aside, and the next cargo finds one in its place that we have locked until it may begin. Whatever goes wrong with
-//! that, the next cargo waits for the end of the first one, as it would by itself.
+//! lock is put aside, and the next cargo finds one in its place that we have locked until it may begin. Where that cannot be done,
+//! the next cargo waits for the end of the first one, as it would by itself.
+//!
+//! When this process is killed, its lock goes, and the cargo that it holds back with it: it ends at its first word, which nobody
+//! hears. So a cargo that is quiet must not be held back. And a cargo that somebody else has started may wait for the file that is put
+//! aside; so nothing but the build system builds in that folder.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -12,6 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use fs_err as fs;
 
+use crate::file_lock;
 use crate::shell::Shell;
 
 /// In the folder with the artefacts of a profile.
@@ -26,8 +31,8 @@ pub(super) struct HeldLock {
     _file: File,
 }
 
-/// Puts the lock aside that a cargo has on the artefacts of a profile. Nothing where that cannot be done: no cargo is seen to have
-/// it, or the system of files has no locks that are seen.
+/// Puts the lock aside that a cargo has on the artefacts of a profile. Returns nothing where that cannot be done: where that lock is
+/// not seen, or files cannot have two names.
 pub(super) fn hold(build_dir: &Path, profile: &str) -> Option<HeldLock> {
     try_hold(build_dir, profile).ok().flatten()
 }
@@ -64,10 +69,7 @@ pub(crate) fn wait_for_orphans(build_dir: &Path, shell: &Shell) -> Result<()> {
     for entry in locks {
         let path = entry.context("cannot list the locks of cargo")?.path();
         let file = fs::File::open(&path)?.into_file();
-        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
-            shell.status("Blocking", "waiting for a cargo of a build that was killed");
-            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
-        }
+        file_lock::lock_file(&file, &path, "a cargo of a build that was killed", shell)?;
         fs::remove_file(&path)?;
     }
     Ok(())

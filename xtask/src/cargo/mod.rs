@@ -9,7 +9,7 @@ mod process;
 mod questions;
 mod queue;
 
-pub(crate) use command::{CompileOptions, changes, profile_folder};
+pub(crate) use command::{CompileOptions, binary_file, changes, profile_folder};
 pub(crate) use held_lock::wait_for_orphans;
 pub(crate) use listener::{Complaints, name_and_version};
 pub(crate) use process::CompileError;

@@ -1,6 +1,7 @@
 //! `cargo xtask build`: from the declaration to checked binaries in the output folder.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -21,7 +22,7 @@ use crate::quantity::counted;
 use crate::remote::RemoteSource;
 use crate::shell::Shell;
 use crate::vendor::VendorFolder;
-use crate::{component_build, lockfile, output, store_use};
+use crate::{component_build, file_lock, lockfile, output, store_use};
 
 /// The binaries of a finished build.
 #[derive(Debug)]
@@ -172,21 +173,9 @@ fn summary(loaded: &Loaded) -> String {
 }
 
 /// Two builds of one declaration at a time would write over each other.
-pub(super) fn exclusive(declaration: &Declaration, shell: &Shell) -> Result<std::fs::File> {
+pub(super) fn exclusive(declaration: &Declaration, shell: &Shell) -> Result<File> {
     fs::create_dir_all(declaration.state())?;
-    let path = declaration.state().join(".lock");
-    let file = fs::File::create(&path)?.into_file();
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => {
-            shell.status("Blocking", "waiting for another build of this declaration");
-            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
-        }
-        Err(std::fs::TryLockError::Error(error)) => {
-            return Err(error).with_context(|| format!("cannot lock {}", path.display()));
-        }
-    }
-    Ok(file)
+    file_lock::lock(&declaration.state().join(".lock"), "another build of this declaration", shell)
 }
 
 /// Puts every plugin into the store. What is there already is compared, and made anew if somebody has changed it.

@@ -110,11 +110,6 @@ pub(crate) enum UsageError {
     },
 }
 
-/// A failure that is part of the data that was printed, for scripts.
-#[derive(Debug, thiserror::Error)]
-#[error("the output says what is wrong")]
-pub(crate) struct Told;
-
 /// Refuses a name that no component of the declaration has.
 pub(crate) fn check_component(declaration: &Declaration, name: &str) -> Result<(), UsageError> {
     if declaration.component_names().any(|known| known == name) {

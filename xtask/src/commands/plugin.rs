@@ -3,11 +3,10 @@
 use anyhow::Result;
 use racetrack_client::{Failure, Format, PluginCommand, Program, Sample};
 
-use super::Told;
 use crate::checkout::Checkout;
 use crate::cli::PROGRAM;
 use crate::load::Rejected;
-use crate::shell::print_data;
+use crate::shell::{Reported, print_data};
 
 /// The plugin that new ones are made from, in the checkout.
 const SAMPLE: &str = "plugin_sample";
@@ -20,7 +19,7 @@ pub(crate) fn run(command: &PluginCommand, checkout: &Checkout) -> Result<()> {
         Ok(text) => print_data(&(text + "\n")),
         Err(failure) if command.format() == Format::Json => {
             print_data(&(failure.document() + "\n"))?;
-            Err(Told.into())
+            Err(Reported.into())
         }
         Err(Failure::Rejected(diagnostics)) => Err(Rejected(diagnostics).into()),
         Err(failure) => Err(failure.into()),

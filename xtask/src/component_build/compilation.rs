@@ -10,15 +10,26 @@ use crate::cargo::{self, Compiled, Order};
 use crate::fingerprint::{self, CompiledSources, SourceTree};
 use crate::members::package_name;
 use crate::prepare::{Described, Prepared, Site};
+use crate::shell::Reported;
 use crate::transcript::Transcript;
 use crate::workspace;
 
-/// What a compilation of several components has come to.
+/// What a compilation of several components has come to, if all are well.
 pub(super) struct Compilation<T> {
-    /// Each component that was begun, with what was done with it. When all before it are well and it is not there, it was not begun.
-    pub(super) components: Vec<Result<(CompiledComponent, T)>>,
-    /// The sources, if every component was compiled, and none of them has changed meanwhile.
-    pub(super) sources: Option<BTreeMap<String, SourceTree>>,
+    /// What was done with each component.
+    pub(super) components: Vec<T>,
+    /// The sources that cargo was given.
+    pub(super) sources: GivenSources,
+    /// Whether nobody touched them meanwhile; otherwise some other ones may have been compiled.
+    pub(super) is_undisturbed: bool,
+}
+
+/// The sources of crates of the checkout, as cargo is given them.
+pub(super) struct GivenSources {
+    /// By the folders of the crates, with the files outside that are known to be read for them.
+    pub(super) trees: BTreeMap<String, SourceTree>,
+    /// The digest of each crate.
+    pub(super) digests: BTreeMap<String, String>,
 }
 
 /// A component that cargo has compiled.
@@ -30,63 +41,88 @@ pub(super) struct CompiledComponent {
 }
 
 /// The crates of the checkout that the components are made of, by their folders.
-pub(super) fn all_members(prepared: &[Prepared<'_>]) -> BTreeSet<String> {
-    prepared.iter().flat_map(Prepared::members).cloned().collect()
+pub(super) fn all_members<'a>(prepared: impl IntoIterator<Item = &'a Prepared<'a>>) -> BTreeSet<String> {
+    prepared.into_iter().flat_map(Prepared::members).cloned().collect()
 }
 
 /// Compiles a component whose workspace is written, and leaves the binary where cargo has put it.
 pub(crate) fn compile_alone(prepared: &Prepared<'_>, site: &Site<'_>) -> Result<PathBuf> {
-    let trees = fingerprint::trees(prepared.members(), &site.checkout.root)?;
-    let task = format!("Compiling component `{}`", prepared.name());
-    let transcript = Transcript::new(vec![task], site.shell);
-    let compilation = compile(&[prepared], trees, &transcript, site, |_, _| Ok(()))?;
-    let component = compilation.components.into_iter().next().expect("the first one is begun");
-    component.map(|(component, ())| component.compiled.binary)
+    let transcript = Transcript::new(vec![task(prepared)], site.shell);
+    let binary = |_, compiled: CompiledComponent, _: &GivenSources| Ok(compiled.compiled.binary);
+    let compilation = compile(&[prepared], &transcript, site, binary)?;
+    Ok(compilation.components.into_iter().next().expect("one was compiled"))
 }
 
-/// Compiles components whose workspaces are written, from the sources `trees`. As soon as one is compiled, `then` is called with
-/// its number, while others are compiled.
+/// What is done, while it is done.
+pub(super) fn task(prepared: &Prepared<'_>) -> String {
+    format!("Compiling component `{}`", prepared.name())
+}
+
+/// Compiles components whose workspaces are written. As soon as one is compiled, `then` is called with its number, while others
+/// are compiled. What is said of a component, its failure as well, is said by the speaker of its number.
 pub(super) fn compile<T: Send>(
     prepared: &[&Prepared<'_>],
-    mut trees: BTreeMap<String, SourceTree>,
     transcript: &Transcript<'_>,
     site: &Site<'_>,
-    then: impl Fn(usize, &CompiledComponent) -> Result<T> + Sync,
+    then: impl Fn(usize, CompiledComponent, &GivenSources) -> Result<T> + Sync,
 ) -> Result<Compilation<T>> {
     let Site { options, checkout, shell, .. } = *site;
     let described =
         prepared.iter().map(|prepared| describe(prepared, site).with_context(|| not_built(prepared)));
     let described = described.collect::<Result<Vec<_>>>()?;
-    let mut sources = CompiledSources::open(&checkout.build_dir(), &options.profile_name, options.target())?;
-    cargo::wait_for_orphans(&checkout.build_dir(), shell)?;
-    sources.complete(&mut trees)?;
-    let mistaken = sources.mistaken(&trees);
+    let build_dir = checkout.build_dir();
+    let mut note = CompiledSources::open(&build_dir, &options.profile_name, options.target(), shell)?;
+    cargo::wait_for_orphans(&build_dir, shell)?;
+    // Not before: others may have compiled meanwhile.
+    let sources = give(prepared, &mut note, site)?;
+    let orders: Vec<_> = prepared.iter().map(|prepared| order(prepared, site)).collect();
+    let outcomes = cargo::compile(&orders, options, checkout, shell, transcript, |number, compiled| {
+        let (prepared, described) = (prepared[number], described[number].clone());
+        let done = compiled
+            .map_err(|error| explain(error, prepared.component, &prepared.folder, checkout))
+            .and_then(|compiled| {
+                described.crates.check(&compiled.packages)?;
+                let outside = fingerprint::outside(&compiled, &sources.trees, prepared, site)?;
+                Ok((then(number, CompiledComponent { compiled, described }, &sources)?, outside))
+            });
+        done.with_context(|| not_built(prepared)).map_err(|error| transcript.speaker(number).error(&error))
+    });
+    // What was not begun was not because of what has failed.
+    let all: Option<Vec<_>> = outcomes.into_iter().map(|outcome| outcome?.ok()).collect();
+    let (components, outside): (_, Vec<_>) = all.ok_or(Reported)?.into_iter().unzip();
+    let is_undisturbed = end(note, &sources, outside, site)?;
+    Ok(Compilation { components, sources, is_undisturbed })
+}
+
+/// The sources, after cargo was made to compile anew what it would mistake for unchanged.
+fn give(prepared: &[&Prepared<'_>], note: &mut CompiledSources, site: &Site<'_>) -> Result<GivenSources> {
+    let members = all_members(prepared.iter().copied());
+    let mut trees = fingerprint::trees(&members, &site.checkout.root)?;
+    let digests = fingerprint::digests(&trees);
+    note.complete(&mut trees)?;
+    let mistaken = note.mistaken(&trees);
     for prepared in prepared {
         let mistaken = mistaken.iter().filter(|member| prepared.members().contains(**member));
         forget(mistaken.copied(), prepared, site).with_context(|| not_built(prepared))?;
     }
-    sources.begin(&trees)?;
-    let orders: Vec<_> = prepared.iter().map(|prepared| order(prepared, site)).collect();
-    let components = cargo::compile(&orders, options, checkout, shell, transcript, |number, compiled| {
-        let (prepared, described) = (prepared[number], described[number].clone());
-        let component = compiled
-            .map_err(|error| explain(error, prepared.component, &prepared.folder, checkout))
-            .and_then(|compiled| {
-                described.crates.check(&compiled.packages)?;
-                let component = CompiledComponent { compiled, described };
-                let done = then(number, &component)?;
-                Ok((component, done))
-            });
-        component.with_context(|| not_built(prepared))
-    });
-    let components: Vec<_> = components.into_iter().flatten().collect();
-    let sources = if components.len() == prepared.len() && components.iter().all(Result::is_ok) {
-        let compiled = components.iter().flatten().map(|(component, _)| &component.compiled);
-        undisturbed(sources, &trees, prepared, compiled, site)?
-    } else {
-        None
-    };
-    Ok(Compilation { components, sources })
+    note.begin(&trees)?;
+    Ok(GivenSources { trees, digests })
+}
+
+/// Notes that all components are compiled. Returns whether the sources are the given ones still; `outside` are the files outside of
+/// each crate that were read for it.
+fn end(
+    note: CompiledSources,
+    given: &GivenSources,
+    outside: Vec<BTreeMap<String, BTreeSet<PathBuf>>>,
+    site: &Site<'_>,
+) -> Result<bool> {
+    let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (member, files) in outside.into_iter().flatten() {
+        all.entry(member).or_default().extend(files);
+    }
+    let members = given.trees.keys().cloned().collect();
+    note.finish(&given.trees, fingerprint::trees(&members, &site.checkout.root)?, &all)
 }
 
 fn not_built(prepared: &Prepared<'_>) -> String {
@@ -125,24 +161,4 @@ fn order<'a>(prepared: &'a Prepared<'_>, site: &Site<'_>) -> Order<'a> {
     let component = prepared.name();
     let target_dir = workspace::target_dir(site.declaration, component);
     Order { component, folder: &prepared.folder, target_dir }
-}
-
-/// The sources after the compilation of all components, if they are the `given` ones.
-fn undisturbed<'a>(
-    sources: CompiledSources,
-    given: &BTreeMap<String, SourceTree>,
-    prepared: &[&Prepared<'_>],
-    compiled: impl Iterator<Item = &'a Compiled>,
-    site: &Site<'_>,
-) -> Result<Option<BTreeMap<String, SourceTree>>> {
-    let mut outside: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for (compiled, prepared) in compiled.zip(prepared) {
-        for (member, files) in fingerprint::outside(compiled, given, prepared, site)? {
-            outside.entry(member).or_default().extend(files);
-        }
-    }
-    let members = given.keys().cloned().collect();
-    let now = fingerprint::trees(&members, &site.checkout.root)?;
-    let is_undisturbed = sources.finish(given, now.clone(), &outside)?;
-    Ok(is_undisturbed.then_some(now))
 }

@@ -1,7 +1,7 @@
 //! Finished binaries in the output folder.
 
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -12,47 +12,41 @@ use crate::description::Embedded;
 use crate::plan::PlannedComponent;
 use crate::prepare::Site;
 use crate::remote::Sha256;
+use crate::transcript::Speaker;
 use crate::{leak, output, records, self_report};
 
-/// A binary in the output folder.
-pub(super) struct Installed {
-    /// The file.
-    pub(super) path: PathBuf,
-    /// The digest of its content.
-    pub(super) digest: Sha256,
-}
-
-/// Puts a binary into the output folder, unless it is there already. Only binaries that describe themselves and hold no
+/// Puts a binary at its `path` in the output folder, unless it is there already. Only binaries that describe themselves and hold no
 /// paths of this machine get there, so what is there already needs no second search. It has the time of the original, and the
-/// content: anybody can set a time.
+/// content: anybody can set a time. Returns the digest of its content.
 pub(super) fn install(
     binary: &Path,
+    path: &Path,
     component: &PlannedComponent,
-    out_dir: &Path,
     embedded: &Embedded,
+    speaker: Speaker<'_>,
     site: &Site<'_>,
-) -> Result<Installed> {
-    let path = out_dir.join(binary.file_name().context("a binary has a name")?);
+) -> Result<Sha256> {
+    let out_dir = path.parent().context("a binary is in a folder")?;
     let original = fs::metadata(binary)?;
     let time = original.modified().context("cannot tell when the binary was made")?;
     let is_original = |found: std::fs::Metadata| {
         found.is_file() && found.len() == original.len() && found.modified().is_ok_and(|found| found == time)
     };
-    if fs::metadata(&path).is_ok_and(is_original) {
+    if fs::metadata(path).is_ok_and(is_original) {
         let content = fs::read(binary)?;
-        if fs::read(&path)? == content {
-            ask(binary, component, embedded, site)?;
-            return Ok(Installed { path, digest: Sha256::of(&content) });
+        if fs::read(path)? == content {
+            ask(binary, component, embedded, speaker, site)?;
+            return Ok(Sha256::of(&content));
         }
     }
     if path.is_dir() {
         bail!("there is a folder where the binary {} belongs", path.display());
     }
-    let check = || check(binary, component, out_dir, embedded, site);
+    let check = || check(binary, component, out_dir, embedded, speaker, site);
     // Each takes about as long as the other: hundreds of milliseconds for a large binary.
-    let digest = thread::scope(|scope| {
+    thread::scope(|scope| {
         let checked = scope.spawn(check);
-        output::replace(&path, |temporary| {
+        output::replace(path, |temporary| {
             let copied = fs::copy(binary, temporary).and_then(|_| {
                 fs::File::options().write(true).open(temporary)?.into_file().set_modified(time)
             });
@@ -62,8 +56,7 @@ pub(super) fn install(
             records::remove(out_dir, &component.declaration.name)?;
             Ok::<_, anyhow::Error>(digest)
         })
-    })?;
-    Ok(Installed { path, digest })
+    })
 }
 
 /// Refuses a binary that is not what was planned, or not what everybody else gets. Returns its digest.
@@ -72,10 +65,11 @@ fn check(
     component: &PlannedComponent,
     out_dir: &Path,
     embedded: &Embedded,
+    speaker: Speaker<'_>,
     site: &Site<'_>,
 ) -> Result<Sha256> {
     let checkout = site.checkout;
-    ask(binary, component, embedded, site)?;
+    ask(binary, component, embedded, speaker, site)?;
     let content = fs::read(binary)?;
     if let Some(leak) = leak::find(&content, &leak::needles(checkout)) {
         let origin = leak.origin(&component.plugins);
@@ -89,11 +83,17 @@ fn check(
 }
 
 /// Compares what the binary says of its plugins with the plan, where it runs.
-fn ask(binary: &Path, component: &PlannedComponent, embedded: &Embedded, site: &Site<'_>) -> Result<()> {
+fn ask(
+    binary: &Path,
+    component: &PlannedComponent,
+    embedded: &Embedded,
+    speaker: Speaker<'_>,
+    site: &Site<'_>,
+) -> Result<()> {
     if site.options.target() == HOST_TRIPLE {
         return self_report::compare(&self_report::ask(binary)?, component, embedded);
     }
     let name = &component.declaration.name;
-    site.shell.warn(format_args!("`{name}` is for another machine, so it was not asked for its plugins"));
+    speaker.warn(format_args!("`{name}` is for another machine, so it was not asked for its plugins"));
     Ok(())
 }

@@ -5,20 +5,19 @@ mod failure;
 mod installation;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use fs_err as fs;
 
 pub(crate) use self::compilation::compile_alone;
-use self::compilation::{Compilation, CompiledComponent, all_members, compile};
+use self::compilation::{Compilation, CompiledComponent, GivenSources, all_members, compile, task};
 use self::installation::install;
-use crate::fingerprint::{self, Inputs, SourceTree, Watched};
-use crate::prepare::{Prepared, Site};
+use crate::fingerprint::{self, Inputs, Outputs, Watched};
+use crate::prepare::{Described, Prepared, Site};
 use crate::quantity::counted;
-use crate::transcript::Transcript;
-use crate::{lock, records};
+use crate::transcript::{Speaker, Transcript};
+use crate::{cargo, lock, records};
 
 /// A component that has to be compiled.
 struct Stale<'a> {
@@ -29,7 +28,17 @@ struct Stale<'a> {
     reason: Option<String>,
 }
 
-/// Builds components. Returns the name of each with its binary, in the same order.
+/// A component that is in the output folder.
+struct Built {
+    /// What it is made of.
+    described: Described,
+    /// Its binary and its records.
+    outputs: Outputs,
+    /// What it was built from besides the crates of the checkout, if that is known.
+    watched: Option<Watched>,
+}
+
+/// Builds components. Returns the name of each with its binary, in the same order. Failures of components are reported.
 pub(crate) fn run(
     prepared: &[Prepared<'_>],
     out_dir: &Path,
@@ -40,61 +49,61 @@ pub(crate) fn run(
     let mut stale = Vec::new();
     for prepared in prepared {
         let inputs = fingerprint::inputs(prepared, &digests, out_dir, site)?;
-        match fingerprint::finished(inputs.as_ref(), &place(prepared, out_dir), prepared, site) {
+        match fingerprint::finished(inputs.as_ref(), &path(prepared, out_dir, site), prepared, site) {
             Ok(()) => site.shell.status("Fresh", format_args!("component `{}`", prepared.name())),
             Err(reason) => stale.push(Stale { prepared, inputs, reason }),
         }
     }
     if !stale.is_empty() {
-        build(stale, trees, &digests, out_dir, site)?;
+        build(stale, out_dir, site)?;
     }
-    let binary = |prepared: &Prepared<'_>| (prepared.name().to_owned(), place(prepared, out_dir));
+    let binary = |prepared: &Prepared<'_>| (prepared.name().to_owned(), path(prepared, out_dir, site));
     Ok(prepared.iter().map(binary).collect())
 }
 
 /// Where the binary of a component belongs.
-fn place(prepared: &Prepared<'_>, out_dir: &Path) -> PathBuf {
-    out_dir.join(prepared.name()).with_extension(std::env::consts::EXE_EXTENSION)
+fn path(prepared: &Prepared<'_>, out_dir: &Path, site: &Site<'_>) -> PathBuf {
+    out_dir.join(cargo::binary_file(prepared.name(), site.options.target()))
 }
 
-fn build(
-    mut stale: Vec<Stale<'_>>,
-    trees: BTreeMap<String, SourceTree>,
-    digests: &BTreeMap<String, String>,
-    out_dir: &Path,
-    site: &Site<'_>,
-) -> Result<()> {
+fn build(mut stale: Vec<Stale<'_>>, out_dir: &Path, site: &Site<'_>) -> Result<()> {
     // Others are compiled while a binary is linked, so what takes longest is begun first.
     let length =
-        |stale: &Stale<'_>| fs::metadata(place(stale.prepared, out_dir)).map_or(0, |found| found.len());
+        |stale: &Stale<'_>| fs::metadata(path(stale.prepared, out_dir, site)).map_or(0, |found| found.len());
     stale.sort_by_cached_key(|stale| Reverse(length(stale)));
-    let tasks = stale.iter().map(|stale| format!("Compiling component `{}`", stale.prepared.name()));
-    let transcript = Transcript::new(tasks.collect(), site.shell);
+    let transcript = Transcript::new(stale.iter().map(|stale| task(stale.prepared)).collect(), site.shell);
     for (number, stale) in stale.iter().enumerate() {
-        transcript.status(number, "Compiling", description(stale));
+        transcript.speaker(number).status("Compiling", description(stale));
     }
     let prepared: Vec<_> = stale.iter().map(|stale| stale.prepared).collect();
-    let compilation = compile(&prepared, trees, &transcript, site, |number, compiled| {
-        transcript.status(number, "Checking", format_args!("component `{}`", prepared[number].name()));
-        finish(compiled, prepared[number], digests, out_dir, site)
+    let compilation = compile(&prepared, &transcript, site, |number, compiled, sources| {
+        finish(compiled, prepared[number], sources, out_dir, transcript.speaker(number), site)
     })?;
-    let Compilation { components, sources } = compilation;
-    let components = all_or_first_failure(components.into_iter(), |another| site.shell.error(another))?;
-    // What has changed while cargo ran may or may not be in the binaries.
-    let Some(now) = sources else {
-        return Ok(());
-    };
-    let digests = fingerprint::digests(&now);
-    for (Stale { prepared, inputs: given, .. }, (compiled, ())) in stale.into_iter().zip(components) {
-        let watched = Watched::of(&compiled.compiled, &now, prepared, site)?;
-        let prepared = &prepared.known_as(compiled.described);
-        let inputs = fingerprint::inputs(prepared, &digests, out_dir, site)?;
+    let Compilation { components, sources, is_undisturbed } = compilation;
+    if !is_undisturbed {
+        return withdraw_records(&prepared, out_dir, site);
+    }
+    for (Stale { prepared, inputs: given, .. }, built) in stale.into_iter().zip(components) {
+        let Built { described, outputs, watched } = built;
+        let prepared = &prepared.known_as(described);
+        let inputs = fingerprint::inputs(prepared, &sources.digests, out_dir, site)?;
         let inputs = inputs.filter(|now| given.is_some_and(|given| given.is_given_like(now)));
         if let (Some(inputs), Some(watched)) = (inputs, watched) {
-            let [bill, statement] = records::paths(out_dir, prepared.name());
-            fingerprint::keep(inputs, watched, &[place(prepared, out_dir), bill, statement], prepared, site)?;
+            fingerprint::keep(inputs, watched, outputs, prepared, site)?;
         }
     }
+    Ok(())
+}
+
+/// Removes what says which sources the binaries are from: they may be from others.
+fn withdraw_records(prepared: &[&Prepared<'_>], out_dir: &Path, site: &Site<'_>) -> Result<()> {
+    for prepared in prepared {
+        records::remove(out_dir, prepared.name())?;
+    }
+    site.shell.warn(
+        "sources were touched while cargo compiled them, so nobody knows which ones are in the binaries, and their records were \
+         removed; build once more",
+    );
     Ok(())
 }
 
@@ -109,54 +118,25 @@ fn description(stale: &Stale<'_>) -> String {
 
 /// Checks a component that cargo has compiled, and puts it into the output folder with its records.
 fn finish(
-    compiled: &CompiledComponent,
+    component: CompiledComponent,
     prepared: &Prepared<'_>,
-    digests: &BTreeMap<String, String>,
+    sources: &GivenSources,
     out_dir: &Path,
+    speaker: Speaker<'_>,
     site: &Site<'_>,
-) -> Result<()> {
-    let CompiledComponent { compiled, described } = compiled;
+) -> Result<Built> {
+    let CompiledComponent { compiled, described } = component;
+    speaker.status("Checking", format_args!("component `{}`", prepared.name()));
     lock::check(&prepared.folder)?;
-    let installed = install(&compiled.binary, prepared.component, out_dir, &described.embedded, site)?;
+    let path = path(prepared, out_dir, site);
+    let digest = install(&compiled.binary, &path, prepared.component, &described.embedded, speaker, site)?;
     let committed = lock::committed_path(&site.declaration.folder, prepared.name());
     if lock::copy_out(&committed, &prepared.folder)? {
-        site.shell.status("Locking", site.checkout.display(&committed));
+        speaker.status("Locking", site.checkout.display(&committed));
     }
-    records::write(&installed.path, &installed.digest, digests, prepared, described, site)
-}
-
-/// All results, or the first failure; the further ones are reported here.
-fn all_or_first_failure<T>(
-    results: impl Iterator<Item = Result<T>>,
-    mut report: impl FnMut(&anyhow::Error),
-) -> Result<Vec<T>> {
-    let (mut all, mut first) = (Vec::new(), None);
-    for result in results {
-        match result {
-            Ok(result) => all.push(result),
-            Err(another) if first.is_some() => report(&another),
-            Err(error) => first = Some(error),
-        }
-    }
-    first.map_or(Ok(all), Err)
-}
-
-#[cfg(test)]
-mod tests {
-    use anyhow::anyhow;
-
-    use super::*;
-
-    #[test]
-    fn every_failure_is_reported_once() {
-        let ended = |results: [Result<u8, &'static str>; 3]| {
-            let mut reported = Vec::new();
-            let results = results.into_iter().map(|result| result.map_err(|error| anyhow!(error)));
-            let ended = all_or_first_failure(results, |another| reported.push(another.to_string()));
-            (ended.map_err(|error| error.to_string()), reported.join(", "))
-        };
-        assert_eq!(ended([Ok(1), Ok(2), Ok(3)]), (Ok(vec![1, 2, 3]), String::new()));
-        assert_eq!(ended([Ok(1), Err("a"), Ok(3)]), (Err("a".to_owned()), String::new()));
-        assert_eq!(ended([Err("a"), Ok(2), Err("b")]), (Err("a".to_owned()), "b".to_owned()));
-    }
+    records::write(&path, &digest, &sources.digests, prepared, &described, site)?;
+    let [bill, statement] = records::paths(out_dir, prepared.name());
+    let outputs = Outputs::of([path, bill, statement])?;
+    let watched = Watched::of(&compiled, &sources.trees, prepared, site)?;
+    Ok(Built { described, outputs, watched })
 }

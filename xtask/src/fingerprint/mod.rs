@@ -22,7 +22,7 @@ mod watched;
 
 pub(crate) use compiled_sources::CompiledSources;
 pub(crate) use inputs::{Inputs, digests, inputs, trees};
-pub(crate) use record::{finished, keep};
+pub(crate) use record::{Outputs, finished, keep};
 pub(crate) use source_tree::SourceTree;
 pub(crate) use watched::{Watched, outside};
 

@@ -21,9 +21,12 @@ pub(crate) struct Record {
     pub(crate) inputs: Inputs,
     /// Files that are no part of a crate of the checkout, by path, with the digests of their contents.
     watched: BTreeMap<PathBuf, String>,
-    /// The binary and what is beside it, by path, with their identities.
-    outputs: BTreeMap<PathBuf, String>,
+    outputs: Outputs,
 }
+
+/// A binary and what is beside it, by path, with their identities.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Outputs(BTreeMap<PathBuf, String>);
 
 /// Whether a component needs no build, and why one does.
 pub(crate) fn finished(
@@ -45,24 +48,26 @@ pub(crate) fn finished(
 pub(crate) fn keep(
     inputs: Inputs,
     watched: Watched,
-    outputs: &[PathBuf],
+    outputs: Outputs,
     prepared: &Prepared<'_>,
     site: &Site<'_>,
 ) -> Result<()> {
-    Record::of(inputs, watched, outputs)?.write(&path(prepared, site))
+    Record { inputs, watched: watched.0, outputs }.write(&path(prepared, site))
+}
+
+impl Outputs {
+    /// The files as they are now, which must be there.
+    pub(crate) fn of(paths: impl IntoIterator<Item = PathBuf>) -> Result<Self> {
+        let identified = paths.into_iter().map(|path| {
+            let found = identity(&path).with_context(|| format!("cannot look at {}", path.display()))?;
+            let found = found.with_context(|| format!("{} is gone", path.display()))?;
+            Ok((path, found))
+        });
+        identified.collect::<Result<_>>().map(Self)
+    }
 }
 
 impl Record {
-    fn of(inputs: Inputs, watched: Watched, outputs: &[PathBuf]) -> Result<Self> {
-        let mut identities = BTreeMap::new();
-        for output in outputs {
-            let found = identity(output).with_context(|| format!("cannot look at {}", output.display()))?;
-            identities
-                .insert(output.clone(), found.with_context(|| format!("{} is gone", output.display()))?);
-        }
-        Ok(Self { inputs, watched: watched.0, outputs: identities })
-    }
-
     /// A record that cannot be read is one that is not there.
     fn read(path: &Path) -> Option<Self> {
         let text = fs::read(path).ok()?;
@@ -86,7 +91,7 @@ impl Record {
         let is_there = |(path, known): (&PathBuf, &String)| {
             identity(path).is_ok_and(|found| found.as_ref() == Some(known))
         };
-        let is_whole = self.outputs.contains_key(binary) && self.outputs.iter().all(is_there);
+        let is_whole = self.outputs.0.contains_key(binary) && self.outputs.0.iter().all(is_there);
         (!is_whole).then(|| "the output folder changed".to_owned())
     }
 }
@@ -123,9 +128,9 @@ mod tests {
         }
         let keep = || {
             let digest = content_digest(&watched).unwrap();
-            let watched = Watched(BTreeMap::from([(watched.clone(), digest)]));
-            let record = Record::of(inputs("1"), watched, &[binary.clone(), bill.clone()]);
-            record.unwrap().write(&kept).unwrap();
+            let watched = BTreeMap::from([(watched.clone(), digest)]);
+            let outputs = Outputs::of([binary.clone(), bill.clone()]).unwrap();
+            Record { inputs: inputs("1"), watched, outputs }.write(&kept).unwrap();
         };
         let difference = || Record::read(&kept).unwrap().difference(&inputs("1"), &binary);
         assert!(Record::read(&kept).is_none());

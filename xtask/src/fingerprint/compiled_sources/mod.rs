@@ -13,9 +13,11 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use super::digest;
-use super::source_tree::SourceTree;
+use super::source_tree::{SourceFile, SourceTree};
 use crate::cargo::profile_folder;
+use crate::file_lock;
 use crate::output::replace;
+use crate::shell::Shell;
 
 /// The note for one profile and one target, locked while cargo runs.
 #[derive(Debug)]
@@ -29,21 +31,36 @@ pub(crate) struct CompiledSources {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Note {
-    /// Whether the build that wrote it came to its end, without a change of the sources meanwhile.
-    finished: bool,
     /// Whether there were artefacts before there was a note: then it does not know every crate of which there are some.
     is_late: bool,
-    /// Digests of contents, by crate and file. A file outside of the crate has an absolute path.
-    crates: BTreeMap<String, BTreeMap<String, String>>,
+    crates: BTreeMap<String, NotedCrate>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct NotedCrate {
+    state: CrateState,
+    /// Digests of contents, by file. A file outside of the crate has an absolute path.
+    files: BTreeMap<String, String>,
+}
+
+/// How far the last build was that had a crate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum CrateState {
+    /// It came to its end, without a change of the sources meanwhile.
+    Finished,
+    /// It has begun, when the note was written.
+    Begun,
+    /// It had begun before a build without this crate wrote the note, and nobody knows when.
+    Abandoned,
 }
 
 impl CompiledSources {
     /// Opens the note for artefacts in `build_dir`; waits for another build that has it.
-    pub(crate) fn open(build_dir: &Path, profile: &str, target: &str) -> Result<Self> {
+    pub(crate) fn open(build_dir: &Path, profile: &str, target: &str, shell: &Shell) -> Result<Self> {
         let folder = build_dir.join("racetrack-sources");
         fs::create_dir_all(&folder)?;
-        let lock = fs::File::create(folder.join(".lock"))?.into_file();
-        lock.lock().with_context(|| format!("cannot lock {}", folder.display()))?;
+        let lock = file_lock::lock(&folder.join(".lock"), "another build in this checkout", shell)?;
         let path = folder.join(format!("{profile}-{target}.json"));
         let found = fs::read(&path).ok();
         let note: Option<Note> = found.and_then(|text| serde_json::from_slice(&text).ok());
@@ -60,7 +77,7 @@ impl CompiledSources {
     /// Adds the files outside of the crates that earlier builds have read for them.
     pub(crate) fn complete(&self, trees: &mut BTreeMap<String, SourceTree>) -> Result<()> {
         for (name, tree) in trees {
-            let compiled = self.note.crates.get(name).into_iter().flat_map(BTreeMap::keys);
+            let compiled = self.note.crates.get(name).into_iter().flat_map(|noted| noted.files.keys());
             for path in compiled.filter(|path| Path::new(path).is_absolute()) {
                 tree.add(Path::new(path))?;
             }
@@ -79,8 +96,7 @@ impl CompiledSources {
 
     /// Notes what cargo is given to compile now.
     pub(crate) fn begin(&mut self, trees: &BTreeMap<String, SourceTree>) -> Result<()> {
-        self.note.finished = false;
-        self.write(trees)
+        self.write(trees, CrateState::Begun)
     }
 
     /// Notes that cargo came to its end. `given` are the sources as they were when it began, `now` as they are, and `outside` are
@@ -103,24 +119,29 @@ impl CompiledSources {
         }
         // The note of the beginning stays otherwise, with its time: whatever was touched since then is suspect.
         if is_undisturbed {
-            self.note.finished = true;
-            self.write(&now)?;
+            self.write(&now, CrateState::Finished)?;
         }
         Ok(is_undisturbed)
     }
 
-    fn is_mistaken(&self, compiled: &BTreeMap<String, String>, tree: &SourceTree) -> bool {
-        let is_other = |path: &str, content: &[u8]| compiled.get(path) != Some(&digest(content));
-        let is_hidden = tree.files().any(|(path, file)| {
+    fn is_mistaken(&self, noted: &NotedCrate, tree: &SourceTree) -> bool {
+        let is_other = |path: &str, content: &[u8]| noted.files.get(path) != Some(&digest(content));
+        let is_hidden = |(path, file): (&str, &SourceFile)| {
             // What was changed while a build ran that did not come to its end may have been compiled in between.
-            let touched = !self.note.finished && file.is_touched_since(self.written);
+            let touched = noted.state == CrateState::Begun && file.is_touched_since(self.written);
             (is_other(path, &file.content) && file.modified <= self.written) || touched
-        });
-        is_hidden || compiled.keys().any(|path| !tree.contains(path))
+        };
+        noted.state == CrateState::Abandoned
+            || tree.files().any(is_hidden)
+            || noted.files.keys().any(|path| !tree.contains(path))
     }
 
-    fn write(&mut self, trees: &BTreeMap<String, SourceTree>) -> Result<()> {
-        self.note.crates.extend(trees.iter().map(|(name, tree)| (name.clone(), digests(tree))));
+    fn write(&mut self, trees: &BTreeMap<String, SourceTree>, state: CrateState) -> Result<()> {
+        for noted in self.note.crates.values_mut().filter(|noted| noted.state == CrateState::Begun) {
+            noted.state = CrateState::Abandoned;
+        }
+        let noted = |(name, tree): (&String, _)| (name.clone(), NotedCrate { state, files: digests(tree) });
+        self.note.crates.extend(trees.iter().map(noted));
         let text = serde_json::to_vec(&self.note).context("cannot write the digests as JSON")?;
         // Also when nothing has changed: its time, by the clock of the files themselves, is what later changes are compared with.
         replace(&self.path, |temporary| std::fs::write(temporary, &text))?;

@@ -35,7 +35,7 @@ impl Site {
     }
 
     fn open(&self) -> CompiledSources {
-        CompiledSources::open(&self.path("build"), "dev", "x").unwrap()
+        CompiledSources::open(&self.path("build"), "dev", "x", &Shell::new(true)).unwrap()
     }
 
     fn trees(&self) -> Trees {
@@ -113,6 +113,19 @@ fn whatever_was_touched_since_an_unfinished_build_is_suspect() {
     site.build_to_the_end();
     after(OLD);
     assert!(!site.is_mistaken(), "it was compiled");
+}
+
+#[test]
+fn an_unfinished_crate_is_suspect_after_builds_without_it() {
+    let site = built();
+    site.open().begin(&site.trees()).unwrap();
+    let others = Trees::from([("other".to_owned(), SourceTree::default())]);
+    let mut sources = site.open();
+    sources.begin(&others).unwrap();
+    assert!(sources.finish(&others, others.clone(), &BTreeMap::new()).unwrap());
+    assert!(site.is_mistaken(), "nobody knows any more when it was begun");
+    site.build_to_the_end();
+    assert!(!site.is_mistaken());
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::io::PipeReader;
 use std::mem::take;
 use std::path::{Path, PathBuf};
 use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Scope};
@@ -26,7 +27,7 @@ use crate::shell::Shell;
 use crate::transcript::Transcript;
 
 /// What cargo says while it waits for another one.
-const WAITS: &[u8] = b"waiting for file lock on";
+const WAITING: &[u8] = b"waiting for file lock on";
 
 /// What is to be compiled.
 #[derive(Clone, Debug)]
@@ -50,9 +51,9 @@ pub(crate) struct Compiled {
     pub(crate) packages: BTreeSet<(String, String)>,
 }
 
-/// Compiles workspaces, each of which speaks as the one of its number. When one is compiled, or has failed, `then` is called with
-/// its number, at the same time as others are compiled. Returns what `then` has; nothing for those that were not begun because one
-/// before them has failed.
+/// Compiles workspaces; what is said of order n is said by speaker n of the transcript. When one is compiled, or has failed, `then` is
+/// called with its number, while others are compiled. Returns what `then` returns; nothing for orders that were not begun because
+/// another one had failed.
 pub(crate) fn compile<T: Send>(
     orders: &[Order<'_>],
     options: &CompileOptions,
@@ -62,7 +63,8 @@ pub(crate) fn compile<T: Send>(
     then: impl Fn(usize, Result<Compiled, CompileError>) -> T + Sync,
 ) -> Vec<Option<T>> {
     let outcomes = orders.iter().map(|_| Mutex::new(None)).collect();
-    let queue = Queue { orders, options, checkout, shell, transcript, then, outcomes };
+    let has_failed = AtomicBool::new(false);
+    let queue = Queue { orders, options, checkout, shell, transcript, then, outcomes, has_failed };
     if !orders.is_empty() {
         thread::scope(|scope| queue.begin(0, scope));
     }
@@ -78,6 +80,8 @@ struct Queue<'a, T, F> {
     transcript: &'a Transcript<'a>,
     then: F,
     outcomes: Vec<Mutex<Option<T>>>,
+    /// Then nothing more is begun.
+    has_failed: AtomicBool,
 }
 
 /// A cargo behind the one that works.
@@ -93,18 +97,27 @@ enum Next {
 }
 
 impl<T: Send, F: Fn(usize, Result<Compiled, CompileError>) -> T + Sync> Queue<'_, T, F> {
-    /// Has cargo work on an order now.
+    /// Has cargo work on an order now, if there is another one and none has failed.
     fn begin<'scope>(&'scope self, number: usize, scope: &'scope Scope<'scope, '_>) {
-        self.transcript.begin(number);
+        if !self.goes_on(number) {
+            return;
+        }
+        self.transcript.speaker(number).begin();
         match start(self.command(number)) {
             Ok((cargo, from)) => self.attend(number, from, || Some(cargo), scope),
             Err(error) => self.end(number, Err(error)),
         }
     }
 
+    fn goes_on(&self, number: usize) -> bool {
+        number < self.orders.len() && !self.has_failed.load(Ordering::Relaxed)
+    }
+
     /// Starts a cargo that is held back, if there is another order and a way to hold it back.
     fn prepare<'scope>(&'scope self, number: usize, scope: &'scope Scope<'scope, '_>) -> Next {
-        if number == self.orders.len() {
+        // For another target, cargo has a second lock. And a quiet one does not say that it is at its last crate, nor does it end
+        // when this process is killed.
+        if !self.goes_on(number) || self.options.target.is_some() || self.shell.is_quiet() {
             return Next::Absent;
         }
         let folder = profile_folder(&self.options.profile_name);
@@ -120,22 +133,22 @@ impl<T: Send, F: Fn(usize, Result<Compiled, CompileError>) -> T + Sync> Queue<'_
         Next::HeldBack { lock, cargo, listener }
     }
 
-    /// Listens to a cargo to its end; `cargo` returns it, or nothing when it was stopped before it could begin.
+    /// Listens to a cargo to its end; then `working` returns it, or nothing if it was stopped before it could work.
     fn attend<'scope>(
         &'scope self,
         number: usize,
         from: PipeReader,
-        cargo: impl FnOnce() -> Option<Child>,
+        working: impl FnOnce() -> Option<Child>,
         scope: &'scope Scope<'scope, '_>,
     ) {
         let mut next = Next::Absent;
-        let say = |text: &[u8]| self.transcript.say(number, text);
+        let say = |text: &[u8]| self.transcript.speaker(number).say(text);
         let component = self.orders[number].component;
         let heard = listen(from, component, say, |milestone| match milestone {
             Milestone::Begun => next = self.prepare(number + 1, scope),
             Milestone::LastCrate => self.let_go(&mut next, number + 1),
         });
-        let Some(mut cargo) = cargo() else {
+        let Some(mut cargo) = working() else {
             return;
         };
         let outcome = wait(&mut cargo).and_then(|status| {
@@ -143,10 +156,11 @@ impl<T: Send, F: Fn(usize, Result<Compiled, CompileError>) -> T + Sync> Queue<'_
             if status.success() { heard.into_compiled(component) } else { Err(heard.into_failure()) }
         });
         if outcome.is_err() {
-            next.stop();
+            self.has_failed.store(true, Ordering::Relaxed);
+            self.stop(next, number + 1);
         } else {
             self.let_go(&mut next, number + 1);
-            if matches!(next, Next::Absent) && number + 1 < self.orders.len() {
+            if matches!(next, Next::Absent) {
                 scope.spawn(move || self.begin(number + 1, scope));
             }
         }
@@ -154,11 +168,15 @@ impl<T: Send, F: Fn(usize, Result<Compiled, CompileError>) -> T + Sync> Queue<'_
     }
 
     fn let_go(&self, next: &mut Next, number: usize) {
+        if self.has_failed.load(Ordering::Relaxed) {
+            return self.stop(take(next), number);
+        }
         *next = match take(next) {
             Next::HeldBack { lock, cargo, listener } => {
                 // That it has waited for us is not worth a line.
-                self.transcript.retract(number, WAITS);
-                self.transcript.begin(number);
+                let speaker = self.transcript.speaker(number);
+                speaker.retract(WAITING);
+                speaker.begin();
                 // Its thread listens until the cargo ends.
                 let _ = listener.send(cargo);
                 drop(lock);
@@ -168,26 +186,25 @@ impl<T: Send, F: Fn(usize, Result<Compiled, CompileError>) -> T + Sync> Queue<'_
         };
     }
 
+    /// Ends a cargo that was not let go.
+    fn stop(&self, next: Next, number: usize) {
+        if let Next::HeldBack { mut cargo, .. } = next {
+            self.transcript.speaker(number).silence();
+            // It may have ended by itself, and what it would have said is of no use.
+            let _ = cargo.kill();
+            let _ = cargo.wait();
+        }
+    }
+
     fn end(&self, number: usize, outcome: Result<Compiled, CompileError>) {
         let outcome = (self.then)(number, outcome);
         *self.outcomes[number].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-        self.transcript.end(number);
+        self.transcript.speaker(number).end();
     }
 
     fn command(&self, number: usize) -> std::process::Command {
         let Order { folder, target_dir, .. } = &self.orders[number];
         build_command(folder, target_dir, self.options, self.checkout, self.shell)
-    }
-}
-
-impl Next {
-    /// Ends a cargo that has not begun.
-    fn stop(self) {
-        if let Self::HeldBack { mut cargo, .. } = self {
-            // It may have ended by itself, and what it would have said is of no use.
-            let _ = cargo.kill();
-            let _ = cargo.wait();
-        }
     }
 }
 
@@ -205,3 +222,7 @@ impl Heard {
         CompileError::Failed(Box::new(self.complaints))
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests;

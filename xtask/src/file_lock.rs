@@ -1,0 +1,29 @@
+//! Waiting for a lock on a file, with a word about what is waited for.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use fs_err as fs;
+
+use crate::shell::Shell;
+
+/// Creates the file at `path`, if it is not there, and locks it until it is dropped. Waits for `holder`, who has the lock.
+pub(crate) fn lock(path: &Path, holder: &str, shell: &Shell) -> Result<File> {
+    let file = fs::File::options().create(true).append(true).open(path)?.into_file();
+    lock_file(&file, path, holder, shell)?;
+    Ok(file)
+}
+
+/// Locks a file that is open, and that is at `path`.
+pub(crate) fn lock_file(file: &File, path: &Path, holder: &str, shell: &Shell) -> Result<()> {
+    let failed = || format!("cannot lock {}", path.display());
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            shell.status("Blocking", format_args!("waiting for {holder}"));
+            file.lock().with_context(failed)
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(failed),
+    }
+}
