@@ -341,7 +341,7 @@ pub(crate) struct TestArgs {
 pub(crate) enum Section {
     /// The format of the sources.
     Format,
-    /// What the others need from registries.
+    /// What the others need from registries. Runs before the tests as well, where something is missing.
     Supplies,
     /// Clippy.
     Lints,

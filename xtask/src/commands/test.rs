@@ -37,9 +37,13 @@ pub(crate) fn run(
     shell: &Shell,
 ) -> Result<()> {
     let run = Run { declaration, checkout, shell };
+    let is_chosen = |section: &Section| args.sections.is_empty() || args.sections.contains(section);
+    // The tests cannot fetch what they need.
+    let lacks_supplies = is_chosen(&Section::Tests) && !Supplies::in_checkout(checkout).are_complete();
     let mut reports = Vec::new();
     for section in Section::ALL {
-        if !args.sections.is_empty() && !args.sections.contains(&section) {
+        let is_needed = section == Section::Supplies && lacks_supplies;
+        if !(is_chosen(&section) || is_needed) {
             continue;
         }
         shell.status("Testing", section.title());

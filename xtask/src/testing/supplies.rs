@@ -33,6 +33,19 @@ impl Supplies {
         Self { wheels: wheels.is_dir().then_some(wheels) }
     }
 
+    /// Whether everything that the tests install is there.
+    pub(crate) fn are_complete(&self) -> bool {
+        let files =
+            self.wheels.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+        let names: Vec<_> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+        WHEELS.iter().all(|wheel| {
+            let (package, version) = wheel.split_once("==").expect("every wheel has a version");
+            // Further parts come after the version.
+            let prefix = format!("{}-{version}-", package.replace('-', "_"));
+            names.iter().any(|name| name.starts_with(&prefix))
+        })
+    }
+
     /// Has the programs that a command starts take what was fetched.
     pub(crate) fn apply(&self, command: &mut Command) {
         command.env("CARGO_NET_OFFLINE", "true");
@@ -93,6 +106,19 @@ fn attempt(what: &str, shell: &Shell, command: impl Fn() -> Command) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn supplies_are_complete_when_every_wheel_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let supplies = Supplies { wheels: Some(folder.path().to_owned()) };
+        assert!(!Supplies::default().are_complete());
+        for wheel in ["racetrack_client-2.35.1-py3-none-any.whl", "roman-4.2-py3-none-any.whl"] {
+            fs_err::write(folder.path().join(wheel), "").unwrap();
+        }
+        assert!(!supplies.are_complete());
+        fs_err::write(folder.path().join("racetrack_job_runner-1.18.0-py3-none-any.whl"), "").unwrap();
+        assert!(supplies.are_complete());
+    }
 
     #[test]
     fn the_wheels_are_what_plugins_and_samples_ask_for() {
