@@ -1,6 +1,7 @@
 //! Waiting for a lock on a file, with a word about what is waited for.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -17,12 +18,27 @@ pub(crate) fn lock(path: &Path, holder: &str, shell: &Shell) -> Result<File> {
 
 /// Locks a file that is open, and that is at `path`.
 pub(crate) fn lock_file(file: &File, path: &Path, holder: &str, shell: &Shell) -> Result<()> {
+    wait(file.try_lock(), || file.lock(), path, holder, shell)
+}
+
+/// The same, together with others who share it.
+pub(crate) fn share_file(file: &File, path: &Path, holder: &str, shell: &Shell) -> Result<()> {
+    wait(file.try_lock_shared(), || file.lock_shared(), path, holder, shell)
+}
+
+fn wait(
+    attempt: Result<(), TryLockError>,
+    lock: impl FnOnce() -> io::Result<()>,
+    path: &Path,
+    holder: &str,
+    shell: &Shell,
+) -> Result<()> {
     let failed = || format!("cannot lock {}", path.display());
-    match file.try_lock() {
+    match attempt {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => {
             shell.status("Blocking", format_args!("waiting for {holder}"));
-            file.lock().with_context(failed)
+            lock().with_context(failed)
         }
         Err(TryLockError::Error(error)) => Err(error).with_context(failed),
     }

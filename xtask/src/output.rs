@@ -49,8 +49,10 @@ pub(crate) fn replace<T, E: Into<anyhow::Error>>(
     let name = path.file_name().context("a file has a name")?.to_string_lossy();
     fs::create_dir_all(parent)?;
     let temporary = parent.join(format!(".{name}.{}", std::process::id()));
-    let place = |result| Ok(fs::rename(&temporary, path).map(|()| result)?);
-    let done = make(&temporary).map_err(Into::into).and_then(place);
+    let done = make(&temporary).map_err(Into::into).and_then(|result| {
+        fs::rename(&temporary, path)?;
+        Ok(result)
+    });
     if done.is_err() {
         // Whether there is something to remove depends on how far it got.
         let _ = fs::remove_file(&temporary);

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use fs_err as fs;
 
+use crate::file_lock;
 use crate::shell::Shell;
 
 /// The folder of the stamps, in the store.
@@ -25,15 +26,7 @@ const WORTH_A_STAMP: Duration = Duration::from_hours(1);
 /// Keeps `gc` away from the store until the file is dropped. Waits for one that is running.
 pub(crate) fn share(store: &Path, shell: &Shell) -> Result<File> {
     let file = lock_file(store)?;
-    let failed = || format!("cannot lock {}", store.join(LOCK).display());
-    match file.try_lock_shared() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            shell.status("Blocking", "waiting for `cargo xtask gc`");
-            file.lock_shared().with_context(failed)?;
-        }
-        Err(TryLockError::Error(error)) => return Err(error).with_context(failed),
-    }
+    file_lock::share_file(&file, &store.join(LOCK), "`cargo xtask gc`", shell)?;
     Ok(file)
 }
 

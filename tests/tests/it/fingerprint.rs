@@ -226,3 +226,26 @@ fn what_a_build_left_behind_is_restored() {
         site.is_fresh(&[]);
     }
 }
+
+#[test]
+fn a_binary_of_sources_that_were_touched_meanwhile_has_no_records() {
+    let site = Site::new("fingerprint-touched");
+    let records = ["dist/tiny.provenance.json", "dist/tiny.cdx.json"].map(|path| site.sandbox.path(path));
+    let first = site.compiled(&[]);
+    assert!(records.iter().all(|record| record.exists()));
+
+    // The build script touches a file of its crate, when cargo was given it already.
+    let touching = "fn main() {\n    let source = std::fs::File::options().append(true).open(\"src/lib.rs\").unwrap();\n    \
+                    source.set_modified(std::time::SystemTime::now()).unwrap();\n";
+    let former = site.replace("tiny/build.rs", "fn main() {\n", touching);
+    let built = site.build(&[]);
+    let warning =
+        "files of target/system-tests/fingerprint-touched/tiny were touched while cargo compiled them";
+    assert!(built.stderr.contains(warning), "{}", built.stderr);
+    assert!(site.sandbox.binary("tiny").exists() && records.iter().all(|record| !record.exists()));
+
+    former.restore();
+    assert_eq!(site.compiled(&[]), first);
+    assert!(records.iter().all(|record| record.exists()));
+    site.is_fresh(&[]);
+}

@@ -13,7 +13,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use fs_err as fs;
 
 use crate::file_lock;
@@ -63,11 +63,13 @@ fn unused(folder: &Path) -> PathBuf {
 /// Waits for cargos whose locks were put aside, and that go on after the build which started them was killed. Nobody else may put
 /// locks aside meanwhile.
 pub(crate) fn wait_for_orphans(build_dir: &Path, shell: &Shell) -> Result<()> {
-    let Ok(locks) = std::fs::read_dir(build_dir.join(ASIDE)) else {
-        return Ok(());
+    let folder = build_dir.join(ASIDE);
+    let locks = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        locks => locks?,
     };
     for entry in locks {
-        let path = entry.context("cannot list the locks of cargo")?.path();
+        let path = entry?.path();
         let file = fs::File::open(&path)?.into_file();
         file_lock::lock_file(&file, &path, "a cargo of a build that was killed", shell)?;
         fs::remove_file(&path)?;
@@ -96,9 +98,9 @@ mod tests {
     fn a_second_cargo_begins_when_it_is_let_go_and_not_before() {
         let (folder, open) = folder();
         let put_aside = || hold(folder.path(), "debug");
-        assert!(put_aside().is_none(), "there is no lock");
+        assert!(put_aside().is_none(), "the lock file is missing");
         let first = open();
-        assert!(put_aside().is_none(), "nobody has it");
+        assert!(put_aside().is_none(), "the lock is free");
         first.lock().unwrap();
         let held = put_aside().unwrap();
         let second = open();

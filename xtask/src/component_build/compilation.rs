@@ -20,8 +20,8 @@ pub(super) struct Compilation<T> {
     pub(super) components: Vec<T>,
     /// The sources that cargo was given.
     pub(super) sources: GivenSources,
-    /// Whether nobody touched them meanwhile; otherwise some other ones may have been compiled.
-    pub(super) is_undisturbed: bool,
+    /// The crates of which something was touched meanwhile: another state of them may have been compiled.
+    pub(super) touched: BTreeSet<String>,
 }
 
 /// The sources of crates of the checkout, as cargo is given them.
@@ -87,11 +87,11 @@ pub(super) fn compile<T: Send>(
             });
         done.with_context(|| not_built(prepared)).map_err(|error| transcript.speaker(number).error(&error))
     });
-    // What was not begun was not because of what has failed.
+    // Where one was not begun, another one has failed.
     let all: Option<Vec<_>> = outcomes.into_iter().map(|outcome| outcome?.ok()).collect();
     let (components, outside): (_, Vec<_>) = all.ok_or(Reported)?.into_iter().unzip();
-    let is_undisturbed = end(note, &sources, outside, site)?;
-    Ok(Compilation { components, sources, is_undisturbed })
+    let touched = end(note, &sources, outside, site)?;
+    Ok(Compilation { components, sources, touched })
 }
 
 /// The sources, after cargo was made to compile anew what it would mistake for unchanged.
@@ -109,14 +109,14 @@ fn give(prepared: &[&Prepared<'_>], note: &mut CompiledSources, site: &Site<'_>)
     Ok(GivenSources { trees, digests })
 }
 
-/// Notes that all components are compiled. Returns whether the sources are the given ones still; `outside` are the files outside of
-/// each crate that were read for it.
+/// Notes that all components are compiled. Returns the crates of which something was touched meanwhile; `outside` are the files
+/// outside of each crate that were read for it.
 fn end(
     note: CompiledSources,
     given: &GivenSources,
     outside: Vec<BTreeMap<String, BTreeSet<PathBuf>>>,
     site: &Site<'_>,
-) -> Result<bool> {
+) -> Result<BTreeSet<String>> {
     let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (member, files) in outside.into_iter().flatten() {
         all.entry(member).or_default().extend(files);

@@ -5,6 +5,7 @@ mod failure;
 mod installation;
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -79,9 +80,9 @@ fn build(mut stale: Vec<Stale<'_>>, out_dir: &Path, site: &Site<'_>) -> Result<(
     let compilation = compile(&prepared, &transcript, site, |number, compiled, sources| {
         finish(compiled, prepared[number], sources, out_dir, transcript.speaker(number), site)
     })?;
-    let Compilation { components, sources, is_undisturbed } = compilation;
-    if !is_undisturbed {
-        return withdraw_records(&prepared, out_dir, site);
+    let Compilation { components, sources, touched } = compilation;
+    if !touched.is_empty() {
+        return withdraw_records(&prepared, &touched, out_dir, site);
     }
     for (Stale { prepared, inputs: given, .. }, built) in stale.into_iter().zip(components) {
         let Built { described, outputs, watched } = built;
@@ -96,14 +97,24 @@ fn build(mut stale: Vec<Stale<'_>>, out_dir: &Path, site: &Site<'_>) -> Result<(
 }
 
 /// Removes what says which sources the binaries are from: they may be from others.
-fn withdraw_records(prepared: &[&Prepared<'_>], out_dir: &Path, site: &Site<'_>) -> Result<()> {
-    for prepared in prepared {
-        records::remove(out_dir, prepared.name())?;
+fn withdraw_records(
+    prepared: &[&Prepared<'_>],
+    touched: &BTreeSet<String>,
+    out_dir: &Path,
+    site: &Site<'_>,
+) -> Result<()> {
+    let concerned = prepared.iter().filter(|prepared| !prepared.members().is_disjoint(touched));
+    let names: Vec<_> = concerned.map(|prepared| prepared.name()).collect();
+    for name in &names {
+        records::remove(out_dir, name)?;
     }
-    site.shell.warn(
-        "sources were touched while cargo compiled them, so nobody knows which ones are in the binaries, and their records were \
-         removed; build once more",
-    );
+    let crates: Vec<_> = touched.iter().map(String::as_str).collect();
+    site.shell.warn(format_args!(
+        "files of {} were touched while cargo compiled them; nobody knows which ones are in {}, so their records were removed; build \
+         once more",
+        crates.join(", "),
+        names.join(", ")
+    ));
     Ok(())
 }
 

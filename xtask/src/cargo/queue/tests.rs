@@ -96,6 +96,6 @@ fn two_binaries_are_linked_at_the_same_time() {
 }
 
 #[test]
-fn a_failure_of_what_is_shared_is_said_once() {
+fn nothing_is_begun_after_a_failure() {
     assert_eq!(Site::new("pub fn greet() -> u8 {}\n").compile(), [Some(false), None]);
 }

@@ -100,28 +100,31 @@ impl CompiledSources {
     }
 
     /// Notes that cargo came to its end. `given` are the sources as they were when it began, `now` as they are, and `outside` are
-    /// the files outside of each crate that were read for it. Returns whether nothing was touched meanwhile; a change that was
-    /// taken back counts as well, because cargo may have compiled what was there in between.
+    /// the files outside of each crate that were read for it. Returns the crates of which something was touched meanwhile; a change
+    /// that was taken back counts as well, because cargo may have compiled what was there in between.
     pub(crate) fn finish(
         mut self,
         given: &BTreeMap<String, SourceTree>,
         mut now: BTreeMap<String, SourceTree>,
         outside: &BTreeMap<String, BTreeSet<PathBuf>>,
-    ) -> Result<bool> {
+    ) -> Result<BTreeSet<String>> {
         self.complete(&mut now)?;
-        let mut is_undisturbed = *given == now;
+        let is_touched = |(name, tree): &(&String, &SourceTree)| given.get(*name) != Some(tree);
+        let mut touched: BTreeSet<_> = now.iter().filter(is_touched).map(|(name, _)| name.clone()).collect();
         for (name, tree) in &mut now {
             for path in outside.get(name).into_iter().flatten() {
                 let is_known = tree.contains(&path.to_string_lossy());
                 let added = tree.add(path)?;
-                is_undisturbed &= is_known || added.is_some_and(|file| !file.is_touched_since(self.written));
+                if !is_known && added.is_none_or(|file| file.is_touched_since(self.written)) {
+                    touched.insert(name.clone());
+                }
             }
         }
         // The note of the beginning stays otherwise, with its time: whatever was touched since then is suspect.
-        if is_undisturbed {
+        if touched.is_empty() {
             self.write(&now, CrateState::Finished)?;
         }
-        Ok(is_undisturbed)
+        Ok(touched)
     }
 
     fn is_mistaken(&self, noted: &NotedCrate, tree: &SourceTree) -> bool {
