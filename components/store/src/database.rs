@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::database_url::{Address, DatabaseUrl};
 use crate::error::StoreError;
-use crate::writer::Writer;
+use crate::writer::{ConnectionUse, Writer};
 
 /// The migrations, oldest first: version, name, statements. A line here is never changed once it was released.
 const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("../migrations/0001_initial.sql"))];
@@ -69,7 +69,8 @@ impl Database {
         let options = AnyConnectOptions::from_url(&"sqlite::memory:".parse().map_err(configuration)?)?;
         let pool = sqlite_pool().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool = pool.connect_with(options).await?;
-        Ok(Self { reader: pool.clone(), writer: Writer::new(pool, "BEGIN IMMEDIATE") })
+        let writer = Writer::new(pool.clone(), "BEGIN IMMEDIATE", ConnectionUse::Irreplaceable);
+        Ok(Self { reader: pool, writer })
     }
 
     async fn open_file(url: &Url) -> Result<Self, sqlx::Error> {
@@ -77,7 +78,7 @@ impl Database {
         try_once(&options, SQLITE_SETTINGS).await?;
         let writer = sqlite_pool().max_connections(1).connect_with(options.clone()).await?;
         let reader = sqlite_pool().max_connections(READERS).connect_lazy_with(options);
-        Ok(Self { reader, writer: Writer::new(writer, "BEGIN IMMEDIATE") })
+        Ok(Self { reader, writer: Writer::new(writer, "BEGIN IMMEDIATE", ConnectionUse::Replaceable) })
     }
 
     async fn open_postgres(url: &Url) -> Result<Self, sqlx::Error> {
@@ -86,7 +87,7 @@ impl Database {
         let pool = || AnyPoolOptions::new().acquire_timeout(CONNECTION_TIME_LIMIT);
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         let reader = pool().max_connections(READERS).connect_lazy_with(options);
-        Ok(Self { reader, writer: Writer::new(writer, "BEGIN") })
+        Ok(Self { reader, writer: Writer::new(writer, "BEGIN", ConnectionUse::Replaceable) })
     }
 }
 
