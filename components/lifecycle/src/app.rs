@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use axum::extract::FromRef;
 use racetrack_core::catalogue::CatalogueError;
 use racetrack_service::Service;
+use racetrack_service::health::Hold;
 use racetrack_service::hooks::Replacement;
 use racetrack_service::kept_config::BadKeptConfig;
 use racetrack_store::{Store, StoreError};
@@ -91,7 +92,7 @@ impl App {
         let offers = Offers::collect(&service.hooks).await;
         let offers = offers.map_err(|error| blame_kept(&service, &kept, error))?;
         make_state_folder(&config.state_folder)?;
-        let store = Store::open(&config.database_url).await?;
+        let store = Store::open_alone(&config.database_url, &description(&service)).await?;
         let key = match &config.auth_key {
             Some(key) => key.clone(),
             None => AuthKey::load_or_create(&config.state_folder.join("auth.key"))?,
@@ -126,6 +127,9 @@ impl App {
         recovery::recover(&app).await?;
         monitor::start(&app);
         tokio::spawn(close_at_end(app.clone()));
+        tokio::spawn(give_up_when_taken_over(app.clone()));
+        let last = app.service.readiness.hold_to_the_end();
+        tokio::spawn(close_store_at_end(app.clone(), last));
         Ok(app)
     }
 
@@ -145,6 +149,14 @@ impl App {
     pub(crate) fn target(&self, name: &str) -> Result<Target, TargetChoiceError> {
         Target::find(&self.service.hooks, &self.offers(), name)
     }
+}
+
+/// Who uses the database, for whoever finds it in use.
+fn description(service: &Service) -> String {
+    let system = rustix::system::uname();
+    let host = system.nodename().to_string_lossy();
+    let (process, address) = (std::process::id(), service.http_address);
+    format!("{} on {host} (process {process}, listening on {address})", service.identity.component)
 }
 
 /// Makes the folder, for the eyes of its owner alone.
@@ -172,6 +184,17 @@ async fn close_at_end(app: App) {
     app.service.readiness.stopping().await;
     app.logs.close().await;
     drop(hold);
+}
+
+/// Ends this process when another one has taken over the database: what is in memory here, such as who may do what, is out of date.
+async fn give_up_when_taken_over(app: App) {
+    app.service.readiness.fail(app.store.taken_over().await);
+}
+
+/// Lets others have the database as soon as it is needed no more.
+async fn close_store_at_end(app: App, _hold: Hold) {
+    app.service.readiness.finished().await;
+    app.store.close().await;
 }
 
 /// Names the file, if what the plugin was given there may be to blame.

@@ -36,7 +36,7 @@ pub fn router(app: App) -> Router {
         .route("/live", get(health::live))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(move || document.clone().get()))
-        .route("/ready", get(health::ready))
+        .route("/ready", get(own_health::ready))
         .route("/websocket/events", get(change_events))
         .merge(app.logs.routes())
         .nest("/api/v1", api);

@@ -1,5 +1,8 @@
 //! Whether the component lives, and whether it is ready for requests.
 
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,7 +16,12 @@ use crate::Service;
 pub struct Readiness {
     stage: watch::Sender<Stage>,
     holds: watch::Sender<usize>,
+    last_holds: watch::Sender<usize>,
+    failure: Arc<Mutex<Option<Failure>>>,
 }
+
+/// Why a component cannot go on.
+type Failure = Box<dyn Error + Send + Sync>;
 
 /// Keeps a component that stops from ending, until it is dropped or the grace period is over.
 #[derive(Debug)]
@@ -25,6 +33,7 @@ enum Stage {
     Starting,
     Serving,
     Stopping,
+    Finished,
 }
 
 /// What `GET /live` answers.
@@ -52,21 +61,49 @@ impl Readiness {
     pub async fn stopping(&self) {
         let mut stage = self.stage.subscribe();
         // The sender is this very value, so it is there while this waits.
-        let _ = stage.wait_for(|stage| *stage == Stage::Stopping).await;
+        let _ = stage.wait_for(|stage| matches!(*stage, Stage::Stopping | Stage::Finished)).await;
+    }
+
+    /// Stops the component as a signal would, except that its process ends with a failure. The first failure is the one that is
+    /// reported.
+    pub fn fail(&self, failure: impl Into<Failure>) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure.into());
+        self.stop();
+    }
+
+    /// Waits until the last request is answered. For what requests need: a lease on the database, for example.
+    pub async fn finished(&self) {
+        let mut stage = self.stage.subscribe();
+        // The sender is this very value, so it is there while this waits.
+        let _ = stage.wait_for(|stage| *stage == Stage::Finished).await;
+    }
+
+    /// For work that is to be done after the last request. It is waited for about as long as for plugins.
+    #[must_use]
+    pub fn hold_to_the_end(&self) -> Hold {
+        Hold::new(&self.last_holds)
     }
 
     /// For work that is to be done while the component stops, and that no request waits for.
     #[must_use]
     pub fn hold(&self) -> Hold {
-        self.holds.send_modify(|holds| *holds += 1);
-        Hold(self.holds.clone())
+        Hold::new(&self.holds)
     }
 
     /// Waits until nothing holds the component any more.
     pub(crate) async fn released(&self) {
-        let mut holds = self.holds.subscribe();
-        // The sender is this very value, so it is there while this waits.
-        let _ = holds.wait_for(|holds| *holds == 0).await;
+        released(&self.holds).await;
+    }
+
+    /// Says that the last request is answered, and waits for what is done then.
+    pub(crate) async fn finish(&self) {
+        self.stage.send_replace(Stage::Finished);
+        released(&self.last_holds).await;
+    }
+
+    /// What the component failed of.
+    pub(crate) fn take_failure(&self) -> Option<Failure> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     pub(crate) fn serve(&self) {
@@ -78,9 +115,27 @@ impl Readiness {
     }
 }
 
+async fn released(holds: &watch::Sender<usize>) {
+    let mut holds = holds.subscribe();
+    // The sender is there while this waits.
+    let _ = holds.wait_for(|holds| *holds == 0).await;
+}
+
+impl Hold {
+    fn new(holds: &watch::Sender<usize>) -> Self {
+        holds.send_modify(|holds| *holds += 1);
+        Self(holds.clone())
+    }
+}
+
 impl Default for Readiness {
     fn default() -> Self {
-        Self { stage: watch::Sender::new(Stage::Starting), holds: watch::Sender::new(0) }
+        Self {
+            stage: watch::Sender::new(Stage::Starting),
+            holds: watch::Sender::new(0),
+            last_holds: watch::Sender::new(0),
+            failure: Arc::default(),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ const NOT_AS_PLANNED: u8 = 70;
 /// More threads than this serve no requests faster, and cost memory.
 const MAX_SERVER_THREADS: usize = 4;
 
-/// How long the plugins may take to be dropped.
+/// How long the plugins may take to be dropped, and before that what is done after the last request.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
 
 /// Why a component ends with a failure.
@@ -128,7 +128,13 @@ async fn serve<C: Component>(
     // Until here a signal ends the process at once, as it does by default: nothing has been done that could be lost.
     let signals = server::signals()?;
     server::serve(listener, router, &readiness, signals, config.shutdown_grace_period).await?;
-    Ok(hooks)
+    if tokio::time::timeout(CLOSING_TIME, readiness.finish()).await.is_err() {
+        tracing::warn!("what is done after the last request is not done; it took too long");
+    }
+    match readiness.take_failure() {
+        Some(failure) => Err(Failure::Component(failure)),
+        None => Ok(hooks),
+    }
 }
 
 impl Failure {

@@ -68,6 +68,7 @@ pub(crate) async fn serve(
     tokio::select! {
         result = &mut server => return result.map_err(ServerError::Serve),
         Some(signal) = signals.recv() => tracing::info!(signal, "stopping on {signal}; a second signal ends at once"),
+        () = readiness.stopping() => tracing::error!("stopping, for the component cannot go on"),
     }
     readiness.stop();
     drop(stop);

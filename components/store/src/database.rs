@@ -1,5 +1,6 @@
 //! Connections to the two databases, and the migrations they run.
 
+use std::path::Path;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -10,15 +11,25 @@ use url::Url;
 
 use crate::database_url::{Address, DatabaseUrl};
 use crate::error::StoreError;
+use crate::lease::{self, Lease};
+use crate::lock_file::{self, LockFile};
+use crate::pooler;
 use crate::writer::{ConnectionUse, Writer};
 
 /// The migrations, oldest first: version, name, statements. A line here is never changed once it was released.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("../migrations/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("../migrations/0001_initial.sql")),
+    (2, "solid ground", include_str!("../migrations/0002_solid_ground.sql")),
+];
 
 /// What every connection to SQLite starts with. A commit is on the disk when it is acknowledged (`FULL`); what else
 /// writes to the file, a backup for example, is waited for.
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                                PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
+
+/// What every connection to PostgreSQL starts with. A process that stands still amid a transaction would keep its locks, and with
+/// them whoever takes over, for as long.
+const POSTGRES_SETTINGS: &str = "SET idle_in_transaction_session_timeout = '10s'";
 
 /// Connections for reading; what reads often is answered from memory.
 const READERS: u32 = 4;
@@ -33,35 +44,86 @@ pub(crate) struct Database {
     pub(crate) reader: AnyPool,
     /// For writing.
     pub(crate) writer: Writer,
+    /// What keeps others from writing, where that was asked for.
+    pub(crate) exclusion: Exclusion,
+    /// For connections beside the pools, with the statements they start with; absent for a database in memory.
+    options: Option<(AnyConnectOptions, &'static str)>,
+}
+
+/// What keeps other processes from writing to a database.
+#[derive(Debug)]
+pub(crate) enum Exclusion {
+    /// Nothing: it was not asked for, or the database is in memory.
+    Nothing,
+    /// A lock beside the file.
+    Lock(#[expect(dead_code, reason = "it is locked for as long as this is there")] LockFile),
+    /// A lease in the database.
+    Lease(Lease),
 }
 
 impl Database {
-    /// Connects, and brings the tables up to date.
-    pub(crate) async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+    /// Connects, and brings the tables up to date; with a description of this process also keeps others from writing.
+    pub(crate) async fn open(url: &DatabaseUrl, holder: Option<&str>) -> Result<Self, StoreError> {
         install_default_drivers();
-        let database = match url.address() {
-            Address::Memory => Self::open_memory().await,
+        let mut database = match url.address() {
+            Address::Memory => Self::open_memory().await.map_err(cannot_open(url))?,
             Address::File(path) => {
-                let connect_url = prepare_file(path)
-                    .map_err(|source| StoreError::File { database: url.to_string(), source })?;
-                Self::open_file(&connect_url).await
+                let unfit = |source| StoreError::File { database: url.to_string(), source };
+                let connect_url = prepare_file(path).map_err(unfit)?;
+                // Before anything is read or brought up to date: the one that runs may be of another version.
+                let exclusion = match holder {
+                    Some(holder) => Exclusion::Lock(lock(url, path, holder)?),
+                    None => Exclusion::Nothing,
+                };
+                let database = Self::open_file(&connect_url).await.map_err(cannot_open(url))?;
+                Self { exclusion, ..database }
             }
-            Address::Postgres(address) => Self::open_postgres(address).await,
+            Address::Postgres(address) => {
+                let options = AnyConnectOptions::from_url(address).map_err(cannot_open(url))?;
+                try_once(&options, "SELECT 1").await.map_err(cannot_open(url))?;
+                if pooler::shares_sessions(&options).await.map_err(cannot_open(url))? {
+                    return Err(StoreError::SharedSessions { database: url.to_string() });
+                }
+                let exclusion = early_lease(url, &options, holder).await?;
+                let database = Self::open_postgres(options).await.map_err(cannot_open(url))?;
+                Self { exclusion, ..database }
+            }
         };
-        let database = database.map_err(|source| StoreError::Open { database: url.to_string(), source })?;
+        database.migrate(url).await?;
+        if let (Exclusion::Nothing, Some(holder), Address::Postgres(_), Some((options, _))) =
+            (&database.exclusion, holder, url.address(), &database.options)
+        {
+            database.exclusion = Exclusion::Lease(lease(url, options, holder).await?);
+        }
+        Ok(database)
+    }
+
+    /// Connects beside the pools, and closes that connection again.
+    pub(crate) async fn connect(&self) -> Result<(), sqlx::Error> {
+        match &self.options {
+            Some((options, settings)) => try_once(options, settings).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for what is under way, closes every connection, and lets others write.
+    pub(crate) async fn close(&self) {
+        self.reader.close().await;
+        self.writer.pool().close().await;
+        if let Exclusion::Lease(lease) = &self.exclusion
+            && let Err(error) = lease.give_back().await
+        {
+            tracing::warn!(%error, "the lease of the database is not given back; it ends by itself");
+        }
+    }
+
+    async fn migrate(&self, url: &DatabaseUrl) -> Result<(), StoreError> {
         let migrations = MIGRATIONS.iter().map(|&(version, name, statements)| {
             let statements = statements.into_sql_str();
             Migration::new(version, name.into(), MigrationType::Simple, statements, false)
         });
-        let migrated = Migrator::with_migrations(migrations.collect()).run(database.writer.pool()).await;
-        migrated.map_err(|source| StoreError::Migrate { database: url.to_string(), source })?;
-        Ok(database)
-    }
-
-    /// Waits for what is under way, and closes every connection.
-    pub(crate) async fn close(&self) {
-        self.reader.close().await;
-        self.writer.pool().close().await;
+        let migrated = Migrator::with_migrations(migrations.collect()).run(self.writer.pool()).await;
+        migrated.map_err(|source| StoreError::Migrate { database: url.to_string(), source })
     }
 
     /// One connection for everything: another would be another database. It is never given up.
@@ -70,25 +132,75 @@ impl Database {
         let pool = sqlite_pool().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool = pool.connect_with(options).await?;
         let writer = Writer::new(pool.clone(), "BEGIN IMMEDIATE", ConnectionUse::Irreplaceable);
-        Ok(Self { reader: pool, writer })
+        Ok(Self { reader: pool, writer, exclusion: Exclusion::Nothing, options: None })
     }
 
     async fn open_file(url: &Url) -> Result<Self, sqlx::Error> {
         let options = AnyConnectOptions::from_url(url)?;
         try_once(&options, SQLITE_SETTINGS).await?;
         let writer = sqlite_pool().max_connections(1).connect_with(options.clone()).await?;
-        let reader = sqlite_pool().max_connections(READERS).connect_lazy_with(options);
-        Ok(Self { reader, writer: Writer::new(writer, "BEGIN IMMEDIATE", ConnectionUse::Replaceable) })
+        let reader = sqlite_pool().max_connections(READERS).connect_lazy_with(options.clone());
+        let writer = Writer::new(writer, "BEGIN IMMEDIATE", ConnectionUse::Replaceable);
+        Ok(Self { reader, writer, exclusion: Exclusion::Nothing, options: Some((options, SQLITE_SETTINGS)) })
     }
 
-    async fn open_postgres(url: &Url) -> Result<Self, sqlx::Error> {
-        let options = AnyConnectOptions::from_url(url)?;
-        try_once(&options, "SELECT 1").await?;
-        let pool = || AnyPoolOptions::new().acquire_timeout(CONNECTION_TIME_LIMIT);
+    async fn open_postgres(options: AnyConnectOptions) -> Result<Self, sqlx::Error> {
+        let pool = || {
+            let pool = AnyPoolOptions::new().acquire_timeout(CONNECTION_TIME_LIMIT);
+            pool.after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(POSTGRES_SETTINGS).await.map(drop) })
+            })
+        };
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
-        let reader = pool().max_connections(READERS).connect_lazy_with(options);
-        Ok(Self { reader, writer: Writer::new(writer, "BEGIN", ConnectionUse::Replaceable) })
+        let reader = pool().max_connections(READERS).connect_lazy_with(options.clone());
+        let writer = Writer::new(writer, "BEGIN", ConnectionUse::Replaceable);
+        Ok(Self {
+            reader,
+            writer,
+            exclusion: Exclusion::Nothing,
+            options: Some((options, POSTGRES_SETTINGS)),
+        })
     }
+}
+
+/// The lease, if the tables are there already: nobody brings tables up to date that somebody else works with.
+async fn early_lease(
+    url: &DatabaseUrl,
+    options: &AnyConnectOptions,
+    holder: Option<&str>,
+) -> Result<Exclusion, StoreError> {
+    let Some(holder) = holder else { return Ok(Exclusion::Nothing) };
+    let has_leases = "SELECT count(*) FROM pg_tables WHERE tablename = 'leases' \
+                      AND schemaname = ANY (current_schemas(false))";
+    let counted = async {
+        let mut connection = options.connect().await?;
+        let tables: i64 = sqlx::query_scalar(has_leases).fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok(tables)
+    };
+    match counted.await.map_err(cannot_open(url))? {
+        0 => Ok(Exclusion::Nothing),
+        _ => Ok(Exclusion::Lease(lease(url, options, holder).await?)),
+    }
+}
+
+async fn lease(url: &DatabaseUrl, options: &AnyConnectOptions, holder: &str) -> Result<Lease, StoreError> {
+    Lease::take(options.clone(), holder).await.map_err(|refusal| match refusal {
+        lease::Refusal::Held(holder) => StoreError::InUse { database: url.to_string(), holder },
+        lease::Refusal::Failed(source) => cannot_open(url)(source),
+    })
+}
+
+fn lock(url: &DatabaseUrl, path: &Path, holder: &str) -> Result<LockFile, StoreError> {
+    LockFile::take(path, holder).map_err(|refusal| match refusal {
+        lock_file::Refusal::Held(holder) => StoreError::InUse { database: url.to_string(), holder },
+        lock_file::Refusal::Failed(source) => StoreError::Lock { database: url.to_string(), source },
+    })
+}
+
+fn cannot_open(url: &DatabaseUrl) -> impl FnOnce(sqlx::Error) -> StoreError {
+    let database = url.to_string();
+    move |source| StoreError::Open { database, source }
 }
 
 /// Says at once what is wrong; a pool would try again until its time is over, and then say that it is over.
@@ -107,7 +219,7 @@ fn sqlite_pool() -> AnyPoolOptions {
 }
 
 /// Makes the file, readable by its owner alone: it holds password hashes. SQLite gives its other files the same mode.
-fn prepare_file(path: &std::path::Path) -> io::Result<Url> {
+fn prepare_file(path: &Path) -> io::Result<Url> {
     let path = std::path::absolute(path)?;
     let mut options = fs::OpenOptions::new();
     options.append(true).create(true);

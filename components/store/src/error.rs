@@ -1,6 +1,7 @@
 //! Why an operation of the store did not happen.
 
 use std::io;
+use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 
@@ -32,6 +33,41 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// Another process writes to the database.
+    #[error(
+        "the database `{database}` is in use by {holder}; one database serves one lifecycle, so stop that one, or give this one a \
+         database of its own with --database-url"
+    )]
+    InUse {
+        /// The database, without its password.
+        database: String,
+        /// Who uses it, as they say.
+        holder: String,
+    },
+    /// Another process took the database over, so nothing is written here any more.
+    #[error("the database is now written by {holder}")]
+    TakenOver {
+        /// Who uses it, as they say.
+        holder: String,
+    },
+    /// It cannot be seen to that no other process writes to the database.
+    #[error("cannot lock the file beside the database `{database}`")]
+    Lock {
+        /// The database.
+        database: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A pooler gives one session of the database to several connections.
+    #[error(
+        "the database `{database}` is behind a pooler that shares sessions, such as PgBouncer with `pool_mode = transaction`; \
+         lifecycle needs sessions of its own: set `pool_mode = session` for this database, or connect to PostgreSQL itself"
+    )]
+    SharedSessions {
+        /// The database, without its password.
+        database: String,
+    },
     /// The tables cannot be brought to the shape this version needs.
     #[error("cannot bring the tables of the database `{database}` up to date")]
     Migrate {
@@ -40,6 +76,12 @@ pub enum StoreError {
         /// What the database said.
         #[source]
         source: MigrateError,
+    },
+    /// The database does not answer.
+    #[error("the database has not answered a write for {} ms", limit.as_millis())]
+    Silent {
+        /// For how long it was waited.
+        limit: Duration,
     },
     /// The database failed.
     #[error("cannot {attempt} in the database")]

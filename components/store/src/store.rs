@@ -7,13 +7,14 @@ use tokio::sync::watch;
 
 use crate::access::AccessTable;
 use crate::clock::Clock;
-use crate::database::Database;
+use crate::database::{Database, Exclusion};
 use crate::database_url::DatabaseUrl;
 use crate::error::{StoreError, attempt};
 use crate::job_table::JobTable;
 use crate::memory::{Change, Memory};
 use crate::setting::Settings;
-use crate::writer::{Turn, Write};
+use crate::write_check::WriteCheck;
+use crate::writer::{Turn, Write, Writer};
 
 /// Everything lifecycle remembers. Clones share one database.
 ///
@@ -36,6 +37,7 @@ struct Inner {
     database: Database,
     clock: Clock,
     memory: Memory,
+    write_check: WriteCheck,
 }
 
 impl Store {
@@ -44,23 +46,50 @@ impl Store {
     /// # Errors
     /// [`StoreError::File`], [`StoreError::Open`] or [`StoreError::Migrate`], all naming the database.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        Self::open_as(url, None).await
+    }
+
+    /// Like [`open`](Self::open), and keeps every other process that opens it in this way from the database, until the store is
+    /// closed and dropped or the process ends. The description says who this is: `lifecycle on host, process 12`.
+    ///
+    /// # Errors
+    /// Also [`StoreError::InUse`], naming who has it. On PostgreSQL that takes a few seconds, and the lease of a process that was
+    /// killed up to ten seconds to end.
+    pub async fn open_alone(url: &DatabaseUrl, description: &str) -> Result<Self, StoreError> {
+        Self::open_as(url, Some(description)).await
+    }
+
+    async fn open_as(url: &DatabaseUrl, holder: Option<&str>) -> Result<Self, StoreError> {
         Ok(Self(Arc::new(Inner {
             url: url.clone(),
-            database: Database::open(url).await?,
+            database: Database::open(url, holder).await?,
             clock: Clock::default(),
             memory: Memory::new(),
+            write_check: WriteCheck::new(),
         })))
+    }
+
+    /// Waits until another process has taken over a database that was [opened alone](Self::open_alone). What is in memory
+    /// here may then be out of date, and every write fails.
+    pub async fn taken_over(&self) -> StoreError {
+        match &self.0.database.exclusion {
+            Exclusion::Lease(lease) => StoreError::TakenOver { holder: lease.lost().await },
+            Exclusion::Lock(_) | Exclusion::Nothing => std::future::pending().await,
+        }
+    }
+
+    /// Whether no other process can have taken over the database. What acts outside of the database by itself asks
+    /// this first.
+    pub fn is_alone(&self) -> bool {
+        match &self.0.database.exclusion {
+            Exclusion::Lease(lease) => lease.is_certain(),
+            Exclusion::Lock(_) | Exclusion::Nothing => true,
+        }
     }
 
     /// The database, as it was opened.
     pub fn url(&self) -> &DatabaseUrl {
         &self.0.url
-    }
-
-    /// Asks the database for a sign of life.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        let answer = sqlx::query("SELECT 1").execute(self.reader()).await;
-        answer.map(drop).map_err(attempt("ask for a sign of life"))
     }
 
     /// Waits for what is under way, and closes every connection. Every later operation fails.
@@ -91,6 +120,19 @@ impl Store {
         &self.0.database.reader
     }
 
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.0.database.writer
+    }
+
+    pub(crate) fn write_check(&self) -> &WriteCheck {
+        &self.0.write_check
+    }
+
+    /// Connects to the database, beside the pools, and closes that connection again.
+    pub(crate) async fn connect(&self) -> Result<(), StoreError> {
+        self.0.database.connect().await.map_err(attempt("connect"))
+    }
+
     pub(crate) fn clock(&self) -> &Clock {
         &self.0.clock
     }
@@ -107,7 +149,13 @@ impl Store {
 
     /// Starts a transaction in a turn to write.
     pub(crate) async fn begin_in(&self, turn: Turn, what: &'static str) -> Result<Write, StoreError> {
-        self.0.database.writer.begin(turn).await.map_err(attempt(what))
+        let mut write = self.0.database.writer.begin(turn).await.map_err(attempt(what))?;
+        if let Exclusion::Lease(lease) = &self.0.database.exclusion
+            && !lease.is_held_in(&mut write).await.map_err(attempt(what))?
+        {
+            return Err(StoreError::TakenOver { holder: "another process".to_owned() });
+        }
+        Ok(write)
     }
 
     /// Commits, and has the tables in memory take over what was changed.

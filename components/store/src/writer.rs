@@ -2,7 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
@@ -23,6 +23,7 @@ pub(crate) struct Writer {
     turns: Arc<Mutex<()>>,
     connection_use: ConnectionUse,
     doubts: Doubts,
+    acknowledged: Arc<AtomicU64>,
 }
 
 /// What becomes of a connection that did not acknowledge the end of its transaction: nobody knows whether it is still in it.
@@ -59,6 +60,7 @@ struct OpenWrite {
     turn: Turn,
     connection_use: ConnectionUse,
     doubts: Doubts,
+    acknowledged: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -67,7 +69,8 @@ impl Writer {
     pub(crate) fn new(pool: AnyPool, begin: &'static str, connection_use: ConnectionUse) -> Self {
         debug_assert_eq!(pool.options().get_max_connections(), 1);
         let time_limit = pool.options().get_acquire_timeout();
-        Self { pool, begin, time_limit, turns: Arc::default(), connection_use, doubts: Doubts::default() }
+        let (turns, doubts, acknowledged) = Default::default();
+        Self { pool, begin, time_limit, turns, connection_use, doubts, acknowledged }
     }
 
     /// The next turn; they are given in the order they are asked for.
@@ -81,8 +84,9 @@ impl Writer {
         let connection = self.pool.acquire().await;
         let connection = connection.inspect_err(|_| self.doubts.raise())?;
         let (connection_use, doubts) = (self.connection_use, self.doubts.clone());
+        let acknowledged = Arc::clone(&self.acknowledged);
         // Before the statement: whoever waits for it may be dropped while the database carries it out.
-        let mut write = Write(Some(OpenWrite { connection, turn, connection_use, doubts }));
+        let mut write = Write(Some(OpenWrite { connection, turn, connection_use, doubts, acknowledged }));
         let begun = raw_sql(self.begin).execute(&mut *write).await;
         begun.inspect_err(|_| self.doubts.raise())?;
         Ok(write)
@@ -91,6 +95,11 @@ impl Writer {
     /// Whether the last thing that is known of writing is a failure.
     pub(crate) const fn doubts(&self) -> &Doubts {
         &self.doubts
+    }
+
+    /// Counts the commits that were acknowledged.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
     }
 
     /// The connection, for what is done before there are turns.
@@ -106,7 +115,10 @@ impl Write {
         settle(&outcome);
         match &outcome {
             // The connection is back in the pool before the next turn is given.
-            Ok(()) => drop(self.0.take()),
+            Ok(()) => {
+                self.open().acknowledged.fetch_add(1, Ordering::Relaxed);
+                drop(self.0.take());
+            }
             Err(_) => self.open().doubts.raise(),
         }
         outcome

@@ -14,26 +14,57 @@ pub(crate) struct Health {
     service: &'static str,
     live: bool,
     database_connected: bool,
+    /// Why writes to the database fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     git_version: String,
     docker_tag: String,
     auth_required: bool,
 }
 
-/// `GET /health`: 200 when the database answers, 500 when it does not.
+/// What `GET /ready` answers.
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the key is the one of the other component, and of the path")]
+pub(crate) struct Ready {
+    service: &'static str,
+    ready: bool,
+    /// Why requests are not welcome.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// `GET /health`: 200 when writes to the database succeed, 500 with the reason when they do not.
 pub(crate) async fn health(State(app): State<App>) -> (StatusCode, Json<Health>) {
     let identity = &app.service.identity;
-    let ping = app.store.ping().await;
-    if let Err(error) = &ping {
-        tracing::error!(error = chain(error), "the database does not answer");
+    let error = why_writes_fail(&app).await;
+    if let Some(error) = &error {
+        tracing::error!(error, "writes to the database fail");
     }
-    let status = if ping.is_ok() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+    let status = if error.is_none() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
     let health = Health {
         service: identity.component,
         live: true,
-        database_connected: ping.is_ok(),
+        database_connected: error.is_none(),
+        error,
         git_version: identity.git_version.clone(),
         docker_tag: identity.docker_tag.clone(),
         auth_required: app.authenticator.is_required(),
     };
     (status, Json(health))
+}
+
+/// `GET /ready`: 200 when requests are welcome, 503 with the reason when lifecycle is about to stop or writes to the database
+/// fail.
+pub(crate) async fn ready(State(app): State<App>) -> (StatusCode, Json<Ready>) {
+    let reason = if app.service.readiness.is_ready() {
+        why_writes_fail(&app).await
+    } else {
+        Some("lifecycle is starting, or about to stop".to_owned())
+    };
+    let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Ready { service: app.service.identity.component, ready: reason.is_none(), reason }))
+}
+
+async fn why_writes_fail(app: &App) -> Option<String> {
+    app.store.check_writes().await.err().map(|error| chain(&*error))
 }

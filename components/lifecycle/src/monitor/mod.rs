@@ -48,6 +48,10 @@ async fn bring_back(app: App, interval: Duration) {
     ticks.tick().await;
     loop {
         ticks.tick().await;
+        if !app.store.is_alone() {
+            tracing::warn!("lost jobs are not brought back while the lease of the database is not renewed");
+            continue;
+        }
         if let Err(error) = reconcile(&app, None).await {
             tracing::error!(error = chain(&error), "lost jobs are not brought back");
         }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
+use racetrack_core::error::chain;
 use racetrack_core::hook::HookSet;
 use racetrack_core::plan::PlannedPlugin;
 use racetrack_core::registration::Registration;
@@ -17,6 +18,7 @@ use racetrack_lifecycle::app::AppError;
 use racetrack_lifecycle::settings::LifecycleSettings;
 use racetrack_lifecycle::{App, Lifecycle, router};
 use racetrack_service::Component;
+use racetrack_store::DatabaseUrl;
 use serde_json::{Value, json};
 
 use crate::harness::{config, open, send, service, settings};
@@ -168,7 +170,33 @@ async fn health_tells_who_this_is() {
     });
     assert_eq!(get(&app, "/health").await, (200, health));
     // The server makes it ready.
-    assert_eq!(get(&app, "/ready").await, (503, json!({ "service": "lifecycle", "ready": false })));
+    let reason = "lifecycle is starting, or about to stop";
+    let not_ready = json!({ "service": "lifecycle", "ready": false, "reason": reason });
+    assert_eq!(get(&app, "/ready").await, (503, not_ready));
+}
+
+#[tokio::test]
+async fn health_says_why_writes_fail() {
+    let app = opened(vec![ROW]).await.expect("opens");
+    app.store.close().await;
+    let (status, health) = get(&router(app), "/health").await;
+    assert_eq!((status, &health["database_connected"]), (500, &json!(false)));
+    let reason = health["error"].as_str().expect("a reason");
+    assert!(reason.starts_with("cannot write in the database: "), "{reason}");
+}
+
+#[tokio::test]
+async fn a_second_lifecycle_on_one_database_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database_url = DatabaseUrl::file(&folder.path().join("lifecycle.sqlite"));
+    let open_one = || {
+        let settings = LifecycleSettings { database_url: Some(database_url.clone()), ..settings() };
+        open(service(Vec::new(), Vec::new()), settings)
+    };
+    let _first = open_one().await.expect("opens");
+    let refusal = chain(&open_one().await.expect_err("is in use"));
+    let holder = format!("process {}, listening on ", std::process::id());
+    assert!(refusal.contains("is in use by lifecycle on ") && refusal.contains(&holder), "{refusal}");
 }
 
 #[tokio::test]

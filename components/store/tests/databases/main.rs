@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a case is called by tests, and what fails in it should stop it")]
 
 mod access;
+mod alone;
 mod deployments;
+mod full_disk;
 mod jobs;
 mod memory_tables;
 mod postgres;

@@ -45,7 +45,7 @@ impl PostgresServer {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        wait_until_ready(&mut server);
+        wait_until_said(&mut server, "ready to accept connections");
         Self { server, folder }
     }
 
@@ -60,15 +60,83 @@ impl PostgresServer {
         assert!(made.status.success(), "createdb failed: {}", String::from_utf8_lossy(&made.stderr));
         format!("postgres://racetrack@localhost/{name}?host={}", self.folder.path().display())
     }
+
+    /// Runs statements in a database, as somebody beside the store.
+    pub(crate) fn run(&self, database: &str, statements: &str) {
+        let run = as_postgres(&programs().join("psql"))
+            .args([
+                "--username=racetrack",
+                "--quiet",
+                "--set=ON_ERROR_STOP=1",
+                "--dbname",
+                database,
+                "--host",
+            ])
+            .arg(self.folder.path())
+            .args(["--command", statements])
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "psql failed: {}", String::from_utf8_lossy(&run.stderr));
+    }
+
+    /// Starts a pooler of three sessions before a database.
+    pub(crate) fn start_pooler(&self, database: &str, mode: &str) -> Pooler {
+        let folder = self.folder.path();
+        let socket_folder = folder.join(mode);
+        let is_made = as_postgres(Path::new("mkdir")).arg(&socket_folder).status().unwrap();
+        assert!(is_made.success());
+        let users = folder.join("users.txt");
+        std::fs::write(&users, "\"racetrack\" \"\"\n").unwrap();
+        let settings = folder.join(format!("{mode}.ini"));
+        let text = format!(
+            "[databases]\n{database} = host={} dbname={database}\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = {}\n\
+             auth_type = trust\nauth_file = {}\npool_mode = {mode}\ndefault_pool_size = 8\n\
+             ignore_startup_parameters = extra_float_digits,options\n",
+            folder.display(),
+            socket_folder.display(),
+            users.display()
+        );
+        std::fs::write(&settings, text).unwrap();
+        let program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].map(Path::new);
+        let program = program.into_iter().find(|program| program.exists());
+        let program = program.expect("PgBouncer is not installed: `apt-get install pgbouncer`");
+        let mut server = as_postgres(program).arg(&settings).stderr(Stdio::piped()).spawn().unwrap();
+        wait_until_said(&mut server, "process up");
+        let url = format!("postgres://racetrack@localhost:6432/{database}?host={}", socket_folder.display());
+        Pooler { server, url }
+    }
+}
+
+/// A running pooler. It ends with its value, or with the thread that started it.
+pub(crate) struct Pooler {
+    server: Child,
+    url: String,
+}
+
+impl Pooler {
+    /// The URL of the database behind it.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        end(&mut self.server);
+    }
 }
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
-        // It may have ended already, and then there is nothing to end.
-        let pid = i32::try_from(self.server.id()).ok().and_then(Pid::from_raw);
-        let _ended_already = pid.map(|pid| kill_process(pid, Signal::QUIT));
-        let _exit_code = self.server.wait();
+        end(&mut self.server);
     }
+}
+
+fn end(server: &mut Child) {
+    // It may have ended already, and then there is nothing to end.
+    let pid = i32::try_from(server.id()).ok().and_then(Pid::from_raw);
+    let _ended_already = pid.map(|pid| kill_process(pid, Signal::QUIT));
+    let _exit_code = server.wait();
 }
 
 /// The newest version's programs.
@@ -92,14 +160,14 @@ fn as_postgres(program: &Path) -> Command {
     command
 }
 
-/// Reads what the server says until it is ready, and goes on reading, so that it can go on talking.
-fn wait_until_ready(server: &mut Child) {
+/// Reads what a server says until it says that it is ready, and goes on reading, so that it can go on talking.
+fn wait_until_said(server: &mut Child, ready: &'static str) {
     let lines = BufReader::new(server.stderr.take().unwrap()).lines();
     let (ready_tx, ready_rx) = mpsc::channel();
     thread::spawn(move || {
         let mut said = String::new();
         for line in lines.map_while(Result::ok) {
-            let is_ready = line.contains("ready to accept connections");
+            let is_ready = line.contains(ready);
             said.push_str(&line);
             said.push('\n');
             if is_ready {
@@ -111,6 +179,6 @@ fn wait_until_ready(server: &mut Child) {
     });
     if let Err(said) = ready_rx.recv().unwrap() {
         server.wait().unwrap();
-        panic!("PostgreSQL did not start: {said}");
+        panic!("the server did not start: {said}");
     }
 }
