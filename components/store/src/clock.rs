@@ -10,15 +10,30 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    /// Goes on from what was dated last, by an earlier process: the clock of the machine may have been set back since.
+    pub(crate) const fn after(last: i64) -> Self {
+        Self { last: AtomicI64::new(last) }
+    }
+
     /// The time, or a millisecond after the last answer if that is later.
     pub(crate) fn tick(&self) -> i64 {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX - 1);
+        let now = now();
         let later = |last: i64| now.max(last.saturating_add(1));
         match self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(later(last))) {
             Ok(last) | Err(last) => later(last),
         }
     }
+}
+
+/// The time of the machine in seconds since 1970, which may repeat. For what is compared with the time of the machine again: when
+/// something ends, rather than what came first.
+pub(crate) fn now_in_seconds() -> i64 {
+    seconds(now())
+}
+
+fn now() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX - 1)
 }
 
 /// The second a millisecond is in.
@@ -36,5 +51,13 @@ mod tests {
         let ticks: Vec<i64> = (0..1000).map(|_| clock.tick()).collect();
         assert!(ticks.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(seconds(ticks[0]) > 1_700_000_000);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_dates_nothing_before_what_is_there() {
+        let ahead = now() + 7_200_000;
+        let clock = Clock::after(ahead);
+        assert_eq!([clock.tick(), clock.tick()], [ahead + 1, ahead + 2]);
+        assert!(now_in_seconds() < seconds(ahead));
     }
 }

@@ -40,6 +40,10 @@ struct Inner {
     write_check: WriteCheck,
 }
 
+/// The latest of what the clock has dated and is sorted by.
+const LATEST: &str = "SELECT max(ms) FROM (SELECT max(update_ms) AS ms FROM deployments \
+                      UNION ALL SELECT max(create_ms) FROM audit_events) AS dated";
+
 impl Store {
     /// Connects to the database, and brings its tables up to date.
     ///
@@ -60,10 +64,13 @@ impl Store {
     }
 
     async fn open_as(url: &DatabaseUrl, holder: Option<&str>) -> Result<Self, StoreError> {
+        let database = Database::open(url, holder).await?;
+        let latest = sqlx::query_scalar(LATEST).fetch_one(&database.reader).await;
+        let latest: Option<i64> = latest.map_err(attempt("look when it was last written to"))?;
         Ok(Self(Arc::new(Inner {
             url: url.clone(),
-            database: Database::open(url, holder).await?,
-            clock: Clock::default(),
+            database,
+            clock: Clock::after(latest.unwrap_or_default()),
             memory: Memory::new(),
             write_check: WriteCheck::new(),
         })))
@@ -194,6 +201,7 @@ mod tests {
     use racetrack_core::{Job, JobStatus};
 
     use super::*;
+    use crate::{DeploymentOutcome, NewDeployment};
 
     #[tokio::test]
     async fn after_a_failed_commit_the_jobs_are_read_again() {
@@ -216,5 +224,33 @@ mod tests {
         assert_eq!(after.as_slice(), [Arc::new(saved)]);
         assert!(!Arc::ptr_eq(&before.as_slice()[0], &after.as_slice()[0]), "it was read again");
         assert_eq!(*store.changes().borrow(), 2);
+    }
+
+    /// The clock of the machine may be set back while nothing runs.
+    #[tokio::test]
+    async fn what_comes_later_is_sorted_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::file(&folder.path().join("racetrack.db"));
+        let new = NewDeployment {
+            job_name: "adder".to_owned(),
+            job_version: "1.0.0".to_owned(),
+            manifest_yaml: String::new(),
+            infrastructure_target: None,
+            deployed_by: None,
+            image_name: None,
+        };
+        let store = Store::open(&url).await.unwrap();
+        let first = store.claim_deployment(&new).await.unwrap();
+        store.finish_deployment(&first.id, &DeploymentOutcome::Done).await.unwrap();
+        let mut write = store.begin("set the clock").await.unwrap();
+        let ahead = "UPDATE deployments SET create_ms = create_ms + 7200000, update_ms = update_ms + 7200000";
+        sqlx::query(ahead).execute(&mut *write).await.unwrap();
+        store.commit(write, "set the clock", []).await.unwrap();
+        store.close().await;
+
+        let again = Store::open(&url).await.unwrap();
+        let second = again.claim_deployment(&new).await.unwrap();
+        assert_eq!(again.latest_deployment("adder", "1.0.0").await.unwrap().unwrap().id, second.id);
+        again.close().await;
     }
 }

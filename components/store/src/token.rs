@@ -10,7 +10,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Error, FromRow, Row};
 use uuid::Uuid;
 
-use crate::clock::seconds;
+use crate::clock::now_in_seconds;
 use crate::error::{NotFound, StoreError, attempt};
 use crate::memory::Change;
 use crate::row::{flag_column, name_of, text};
@@ -114,7 +114,7 @@ impl Store {
             let ids: Vec<String> = ids.fetch_all(&mut *transaction).await?;
             for id in &ids {
                 delete_all(&mut transaction, id).await?;
-                insert(&mut transaction, id, seconds(self.clock().tick()), None).await?;
+                insert(&mut transaction, id, now_in_seconds(), None).await?;
             }
             Ok(ids.len())
         };
@@ -128,7 +128,7 @@ impl Store {
     /// # Errors
     /// [`NotFound`] when the subject is not there.
     pub async fn token_for(&self, subject: &Subject) -> Result<Token, StoreError> {
-        let now = seconds(self.clock().tick());
+        let now = now_in_seconds();
         let good = self.tokens_of(subject).await?.into_iter().find(|token| token.check(now).is_ok());
         match good {
             Some(token) => Ok(token),
@@ -185,7 +185,7 @@ impl Store {
         const ATTEMPT: &str = "make a token";
         let mut transaction = self.begin(ATTEMPT).await?;
         let subject_id = subject::ensure(&mut transaction, subject).await?;
-        let create_time = seconds(self.clock().tick());
+        let create_time = now_in_seconds();
         let made = async {
             if in_place_of_all {
                 delete_all(&mut transaction, &subject_id).await?;

@@ -6,7 +6,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, Error, FromRow, Row};
 
-use crate::clock::seconds;
+use crate::clock::now_in_seconds;
 use crate::error::{Conflict, NotFound, StoreError, attempt, is_taken};
 use crate::memory::Change;
 use crate::permission::{self, Permission};
@@ -98,7 +98,7 @@ impl Store {
         for permission in permissions {
             permission::insert(&mut transaction, &subject_id, permission).await?;
         }
-        let create_time = seconds(self.clock().tick());
+        let create_time = now_in_seconds();
         let token = token::insert(&mut transaction, &subject_id, create_time, None).await;
         token.map_err(attempt(ATTEMPT))?;
         self.commit(transaction, ATTEMPT, [Change::Access]).await

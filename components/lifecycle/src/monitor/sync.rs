@@ -5,10 +5,9 @@ use std::sync::{Arc, Weak};
 
 use futures_util::future::join_all;
 use racetrack_core::{Job, JobStatus};
-use racetrack_store::{JobRecord, StoreError};
+use racetrack_store::{JobRecord, JobTable, StoreError};
 
 use crate::App;
-use crate::auth::seconds_since_1970;
 
 /// What is noted of a job whose type is gone.
 const OBSOLETE: &str = "This version of the job type is obsolete and no longer available.";
@@ -36,7 +35,8 @@ impl Listings {
 /// Asks every target, and keeps what differs. A target that cannot be asked has lost nothing: its jobs keep their status,
 /// as a stale one.
 pub(super) async fn sync(app: &App, listings: &mut Listings) -> Result<(), StoreError> {
-    let asked_at = seconds_since_1970();
+    // What came up after the targets were asked is not known to them. Told by what it is, for clocks are set back.
+    let known = app.store.jobs().await?;
     // What is being deployed changes hands; the deployment itself keeps how it does. Looked up before the targets are
     // asked and after: one that ends meanwhile may not be in what they tell, and of one that begins meanwhile they may
     // tell the instance that does not answer yet.
@@ -46,8 +46,7 @@ pub(super) async fn sync(app: &App, listings: &mut Listings) -> Result<(), Store
     let job_types: BTreeSet<_> = app.offers().job_types.iter().map(|(name, _)| name.to_owned()).collect();
     let changed = app.store.update_jobs(|record| {
         let key = (record.job.name.clone(), record.job.version.clone());
-        // What came up after the targets were asked is not known to them.
-        if !under_way.contains(&key) && record.job.update_time < asked_at {
+        if !under_way.contains(&key) && is_same_instance(&known, record) {
             keep(record, &told, &key);
         }
         note_job_type(&mut record.job, &job_types);
@@ -62,6 +61,14 @@ pub(super) async fn sync(app: &App, listings: &mut Listings) -> Result<(), Store
 async fn under_way(app: &App) -> Result<BTreeSet<(String, String)>, StoreError> {
     let deployments = app.store.deployments_in_progress().await?.into_iter();
     Ok(deployments.map(|deployment| (deployment.job_name, deployment.job_version)).collect())
+}
+
+/// Whether the job that is there now is the one that was there before.
+fn is_same_instance(before: &JobTable, now: &JobRecord) -> bool {
+    let identity =
+        |record: &JobRecord| (record.id.clone(), record.deployment_id.clone(), record.job.update_time);
+    let before = before.get(&now.job.name, &now.job.version);
+    before.is_ok_and(|before| identity(before) == identity(now))
 }
 
 async fn ask(app: &App, listings: &mut Listings) -> Told {

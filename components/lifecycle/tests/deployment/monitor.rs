@@ -118,6 +118,21 @@ async fn a_job_that_its_target_does_not_have_is_lost_and_may_come_back() {
     assert_eq!(back["error"], Value::Null);
 }
 
+/// A job that was deployed while the clock of the machine was ahead is watched like any other.
+#[tokio::test]
+async fn a_job_of_the_future_is_looked_after() {
+    let server = watching(&["north"]).start().await;
+    let mut job = known(&server, "1.0.0").await;
+    job.update_time = 4_000_000_000;
+    server.app.store.save_job(&job, &[]).await.expect("is saved");
+    let mut told = job.clone();
+    told.internal_name = Some("10.0.0.7:80".to_owned());
+    server.target("north").list(vec![told]);
+    until_job(&server, "1.0.0", |job| job["internal_name"] == "10.0.0.7:80").await;
+    server.target("north").list(Vec::new());
+    until_job(&server, "1.0.0", |job| job["status"] == "lost").await;
+}
+
 #[tokio::test]
 async fn a_lost_job_is_deleted_like_any_other() {
     let server = watching(&["north"]).start().await;
