@@ -11,6 +11,7 @@ mod build_log;
 mod build_metrics;
 mod endpoints;
 mod engine;
+mod folder_check;
 mod phases;
 pub mod pipeline;
 mod process;

@@ -26,7 +26,7 @@ pub fn router(app: App) -> Router {
         .route("/health", get(endpoints::health::health))
         .route("/live", get(health::live))
         .route("/metrics", get(metrics::metrics))
-        .route("/ready", get(health::ready))
+        .route("/ready", get(endpoints::health::ready))
         .nest("/api/v1", api);
     http::complete(root.with_state(app))
 }

@@ -1,10 +1,11 @@
-//! `GET /health`.
+//! `GET /health` and `GET /ready`.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use racetrack_core::error::chain;
 use racetrack_service::Service;
+use racetrack_service::health::{self, Ready};
 use serde::Serialize;
 
 use crate::pipeline::BuildPipeline;
@@ -26,7 +27,7 @@ pub(crate) async fn health(
     State(Service { identity, .. }): State<Service>,
     State(builds): State<BuildPipeline>,
 ) -> (StatusCode, Json<Health>) {
-    let details = builds.health().await.err().map(|error| chain(&error));
+    let details = why_nothing_is_built(&builds).await;
     let (code, status) = match details {
         None => (StatusCode::OK, "pass"),
         Some(_) => (StatusCode::INTERNAL_SERVER_ERROR, "fail"),
@@ -39,4 +40,16 @@ pub(crate) async fn health(
         details,
     };
     (code, Json(health))
+}
+
+/// `GET /ready`: not while a folder of builds cannot be written.
+pub(crate) async fn ready(
+    State(service): State<Service>,
+    State(builds): State<BuildPipeline>,
+) -> (StatusCode, Json<Ready>) {
+    health::ready(&service, why_nothing_is_built(&builds)).await
+}
+
+async fn why_nothing_is_built(builds: &BuildPipeline) -> Option<String> {
+    builds.check_folders().await.err().map(|error| chain(&*error))
 }

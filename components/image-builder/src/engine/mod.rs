@@ -17,8 +17,8 @@ pub(crate) trait ImageEngine: Send + Sync + 'static {
     /// The name of the engine, as people know it.
     fn name(&self) -> &'static str;
 
-    /// Whether it can build, as `GET /health` tells.
-    async fn health(&self) -> Result<(), EngineError>;
+    /// The folders that it writes into, and cannot build without.
+    fn folders(&self) -> Vec<PathBuf>;
 
     /// Makes the images of a job, in the order of its job type. Whatever is under way ends when the future is dropped.
     async fn build(&self, request: EngineRequest) -> Result<Vec<String>, EngineError>;

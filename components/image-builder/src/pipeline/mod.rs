@@ -23,8 +23,9 @@ use tokio::sync::Semaphore;
 
 use crate::build_log::BuildLog;
 use crate::build_metrics;
+use crate::engine::ImageEngine;
 use crate::engine::bundle::{BundleEngine, BundleEngineError};
-use crate::engine::{EngineError, ImageEngine};
+use crate::folder_check::{FolderCheck, UnwritableFolder};
 use crate::phases::{LifecycleClient, Phase, Reporter};
 use crate::redaction::Redaction;
 use crate::request::{BuildRequest, DeploymentId};
@@ -41,6 +42,7 @@ struct Shared {
     job_types: Arc<Catalogue<JobType>>,
     engine: Box<dyn ImageEngine>,
     workspaces: Workspaces,
+    folders: FolderCheck,
     /// One permit per build at a time. Who waits longest is next.
     places: Semaphore,
     lifecycle: Option<LifecycleClient>,
@@ -114,12 +116,16 @@ impl BuildPipeline {
         job_types: Arc<Catalogue<JobType>>,
     ) -> Result<Self, PipelineError> {
         let workspaces = Workspaces::open(&config.workspaces_folder)?;
-        let engine = Box::new(BundleEngine::open(&config)?);
+        let engine: Box<dyn ImageEngine> = Box::new(BundleEngine::open(&config)?);
         fs_err::create_dir_all(&config.build_logs_folder).map_err(PipelineError::Logs)?;
         let places = Semaphore::new(config.max_concurrent_builds.get().min(Semaphore::MAX_PERMITS));
         let lifecycle = LifecycleClient::new(&config.lifecycle_url, config.component_auth_token.as_ref());
         build_metrics::describe();
-        Ok(Self(Arc::new(Shared { config, hooks, job_types, engine, workspaces, places, lifecycle })))
+        let mut folders = engine.folders();
+        folders.extend([config.workspaces_folder.clone(), config.build_logs_folder.clone()]);
+        let folders = FolderCheck::new(folders);
+        let shared = Shared { config, hooks, job_types, engine, workspaces, folders, places, lifecycle };
+        Ok(Self(Arc::new(shared)))
     }
 
     /// What the pipeline was configured with.
@@ -127,9 +133,12 @@ impl BuildPipeline {
         &self.0.config
     }
 
-    /// Whether jobs can be built now.
-    pub(crate) async fn health(&self) -> Result<(), EngineError> {
-        self.0.engine.health().await
+    /// Whether builds have the room they need, as health and readiness report it.
+    ///
+    /// # Errors
+    /// Which folder cannot be written, and why.
+    pub(crate) async fn check_folders(&self) -> Result<(), Arc<UnwritableFolder>> {
+        self.0.folders.check().await
     }
 
     /// Prepares a build: from here on its log is kept.

@@ -2,6 +2,7 @@
 
 mod cancellation;
 mod context;
+mod full_disk;
 mod git;
 mod harness;
 mod recipes;

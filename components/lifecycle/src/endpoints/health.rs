@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use racetrack_core::error::chain;
+use racetrack_service::health::{self, Ready};
 use serde::Serialize;
 
 use crate::App;
@@ -20,17 +21,6 @@ pub(crate) struct Health {
     git_version: String,
     docker_tag: String,
     auth_required: bool,
-}
-
-/// What `GET /ready` answers.
-#[derive(Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the key is the one of the other component, and of the path")]
-pub(crate) struct Ready {
-    service: &'static str,
-    ready: bool,
-    /// Why requests are not welcome.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
 }
 
 /// `GET /health`: 200 when writes to the database succeed, 500 with the reason when they do not.
@@ -53,16 +43,9 @@ pub(crate) async fn health(State(app): State<App>) -> (StatusCode, Json<Health>)
     (status, Json(health))
 }
 
-/// `GET /ready`: 200 when requests are welcome, 503 with the reason when lifecycle is about to stop or writes to the database
-/// fail.
+/// `GET /ready`: not while writes to the database fail.
 pub(crate) async fn ready(State(app): State<App>) -> (StatusCode, Json<Ready>) {
-    let reason = if app.service.readiness.is_ready() {
-        why_writes_fail(&app).await
-    } else {
-        Some("lifecycle is starting, or about to stop".to_owned())
-    };
-    let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Ready { service: app.service.identity.component, ready: reason.is_none(), reason }))
+    health::ready(&app.service, why_writes_fail(&app)).await
 }
 
 async fn why_writes_fail(app: &App) -> Option<String> {

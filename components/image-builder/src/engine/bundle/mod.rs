@@ -144,10 +144,8 @@ impl ImageEngine for BundleEngine {
         "bundle"
     }
 
-    async fn health(&self) -> Result<(), EngineError> {
-        let folders = [self.bundles.clone(), self.cache.clone()];
-        let check = move || folders.iter().try_for_each(|folder| tempfile::tempfile_in(folder).map(drop));
-        on_a_thread(check).await.map_err(EngineError::new)
+    fn folders(&self) -> Vec<PathBuf> {
+        vec![self.bundles.clone(), self.cache.clone()]
     }
 
     async fn build(&self, request: EngineRequest) -> Result<Vec<String>, EngineError> {
