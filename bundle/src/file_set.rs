@@ -65,9 +65,14 @@ pub(crate) fn too_many_refusals(what: &str, shown: &Path) -> Diagnostic {
 
 /// BLAKE3, in hex, over the length and bytes of each path and each content, in order. `files` are sorted by path.
 pub(crate) fn digest(files: &[SourceFile]) -> String {
+    digest_of(files.iter().map(|file| (file.path.as_str(), &file.content)))
+}
+
+/// The same of files that are not in memory as such: their paths and contents.
+pub(crate) fn digest_of<'a>(files: impl IntoIterator<Item = (&'a str, impl AsRef<[u8]>)>) -> String {
     let mut hasher = blake3::Hasher::new();
-    for file in files {
-        for part in [file.path.as_bytes(), &file.content] {
+    for (path, content) in files {
+        for part in [path.as_bytes(), content.as_ref()] {
             // Without the lengths, bytes could move from a content to the next path unnoticed.
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);

@@ -7,6 +7,9 @@ use racetrack_bundle::SourceFile;
 
 use crate::{Failure, NewArgs, Program};
 
+/// Plugins are compared by their bytes, so every checkout has to have the same ones. No part of the plugin itself.
+const GIT_ATTRIBUTES: (&str, &str) = (".gitattributes", "* -text\n");
+
 /// Writes the plugin.
 pub(crate) fn run(args: &NewArgs, program: &Program) -> Result<String, Failure> {
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(args.name.as_str()));
@@ -18,6 +21,8 @@ pub(crate) fn run(args: &NewArgs, program: &Program) -> Result<String, Failure> 
         fs_err::create_dir_all(path.parent().unwrap_or(&folder))?;
         fs_err::write(path, content)?;
     }
+    let (path, content) = GIT_ATTRIBUTES;
+    fs_err::write(folder.join(path), content)?;
     let name = &args.name;
     Ok(format!(
         "Wrote the plugin `{name}` to {folder}

@@ -25,6 +25,10 @@ pub(crate) fn run(declaration: Option<&Path>, checkout: &Checkout, shell: &Shell
         }
         Err(error) => return Err(error),
     };
+    // Accepted all the same: whoever locks has the last word.
+    for change in former.iter().flat_map(|former| lockfile::line_ending_changes(&loaded, former)) {
+        shell.warn(change);
+    }
     write(&Lock::of(&loaded), former.as_ref(), &path, checkout, shell)
 }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use racetrack_bundle::{Diagnostic, Diagnostics, Location};
 
 use super::difference::{Difference, Subject};
+use super::line_endings::explanations;
 use super::order::{List, OrderDifference, hook_orders};
 use super::{Lock, locked_components, path, read, shown};
 use crate::checkout::Checkout;
@@ -63,8 +64,12 @@ pub(crate) fn admit(
     if locked {
         refuse(loaded, &drift).into_result(()).map_err(Rejected)?;
     } else if !drift.differences.is_empty() {
+        let explanations = explanations(loaded, &drift.differences);
         for difference in drift.differences {
             shell.warn(format_args!("not as locked: {}", difference.shortened()));
+        }
+        for explanation in explanations {
+            shell.note(explanation);
         }
         // What differs may concern no component, such as one that was removed.
         if components.len() < loaded.plan.components.len() {
@@ -84,6 +89,7 @@ pub(crate) fn advise(loaded: &Loaded, shell: &Shell) -> Result<Vec<OrderDifferen
         return Ok(Vec::new());
     };
     let drift = Drift::of(loaded, &lock);
+    let explanations = explanations(loaded, &drift.differences);
     for difference in drift.differences {
         let is_told_below =
             matches!(&difference, Difference::Order(order) if order.list != List::Declaration);
@@ -91,7 +97,15 @@ pub(crate) fn advise(loaded: &Loaded, shell: &Shell) -> Result<Vec<OrderDifferen
             shell.note(format_args!("not as locked: {}", difference.shortened()));
         }
     }
+    for explanation in explanations {
+        shell.note(explanation);
+    }
     Ok(drift.orders)
+}
+
+/// What there is to say about plugins that `former` has with other line endings alone.
+pub(crate) fn line_ending_changes(loaded: &Loaded, former: &Lock) -> Vec<String> {
+    explanations(loaded, &former.differences(&Lock::of(loaded)))
 }
 
 /// The lock, where there has to be one.
@@ -117,7 +131,9 @@ fn refuse(loaded: &Loaded, drift: &Drift) -> Diagnostics {
             _ => "`cargo xtask lock` accepts it and says what changed; commit the file afterwards",
         };
         let place = place(loaded, difference);
-        Diagnostic::new(codes::LOCK_MISMATCH, place, difference.to_string()).with_help(help)
+        let diagnostic = Diagnostic::new(codes::LOCK_MISMATCH, place, difference.to_string());
+        let explanations = explanations(loaded, std::slice::from_ref(difference)).into_iter();
+        explanations.fold(diagnostic, Diagnostic::with_help).with_help(help)
     };
     Diagnostics(drift.differences.iter().map(mismatch).collect())
 }

@@ -40,6 +40,7 @@ mod arbitrary;
 mod capture;
 mod changes;
 mod difference;
+mod line_endings;
 mod order;
 mod pairs;
 mod read;
@@ -49,7 +50,7 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-pub(crate) use admission::{admit, advise, required};
+pub(crate) use admission::{admit, advise, line_ending_changes, required};
 pub(crate) use order::OrderDifference;
 pub(crate) use pairs::Pairs;
 pub(crate) use read::read;

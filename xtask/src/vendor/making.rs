@@ -29,6 +29,9 @@ replace-with = \"racetrack-vendor\"
 directory = \"crates\"
 ";
 
+/// A vendor folder that is committed has to be checked out as it is.
+const GIT_ATTRIBUTES: &str = "* -text\n";
+
 /// What a vendor folder came to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Made {
@@ -67,6 +70,7 @@ pub(crate) fn make(
     let config = into.join(CARGO_CONFIG);
     fs::create_dir_all(config.parent().context("a file has a folder")?)?;
     fs::write(config, CONFIG)?;
+    fs::write(into.join(".gitattributes"), GIT_ATTRIBUTES)?;
     let checksums = Checksums::of(into, |files| shell.progress("Digesting", files))?.to_string();
     fs::write(into.join(CHECKSUMS), &checksums)?;
     Ok(Made {

@@ -9,6 +9,7 @@ mod garbage;
 mod generated;
 mod git_sources;
 mod inspect;
+mod line_endings;
 mod locked;
 mod ordered;
 mod overridden;
