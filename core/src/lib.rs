@@ -73,7 +73,9 @@ pub use async_trait::async_trait;
 /// as `async fn`, submits the plugin to the registry, and records which hooks the block implements, so that only those
 /// are ever called.
 ///
-/// A method that is no hook, a hook that is not `async` and a block of another trait are compile errors at their place.
+/// A method that is no hook, a hook that is not `async` and a block of another trait are compile errors at their place. So is a hook
+/// under `#[cfg]`, or one that a macro writes: the plan lists the hooks of a plugin for every build, before anything is compiled.
+/// `if cfg!(…)` inside of the hook does what `#[cfg]` would.
 pub use racetrack_macros::plugin;
 
 pub use context::PluginContext;

@@ -22,6 +22,8 @@ codes! {
     CARGO_CONFIG_PROFILE = "cargo-config-profile";
     /// The package of a component's crate is not the declared one.
     COMPONENT_PACKAGE = "component-package";
+    /// Some builds would be without the plugin or one of its hooks.
+    CONDITIONAL_PLUGIN = "conditional-plugin";
     /// A `before` or `after` asks for what the priorities forbid.
     CONTRADICTS_PRIORITY = "contradicts-priority";
     /// The declaration is larger than any hand-written one.
@@ -36,6 +38,8 @@ codes! {
     EMPTY_COMPONENTS = "empty-components";
     /// A source cannot be fetched from where it is.
     FETCH_FAILED = "fetch-failed";
+    /// Hooks are written by a macro, so they are not known before they are compiled.
+    HOOKS_FROM_MACRO = "hooks-from-macro";
     /// Two plugins would have one name in generated code.
     IDENTIFIER_CLASH = "identifier-clash";
     /// Two versions of a plugin that brings infrastructure targets: they would claim the same jobs.

@@ -1,8 +1,11 @@
 //! The `#[plugin]` attribute of racetrack-core, which documents it.
 
+mod conditions;
+
 use proc_macro::TokenStream;
 use proc_macro2::{Span, TokenStream as Tokens};
 use quote::{format_ident, quote};
+use syn::ext::IdentExt as _;
 use syn::spanned::Spanned;
 use syn::{Error, Ident, ImplItem, ItemImpl, Type};
 
@@ -83,12 +86,26 @@ fn check_header(block: &ItemImpl, errors: &mut Vec<Error>) {
     }
 }
 
-/// The hooks that the block implements. Methods that are no hooks are reported and removed.
+/// The hooks that the block implements. Methods that are no hooks are reported and removed, and so is what hides hooks.
 fn take_hooks(block: &mut ItemImpl, errors: &mut Vec<Error>) -> Vec<Ident> {
     let mut hooks = Vec::new();
     block.items.retain(|item| {
-        let ImplItem::Fn(method) = item else { return true };
-        let name = &method.sig.ident;
+        let method = match item {
+            ImplItem::Fn(method) => method,
+            ImplItem::Macro(call) => {
+                let message = "hooks are written out in this block: those that a macro makes would be in no plan";
+                errors.push(Error::new(call.mac.path.span(), message));
+                return false;
+            }
+            _ => return true,
+        };
+        let name = &method.sig.ident.unraw();
+        for condition in conditions::among(&method.attrs) {
+            let message = format!(
+                "the plan lists a hook for every build, so `{name}` is under no `cfg`: write `if cfg!(…)` inside of it"
+            );
+            errors.push(Error::new(condition.path().span(), message));
+        }
         if !HOOKS.iter().any(|hook| name == hook) {
             errors.push(Error::new(name.span(), unknown_hook(&name.to_string())));
             return false;

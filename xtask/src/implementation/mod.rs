@@ -3,7 +3,10 @@
 //! The attribute macro tells the compiler the same. Reading the sources lets `plan` and `check` show the call order
 //! without compiling; the finished binary is compared with it, so the two cannot drift apart.
 
+mod attributes;
+mod conditions;
 mod items;
+mod modules;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -12,19 +15,12 @@ use std::sync::Arc;
 use proc_macro2::{LineColumn, TokenStream};
 use racetrack_bundle::{Code, Diagnostic, Diagnostics, Location, PluginSource};
 
-use self::items::{Items, PluginImpl, is_cfg_test, path_attribute};
+use self::items::Range;
+use self::modules::{Module, join, visit};
 use crate::codes;
 
 /// The crate root of a library that says nothing else.
 const DEFAULT_ROOT: &str = "src/lib.rs";
-
-/// A module file that is still to be read.
-struct Module {
-    path: String,
-    /// The folder in which its own child modules lie.
-    folder: String,
-    is_root: bool,
-}
 
 /// An `impl` block with the attribute, and where it is.
 struct Found {
@@ -43,7 +39,7 @@ pub(crate) fn implemented_hooks(
     let root = crate_root(source);
     let mut root_place = Location::file(shown_path(source, shown, &root));
     let mut visited = BTreeSet::new();
-    let mut queue = VecDeque::from([Module { folder: parent(&root), path: root.clone(), is_root: true }]);
+    let mut queue = VecDeque::from([Module::root(&root)]);
     while let Some(module) = queue.pop_front() {
         let Some(file) = source.files.iter().find(|file| file.path == module.path) else {
             continue;
@@ -54,22 +50,31 @@ pub(crate) fn implemented_hooks(
         // A byte order mark is white space to rustc.
         let text = String::from_utf8_lossy(&file.content);
         let text: Arc<str> = text.strip_prefix('\u{feff}').unwrap_or(&text).into();
-        let place =
-            |range| Location::in_text(shown_path(source, shown, &module.path), Arc::clone(&text), range);
+        let place = |range: Range| {
+            let range = offset(range.start, &text)..offset(range.end, &text);
+            Location::in_text(shown_path(source, shown, &module.path), Arc::clone(&text), range)
+        };
         if module.is_root {
-            root_place = place(0..0);
+            let start = LineColumn { line: 1, column: 0 };
+            root_place = place(start..start);
         }
         match text.parse::<TokenStream>() {
             Err(error) => {
-                let start = offset(error.span().start(), &text);
+                let start = error.span().start();
                 let message = format!("this is no Rust: {error}");
                 let help = "`cargo check` in the folder of the plugin says more";
                 let diagnostic = Diagnostic::new(codes::RUST_SYNTAX, place(start..start), message);
                 diagnostics.push(diagnostic.with_help(help));
             }
-            Ok(tokens) => visit(tokens, &module, module.is_root, &mut queue, &mut |found_impl, in_root| {
-                let range = offset(found_impl.start, &text)..offset(found_impl.end, &text);
-                found.push(Found { hooks: found_impl.hooks.clone(), place: place(range), in_root });
+            Ok(tokens) => visit(tokens.clone(), &module, &mut queue, &mut |plugin, in_root| {
+                let hidden = conditions::hidden_hooks(
+                    &plugin,
+                    if in_root { tokens.clone() } else { TokenStream::new() },
+                );
+                for (mistake, range) in hidden {
+                    diagnostics.push(mistake.at(place(range)));
+                }
+                found.push(Found { hooks: plugin.hooks, place: place(plugin.place), in_root });
             }),
         }
     }
@@ -103,44 +108,6 @@ fn judge(
     diagnostics.into_result(hooks)
 }
 
-/// Looks at the items of a module. Bodies of functions are passed over unread, so that many plugins cost little.
-fn visit(
-    tokens: TokenStream,
-    module: &Module,
-    in_root: bool,
-    queue: &mut VecDeque<Module>,
-    each: &mut impl FnMut(&PluginImpl, bool),
-) {
-    for item in Items(tokens.into_iter()) {
-        if item.attributes.iter().any(is_cfg_test) {
-            continue;
-        }
-        if let Some(found) = item.as_plugin() {
-            each(&found, in_root);
-        }
-        let Some((name, content)) = item.as_module() else { continue };
-        match content {
-            Some(content) => {
-                let folder = join(&module.folder, &name);
-                let inner = Module { path: module.path.clone(), folder, is_root: false };
-                visit(content, &inner, false, queue, each);
-            }
-            None => queue.extend(files_of(&name, &item.attributes, module)),
-        }
-    }
-}
-
-/// The files that `mod name;` may mean; at most one of them exists.
-fn files_of(name: &str, attributes: &[TokenStream], module: &Module) -> Vec<Module> {
-    if let Some(path) = attributes.iter().find_map(path_attribute) {
-        let path = join(&parent(&module.path), &path);
-        return vec![Module { folder: parent(&path), path, is_root: false }];
-    }
-    let folder = join(&module.folder, name);
-    let file = |path| Module { path, folder: folder.clone(), is_root: false };
-    vec![file(format!("{folder}.rs")), file(format!("{folder}/mod.rs"))]
-}
-
 /// The `[lib] path` of the crate.
 fn crate_root(source: &PluginSource) -> String {
     let manifest = source.files.iter().find(|file| file.path == "Cargo.toml");
@@ -154,25 +121,6 @@ fn shown_path(source: &PluginSource, shown: &str, path: &str) -> PathBuf {
         racetrack_bundle::Origin::Folder(_) => PathBuf::from(shown).join(path),
         racetrack_bundle::Origin::Zip(_) => format!("{shown}!/{path}").into(),
     }
-}
-
-fn parent(path: &str) -> String {
-    path.rsplit_once('/').map_or_else(String::new, |(parent, _)| parent.to_owned())
-}
-
-/// `folder/path` without `.` and `..`.
-fn join(folder: &str, path: &str) -> String {
-    let mut parts: Vec<_> = folder.split('/').filter(|part| !part.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
 
 fn offset(place: LineColumn, text: &str) -> usize {
@@ -227,9 +175,17 @@ mod tests {
 
     #[test]
     fn tests_and_unreachable_files_do_not_count() {
-        let root = format!("mod a; #[cfg(test)] mod b; #[cfg(test)] mod tests {{ {PLUGIN} }}\n{PLUGIN}");
-        let files =
-            [("src/lib.rs", root.as_str()), ("src/a.rs", ""), ("src/b.rs", PLUGIN), ("src/c.rs", PLUGIN)];
+        let root = format!(
+            "mod a; #[cfg(test)] mod b; #[cfg(test)] mod tests {{ {PLUGIN} }} #[cfg(all(test, unix))] {PLUGIN}\nmod d;\n{PLUGIN}"
+        );
+        let for_tests = format!("#![cfg(test)]\n{PLUGIN}");
+        let files = [
+            ("src/lib.rs", root.as_str()),
+            ("src/a.rs", ""),
+            ("src/b.rs", PLUGIN),
+            ("src/c.rs", PLUGIN),
+            ("src/d.rs", &for_tests),
+        ];
         assert_eq!(outcome(&files), Ok(vec!["job_types", "run_action"]));
     }
 
@@ -249,6 +205,44 @@ mod tests {
             outcome(&[("src/lib.rs", &format!("mod a {{\n{PLUGIN}}}"))]),
             expected("p/src/lib.rs:3:17")
         );
+    }
+
+    #[test]
+    fn what_some_builds_would_be_without_is_refused() {
+        let outcome = |text: &str| outcome(&[("src/lib.rs", text)]);
+        let refused = |place: &str| Err(vec![format!("conditional-plugin p/src/lib.rs:{place}")]);
+        let block = |content: &str| format!("#[plugin] impl Plugin for P {{\n{content}\n}}");
+        assert_eq!(outcome(&block("#[cfg(x)] async fn run_action() {}")), refused("2:2"));
+        assert_eq!(outcome(&block("#[cfg(test)] async fn run_action() {}")), refused("2:2"));
+        assert_eq!(outcome(&block("#[cfg_attr(x, cfg(y))] async fn run_action() {}")), refused("2:2"));
+        assert_eq!(outcome(&block("async fn run_action() { #![cfg(x)] }")), refused("2:27"));
+        assert_eq!(outcome(&block("#![cfg(x)]")), refused("2:3"));
+        assert_eq!(outcome(&block("hooks!();")), Err(vec!["hooks-from-macro p/src/lib.rs:2:1".to_owned()]));
+        assert_eq!(outcome(&format!("#[cfg(x)]\n{PLUGIN}")), refused("1:2"));
+        assert_eq!(outcome("#[cfg_attr(x, plugin)] impl Plugin for P {}"), refused("1:2"));
+        assert_eq!(outcome(&format!("//! a\n#![cfg(x)]\n{PLUGIN}")), refused("2:3"));
+        assert_eq!(outcome(&format!("#[cfg(x)] struct P;\n{PLUGIN}")), refused("1:2"));
+        assert_eq!(outcome(&format!("#[cfg(x)] use a::P;\n{PLUGIN}")), refused("1:2"));
+    }
+
+    #[test]
+    fn conditions_that_leave_out_nothing_are_accepted() {
+        let outcome = |text: &str| outcome(&[("src/lib.rs", text)]);
+        for before in [
+            "#![cfg_attr(docsrs, feature(doc_cfg))]",
+            "#[cfg(a)] struct P; #[cfg(not(a))] struct P;",
+            "#[cfg(a)] use a::Other; use b::P;",
+            "#[cfg_attr(a, derive(Debug))] struct P;",
+            "#[cfg(a)] mod a {}",
+        ] {
+            assert_eq!(
+                outcome(&format!("{before}\n{PLUGIN}")),
+                Ok(vec!["job_types", "run_action"]),
+                "{before}"
+            );
+        }
+        let hooks = "#[plugin] impl Plugin for P { #[doc = \"cfg(x)\"] #[cfg_attr(a, allow(b))] async fn run_action() {} }";
+        assert_eq!(outcome(hooks), Ok(vec!["run_action"]));
     }
 
     #[test]
