@@ -17,10 +17,17 @@ fn says() -> String {
         include_str!("../../outside.txt"),
         option_env!("SAID_BY_CARGO").unwrap_or("nothing"),
         env!("SAID_BY_SCRIPT"),
+        include_str!("../resources/inside.txt"),
+        include_str!("../tests/test.txt"),
+        include_str!("../.hidden"),
+        tiny_helper::SAID,
     ];
     said.join(" ")
 }
 "#;
+
+/// What it prints at first.
+const FIRST: &str = "first 0.1.0 outside nothing watched-nothing inside test hidden helper";
 
 const SCRIPT: &str = r#"fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -50,6 +57,18 @@ impl Site {
         sandbox.write("tiny/build.rs", SCRIPT);
         sandbox.write("outside.txt", "outside");
         sandbox.write("watched.txt", "watched");
+        for (path, text) in
+            [("resources/inside.txt", "inside"), ("tests/test.txt", "test"), (".hidden", "hidden")]
+        {
+            sandbox.write(&format!("tiny/{path}"), text);
+        }
+        // Another crate of the checkout, as core is one.
+        let package = "[package]\nname = \"tiny-helper\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+        sandbox.write("helper/Cargo.toml", package);
+        sandbox.write("helper/src/lib.rs", "pub const SAID: &str = \"helper\";\n");
+        let manifest = fs_err::read_to_string(sandbox.path("tiny/Cargo.toml")).expect("a manifest");
+        let dependency = "[dependencies]\ntiny-helper = { path = \"../helper\" }\n";
+        sandbox.write("tiny/Cargo.toml", &manifest.replacen("[dependencies]\n", dependency, 1));
         let site = Self { sandbox, plugin: DocsPlugin::default() };
         site.declare("");
         site
@@ -134,7 +153,7 @@ fn calls_cargo(built: &Finished) -> bool {
 #[test]
 fn stale_component_times_mislead_nobody() {
     let site = Site::new("fingerprint-times");
-    let first = "first 0.1.0 outside nothing watched-nothing";
+    let first = FIRST;
     let changed = |from: &str, to: &str| first.replace(from, to);
     assert_eq!(site.compiled(&[]), first);
     site.is_fresh(&[]);
@@ -154,6 +173,10 @@ fn stale_component_times_mislead_nobody() {
         ("tiny/build.rs", "{watched}", "{watched}!"),
         ("outside.txt", "outside", "outside!"),
         ("watched.txt", "watched", "watched!"),
+        ("tiny/resources/inside.txt", "inside", "inside!"),
+        ("tiny/tests/test.txt", "test", "test!"),
+        ("tiny/.hidden", "hidden", "hidden!"),
+        ("helper/src/lib.rs", "helper", "helper!"),
     ] {
         let former = site.replace(path, from, to);
         set_time(&former.path, past);
@@ -171,7 +194,7 @@ fn stale_component_times_mislead_nobody() {
 fn every_input_counts() {
     let site = Site::new("fingerprint-inputs");
     let sandbox = &site.sandbox;
-    let first = "first 0.1.0 outside nothing watched-nothing";
+    let first = FIRST;
     assert_eq!(site.compiled(&[]), first);
 
     assert_eq!(site.compiled(&[("READ_BY_NOBODY", "1")]), first);
