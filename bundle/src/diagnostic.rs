@@ -20,6 +20,8 @@ pub struct Diagnostic {
     pub location: Location,
     /// What to do about it; each can be acted on.
     pub help: Vec<String>,
+    /// What brought in the file that is wrong, where a declaration did.
+    pub declared_at: Option<Box<Location>>,
 }
 
 /// Where a mistake is: a file (or an entry of a bundle), and a place in its text where there is one.
@@ -28,7 +30,7 @@ pub struct Location {
     /// As shown to people: relative to the folder of the declaration, `bundle.zip!/path` inside a bundle.
     pub file: PathBuf,
     /// The place in the text, if the file is text and the mistake has a place.
-    pub span: Option<SourceSpan>,
+    pub span: Option<Box<SourceSpan>>,
 }
 
 /// A range of bytes in a text.
@@ -47,13 +49,20 @@ pub struct Diagnostics(pub Vec<Diagnostic>);
 impl Diagnostic {
     /// A mistake without help.
     pub fn new(code: Code, location: Location, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), location, help: Vec::new() }
+        Self { code, message: message.into(), location, help: Vec::new(), declared_at: None }
     }
 
     /// Adds a line of help.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
+        self
+    }
+
+    /// Adds what brought in the file.
+    #[must_use]
+    pub fn with_declaration(mut self, place: Location) -> Self {
+        self.declared_at = Some(Box::new(place));
         self
     }
 }
@@ -68,12 +77,12 @@ impl Location {
     pub fn in_text(file: impl Into<PathBuf>, text: Arc<str>, range: Range<usize>) -> Self {
         let start = text.floor_char_boundary(range.start);
         let end = text.ceil_char_boundary(range.end).max(start);
-        Self { file: file.into(), span: Some(SourceSpan { text, range: start..end }) }
+        Self { file: file.into(), span: Some(Box::new(SourceSpan { text, range: start..end })) }
     }
 
     /// Line and column of the first wrong byte, both counted from 1, columns in characters.
     pub fn line_and_column(&self) -> Option<(usize, usize)> {
-        self.span.as_ref().map(SourceSpan::line_and_column)
+        self.span.as_ref().map(|span| span.line_and_column())
     }
 }
 

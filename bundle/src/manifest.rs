@@ -353,7 +353,8 @@ impl Reading<'_> {
     fn report(&mut self, code: Code, path: &[Step], message: String, help: Option<String>) {
         let range = yaml_tree::locate(&self.text, 0, path);
         let location = Location::in_text(self.shown, Arc::clone(&self.text), range);
-        self.diagnostics.push(Diagnostic { code, message, location, help: help.into_iter().collect() });
+        let diagnostic = Diagnostic::new(code, location, message);
+        self.diagnostics.push(help.into_iter().fold(diagnostic, Diagnostic::with_help));
     }
 }
 

@@ -1,10 +1,10 @@
 //! Diagnostics as people and scripts read them.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, Title};
 use serde::Serialize;
 
-use crate::{Diagnostic, Diagnostics};
+use crate::{Diagnostic, Diagnostics, Location};
 
 /// How diagnostics are rendered for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,26 +58,33 @@ impl From<&Diagnostic> for DiagnosticRecord {
 }
 
 fn render_one(renderer: &Renderer, diagnostic: &Diagnostic) -> String {
-    let file = diagnostic.location.file.display().to_string();
     let title = Level::ERROR.primary_title(&diagnostic.message).id(diagnostic.code.0);
-    let mut group = match &diagnostic.location.span {
-        Some(span) => {
-            let mark = AnnotationKind::Primary.span(span.range.clone());
-            title.element(Snippet::source(&*span.text).path(&file).annotation(mark))
-        }
-        None => title.element(Origin::path(&file)),
-    };
+    let mut group = located(title, &diagnostic.location);
     for help in &diagnostic.help {
         group = group.element(Level::HELP.message(help));
     }
-    let report: &[Group<'_>] = &[group];
-    renderer.render(report)
+    let mut report = vec![group];
+    if let Some(place) = &diagnostic.declared_at {
+        report.push(located(Level::NOTE.secondary_title("the plugin is declared here"), place));
+    }
+    renderer.render(&report)
+}
+
+fn located<'a>(title: Title<'a>, location: &'a Location) -> Group<'a> {
+    let file = location.file.to_string_lossy();
+    match &location.span {
+        Some(span) => {
+            let mark = AnnotationKind::Primary.span(span.range.clone());
+            title.element(Snippet::source(&*span.text).path(file).annotation(mark))
+        }
+        None => title.element(Origin::path(file)),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Code, Location};
+    use crate::Code;
 
     fn samples() -> Diagnostics {
         let text = "name: a\nversío: 1.0.0\n";
@@ -105,6 +112,14 @@ mod tests {
         error[not-a-zip]: this is no ZIP archive
         --> bundles/y.zip
         ");
+    }
+
+    #[test]
+    fn the_declaration_follows_the_file_it_brought_in() {
+        let declaration = "[[plugin]]\nzip = \"bundles/y.zip\"\n";
+        let place = Location::in_text("racetrack.toml", declaration.into(), 17..32);
+        let diagnostics = samples().0.into_iter().map(|one| one.with_declaration(place.clone()));
+        insta::assert_snapshot!(render(&Diagnostics(diagnostics.collect()), Style::Plain));
     }
 
     #[test]

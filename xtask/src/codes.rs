@@ -36,6 +36,8 @@ codes! {
     DUPLICATE_SOURCE = "duplicate-source";
     /// A list that narrows something is empty, so nothing would be left.
     EMPTY_COMPONENTS = "empty-components";
+    /// A text that has to name something is empty.
+    EMPTY_TEXT = "empty-text";
     /// A source cannot be fetched from where it is.
     FETCH_FAILED = "fetch-failed";
     /// Hooks are written by a macro, so they are not known before they are compiled.

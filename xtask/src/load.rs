@@ -12,11 +12,11 @@ use toml::de::DeTable;
 use crate::checkout::Checkout;
 use crate::cli::OverrideArgs;
 use crate::codes;
-use crate::declaration::{Declaration, PluginDeclaration};
+use crate::declaration::{Declaration, PartialDeclaration, PluginDeclaration};
 use crate::implementation::implemented_hooks;
 use crate::overrides;
 use crate::plan::{BuildPlan, LoadedPlugin, plan};
-use crate::remote::provide;
+use crate::remote::{is_at_hand, provide};
 use crate::shell::Shell;
 
 /// Mistakes in what the user wrote, as an error.
@@ -36,15 +36,16 @@ pub(crate) struct Loaded {
 }
 
 /// Loads and plans the declaration at `path`, or the one of the checkout, with some sources replaced. All mistakes are reported together: those of
-/// the declaration, or else those of all sources, or else those of the plan.
+/// the declaration, or else those of all sources (also that they are not there), or else those of the plan.
 pub(crate) fn load(
     path: Option<&Path>,
     overrides: &OverrideArgs,
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<Loaded> {
-    let mut declaration = Declaration::load(&checkout.declaration(path), checkout).map_err(Rejected)?;
-    let mut plugins = load_plugins(&declaration, checkout, shell)?;
+    let loaded = Declaration::load_partially(&checkout.declaration(path), checkout).map_err(Rejected)?;
+    let PartialDeclaration { mut declaration, refused } = loaded;
+    let mut plugins = load_besides(refused, &declaration, checkout, shell)?;
     overrides::apply(&overrides.overrides, &mut declaration, &mut plugins, checkout, shell)?;
     planned(declaration, plugins, checkout)
 }
@@ -67,11 +68,24 @@ pub(crate) fn load_plugins(
     checkout: &Checkout,
     shell: &Shell,
 ) -> Result<Vec<LoadedPlugin>> {
+    load_besides(Diagnostics::default(), declaration, checkout, shell)
+}
+
+/// The same, with what is wrong already. Then nothing is fetched: there will be another time.
+fn load_besides(
+    mut diagnostics: Diagnostics,
+    declaration: &Declaration,
+    checkout: &Checkout,
+    shell: &Shell,
+) -> Result<Vec<LoadedPlugin>> {
     let platform = checkout.platform()?;
-    let mut diagnostics = Diagnostics::default();
+    let is_refused = !diagnostics.is_empty();
     let mut plugins = Vec::new();
     let mut at_hand = Vec::new();
     for plugin in &declaration.plugins {
+        if is_refused && !is_at_hand(plugin, checkout) {
+            continue;
+        }
         match provide(plugin, declaration, checkout, shell) {
             Ok(()) => at_hand.push(plugin),
             Err(diagnostic) => diagnostics.push(diagnostic),
@@ -87,11 +101,27 @@ pub(crate) fn load_plugins(
         progress.inc(1);
     }
     progress.finish_and_clear();
+    // In the order of the declaration, whatever was found when.
+    diagnostics.0.sort_by_key(|diagnostic| {
+        let place = diagnostic.declared_at.as_deref().unwrap_or(&diagnostic.location);
+        place.span.as_ref().map(|span| span.range.start)
+    });
     Ok(diagnostics.into_result(plugins).map_err(Rejected)?)
 }
 
-/// Reads the source of one plugin.
+/// Reads the source of one plugin. Every mistake says where the plugin is declared.
 pub(crate) fn load_plugin(
+    plugin: &PluginDeclaration,
+    declaration: &Declaration,
+    platform: &Platform,
+) -> Result<LoadedPlugin, Diagnostics> {
+    let place = declaration.location_of(plugin);
+    read_plugin(plugin, declaration, platform).map_err(|Diagnostics(found)| {
+        Diagnostics(found.into_iter().map(|one| one.with_declaration(place.clone())).collect())
+    })
+}
+
+fn read_plugin(
     plugin: &PluginDeclaration,
     declaration: &Declaration,
     platform: &Platform,

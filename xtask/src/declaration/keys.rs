@@ -46,6 +46,8 @@ pub(crate) struct Choice {
 pub(crate) enum Kind {
     /// A text.
     Text,
+    /// A text that names something, so that it is not empty.
+    Name,
     /// `true` or `false`.
     Switch,
     /// Texts, so many at least.
@@ -201,8 +203,8 @@ pub(crate) const BUILD: Keys = Keys {
 pub(crate) const COMPONENT: Keys = Keys {
     doc: "A component: a library crate with a `main` that takes its plugins.",
     rows: &[
-        Key::required("package", Kind::Text, "The package of the crate, as its Cargo.toml calls it."),
-        Key::required("path", Kind::Text, "The folder of the crate."),
+        Key::required("package", Kind::Name, "The package of the crate, as its Cargo.toml calls it."),
+        Key::required("path", Kind::Name, "The folder of the crate."),
     ],
     one_of: &[],
 };
@@ -234,19 +236,19 @@ pub(crate) const PLUGIN: Keys = Keys {
         ),
         Key::new(
             "git",
-            Kind::Text,
+            Kind::Name,
             "The address of the git repository with the plugin's crate: `https://`, `ssh://` or `file://`.",
         ),
-        Key::new("path", Kind::Text, "The folder of the plugin's crate."),
+        Key::new("path", Kind::Name, "The folder of the plugin's crate."),
         Key::new(
             "release",
-            Kind::Text,
+            Kind::Name,
             "The release whose asset is the bundle: `github.com/OWNER/REPOSITORY==VERSION`.",
         ),
-        Key::new("rev", Kind::Text, "The full id of the commit: 40 hexadecimal digits."),
+        Key::new("rev", Kind::Name, "The full id of the commit: 40 hexadecimal digits."),
         Key::new(
             "sha256",
-            Kind::Text,
+            Kind::Name,
             "The SHA-256 digest of the bundle; `cargo xtask fetch ADDRESS` prints it.",
         ),
         Key::new(
@@ -254,8 +256,8 @@ pub(crate) const PLUGIN: Keys = Keys {
             Kind::Text,
             "The folder of the plugin's crate in the repository [default: its root].",
         ),
-        Key::new("url", Kind::Text, "The address of the bundle."),
-        Key::new("zip", Kind::Text, "The bundle, as `cargo xtask plugin bundle` makes it."),
+        Key::new("url", Kind::Name, "The address of the bundle."),
+        Key::new("zip", Kind::Name, "The bundle, as `cargo xtask plugin bundle` makes it."),
     ],
     one_of: &[
         Choice { key: "path", needs: &[], takes: &[] },

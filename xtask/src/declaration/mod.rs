@@ -91,14 +91,41 @@ pub(crate) struct DeclaredOrder {
     pub(crate) after: Vec<(String, Range<usize>)>,
 }
 
+/// A declaration of which at most the sources of some plugins are wrong.
+#[derive(Debug)]
+pub(crate) struct PartialDeclaration {
+    /// The declaration without those plugins.
+    pub(crate) declaration: Declaration,
+    /// What is wrong with their sources.
+    pub(crate) refused: Diagnostics,
+}
+
 impl Declaration {
     /// Reads and checks a declaration; everything that is wrong with it is reported together.
     pub(crate) fn load(file: &Path, checkout: &Checkout) -> Result<Self, Diagnostics> {
         Self::check(Document::load(file)?, file, checkout)
     }
 
+    /// Reads and checks a declaration; what is wrong with sources of plugins is for the caller to report, together with what is wrong
+    /// in the others.
+    pub(crate) fn load_partially(
+        file: &Path,
+        checkout: &Checkout,
+    ) -> Result<PartialDeclaration, Diagnostics> {
+        Self::check_partially(Document::load(file)?, file, checkout)
+    }
+
     /// Checks the text of a declaration that is, or is to be, at `file`.
     pub(crate) fn check(document: Document, file: &Path, checkout: &Checkout) -> Result<Self, Diagnostics> {
+        let PartialDeclaration { declaration, refused } = Self::check_partially(document, file, checkout)?;
+        refused.into_result(declaration)
+    }
+
+    fn check_partially(
+        document: Document,
+        file: &Path,
+        checkout: &Checkout,
+    ) -> Result<PartialDeclaration, Diagnostics> {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = folder.canonicalize().map_err(|error| {
             let message = format!("the folder of the declaration cannot be found: {error}");
@@ -112,11 +139,20 @@ impl Declaration {
             return Err(Diagnostic::new(codes::OUTSIDE_CHECKOUT, location, message).with_help(help).into());
         }
         let written = syntax::parse(&document, &mut diagnostics);
-        let declaration = paths::resolve(written, document, folder, checkout, &mut diagnostics);
-        diagnostics
-            .0
-            .sort_by_key(|diagnostic| diagnostic.location.span.as_ref().map(|span| span.range.start));
-        diagnostics.into_result(declaration)
+        let PartialDeclaration { declaration, mut refused } =
+            paths::resolve(written, document, folder, checkout, &mut diagnostics);
+        refused.sort_by_place();
+        if diagnostics.is_empty() {
+            return Ok(PartialDeclaration { declaration, refused });
+        }
+        diagnostics.append(refused);
+        diagnostics.sort_by_place();
+        Err(diagnostics)
+    }
+
+    /// Where the declaration names the source of a plugin.
+    pub(crate) fn location_of(&self, plugin: &PluginDeclaration) -> Location {
+        Location::in_text(&self.document.file, Arc::clone(&self.document.text), plugin.place.clone())
     }
 
     /// The disposable folder of generated workspaces.

@@ -11,7 +11,9 @@ use super::keys::DEFAULT_OUT_DIR;
 use super::source::WrittenSource;
 use super::syntax::{Written, WrittenComponent, WrittenPlugin};
 use super::table::Placed;
-use super::{ComponentDeclaration, Declaration, Document, PluginDeclaration, check_out_dir};
+use super::{
+    ComponentDeclaration, Declaration, Document, PartialDeclaration, PluginDeclaration, check_out_dir,
+};
 use crate::checkout::Checkout;
 use crate::codes;
 use crate::remote::RemoteSource;
@@ -40,14 +42,15 @@ pub(super) fn resolve(
     folder: PathBuf,
     checkout: &Checkout,
     diagnostics: &mut Diagnostics,
-) -> Declaration {
+) -> PartialDeclaration {
     let resolver = Resolver { document: &document, folder: &folder, checkout };
     let components: Vec<_> = written
         .components
         .into_iter()
         .filter_map(|component| resolver.component(component, diagnostics))
         .collect();
-    let plugins = resolver.plugins(written.plugins, &written.component_names, diagnostics);
+    let mut refused = written.refused_sources;
+    let plugins = resolver.plugins(written.plugins, &written.component_names, &mut refused, diagnostics);
     if !written.profiles.0.contains_key(&written.profile.value) {
         let message = format!("there is no profile `{}`", written.profile.value);
         let help = suggestion(&written.profile.value, "profiles", written.profiles.names());
@@ -70,7 +73,7 @@ pub(super) fn resolve(
             declaration.document.diagnostic(codes::PROTECTED_OUT_DIR, place, refusal.to_string());
         diagnostics.push(diagnostic.with_help("choose a folder of its own, such as \"dist\""));
     }
-    declaration
+    PartialDeclaration { declaration, refused }
 }
 
 impl Resolver<'_> {
@@ -117,6 +120,7 @@ impl Resolver<'_> {
         &self,
         written: Vec<WrittenPlugin>,
         names: &[String],
+        refused: &mut Diagnostics,
         diagnostics: &mut Diagnostics,
     ) -> Vec<PluginDeclaration> {
         let mut plugins: Vec<PluginDeclaration> = Vec::new();
@@ -131,7 +135,7 @@ impl Resolver<'_> {
                     );
                 }
             }
-            let Some(found) = self.source(plugin.source, diagnostics) else {
+            let Some(found) = self.source(plugin.source, refused) else {
                 continue;
             };
             let is_same =
@@ -141,7 +145,7 @@ impl Resolver<'_> {
                     self.document.diagnostic(codes::DUPLICATE_SOURCE, first.place.clone(), "").location;
                 let message = format!("`{}` is declared twice; the first time at {line}", found.text.value);
                 let diagnostic = self.document.diagnostic(codes::DUPLICATE_SOURCE, found.text.place, message);
-                diagnostics.push(diagnostic.with_help("remove one of the two tables"));
+                refused.push(diagnostic.with_help("remove one of the two tables"));
                 continue;
             }
             plugins.push(PluginDeclaration {

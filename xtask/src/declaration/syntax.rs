@@ -22,6 +22,8 @@ pub(super) struct Written {
     pub(super) component_names: Vec<String>,
     pub(super) components: Vec<WrittenComponent>,
     pub(super) plugins: Vec<WrittenPlugin>,
+    /// What is wrong with the sources of plugins, which may be missing above.
+    pub(super) refused_sources: Diagnostics,
     pub(super) profiles: Profiles,
 }
 
@@ -60,6 +62,7 @@ pub(super) fn parse(document: &Document, diagnostics: &mut Diagnostics) -> Writt
             component_names: Vec::new(),
             components: Vec::new(),
             plugins: Vec::new(),
+            refused_sources: Diagnostics::default(),
             profiles: Profiles::default(),
         };
     }
@@ -73,8 +76,9 @@ pub(super) fn parse(document: &Document, diagnostics: &mut Diagnostics) -> Writt
     });
     let (profile, out_dir) = build(document, &reader, diagnostics);
     let (component_names, components) = components(document, &reader, diagnostics);
-    let plugins = plugins(document, &reader, diagnostics);
-    Written { profile, out_dir, component_names, components, plugins, profiles }
+    let mut refused_sources = Diagnostics::default();
+    let plugins = plugins(document, &reader, &mut refused_sources, diagnostics);
+    Written { profile, out_dir, component_names, components, plugins, refused_sources, profiles }
 }
 
 fn build(
@@ -151,6 +155,7 @@ fn check_component_name(document: &Document, name: &Placed<String>, diagnostics:
 fn plugins(
     document: &Document,
     reader: &TableReader<'_>,
+    refused_sources: &mut Diagnostics,
     diagnostics: &mut Diagnostics,
 ) -> Vec<WrittenPlugin> {
     let mut plugins = Vec::new();
@@ -167,7 +172,7 @@ fn plugins(
             let place = components.place.clone();
             diagnostics.push(document.diagnostic(codes::EMPTY_COMPONENTS, place, message).with_help(help));
         }
-        let Some(source) = source::read(document, &reader, diagnostics) else {
+        let Some(source) = source::read(document, &reader, refused_sources) else {
             continue;
         };
         let components = components.map(|components| components.value);

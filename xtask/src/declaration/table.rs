@@ -92,9 +92,17 @@ impl<'a> TableReader<'a> {
 
     /// A text that may be missing.
     pub(crate) fn string(&self, key: &str, diagnostics: &mut Diagnostics) -> Option<Placed<String>> {
-        self.insist(key, |kind| matches!(kind, Kind::Text));
+        self.insist(key, |kind| matches!(kind, Kind::Text | Kind::Name));
         let value = self.table.get(key)?;
+        let is_name =
+            self.keys.and_then(|keys| keys.get(key)).is_some_and(|key| matches!(key.kind, Kind::Name));
         match value.get_ref() {
+            DeValue::String(text) if is_name && text.trim().is_empty() => {
+                let message = format!("`{key}` in {} is empty", self.name);
+                let help = "write what it is to name, or remove the table";
+                diagnostics.push(self.diagnostic(codes::EMPTY_TEXT, value.span(), message).with_help(help));
+                None
+            }
             DeValue::String(text) => Some(Placed { value: text.to_string(), place: value.span() }),
             other => {
                 diagnostics.push(self.wrong_type(key, Wanted::String, other, value.span()));

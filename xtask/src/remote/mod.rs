@@ -20,7 +20,7 @@ use url::Url;
 
 pub(crate) use address::{Invalid, bundle_address, commit_id, repository_address, subfolder};
 pub(crate) use fetch::download;
-pub(crate) use provide::provide;
+pub(crate) use provide::{is_at_hand, provide};
 pub(crate) use release::Release;
 pub(crate) use sha256::Sha256;
 

@@ -66,6 +66,15 @@ pub(crate) fn provide(
     })
 }
 
+/// Whether the source of a plugin is on this machine.
+pub(crate) fn is_at_hand(plugin: &PluginDeclaration, checkout: &Checkout) -> bool {
+    let store = checkout.store();
+    plugin.remote.as_ref().is_none_or(|source| {
+        let is_vendored = checkout.vendor.is_some() && plugin.origin != source.origin(&store);
+        is_vendored || store::holds(&store, source).unwrap_or_default()
+    })
+}
+
 /// What lies behind the error: that it could not be fetched is said already.
 fn causes(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |error| (*error).source());

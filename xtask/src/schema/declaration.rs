@@ -53,6 +53,7 @@ fn companions(choices: &[Choice]) -> Map<String, Value> {
 fn property(key: &Key) -> Value {
     let mut schema = match key.kind {
         Kind::Text => json!({ "type": "string" }),
+        Kind::Name => json!({ "type": "string", "pattern": "\\S" }),
         Kind::Switch => json!({ "type": "boolean" }),
         Kind::Texts { least } => {
             json!({ "type": "array", "items": { "type": "string" }, "minItems": least })

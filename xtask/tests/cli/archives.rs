@@ -91,12 +91,17 @@ fn a_bundle_for_another_core_never_gets_as_far_as_cargo() {
     assert_eq!(outcome.code, 1);
     insta::assert_snapshot!(outcome.stderr, @r#"
     error[crate-core-version]: plugin `one` 1.0.0 wants `racetrack-core` 0.9, this checkout has 0.1.0
-     --> bundles/one.zip!/Cargo.toml:7:18
-      |
-    7 | racetrack-core = "0.9"
-      |                  ^^^^^
-      |
-      = help: use a release of the plugin for racetrack-core 0.1; or write `racetrack-core = "0.1"` and port the plugin
+      --> bundles/one.zip!/Cargo.toml:7:18
+       |
+     7 | racetrack-core = "0.9"
+       |                  ^^^^^
+       |
+       = help: use a release of the plugin for racetrack-core 0.1; or write `racetrack-core = "0.1"` and port the plugin
+    note: the plugin is declared here
+      --> racetrack.toml:14:7
+       |
+    14 | zip = "bundles/one.zip"
+       |       ^^^^^^^^^^^^^^^^^
 
     error: 1 mistake found
     "#);

@@ -9,9 +9,10 @@ use serde_json::Value;
 use crate::sandbox::{Outcome, Sandbox};
 
 /// Mistakes that a schema can see. It sees nothing of the disk, and nothing of what names refer to.
-const SEEN: [&str; 8] = [
+const SEEN: [&str; 9] = [
     "ambiguous-source",
     "empty-components",
+    "empty-text",
     "invalid-component-name",
     "invalid-value",
     "misplaced-key",
