@@ -1,10 +1,18 @@
 //! How large a plugin source may be. One place for every figure, so that a folder and its bundle obey the same ones.
 
+use racetrack_core::yaml::{Aliases, DuplicateKeys, YamlLimits};
+
 /// The largest `plugin-manifest.yaml`, in bytes; checked before it is parsed.
 pub const MANIFEST_BYTES: usize = 64 * 1024;
 
-/// The most opening brackets a `plugin-manifest.yaml` may have. The YAML parser takes seconds to refuse deep nesting.
-pub const MANIFEST_BRACKETS: usize = 256;
+/// What may stand in a `plugin-manifest.yaml`; it has one list at most. Keys that come twice are reported with the others.
+pub const MANIFEST: YamlLimits = YamlLimits {
+    bytes: MANIFEST_BYTES,
+    nodes: 4096,
+    depth: 16,
+    aliases: Aliases::Refused,
+    duplicate_keys: DuplicateKeys::Kept,
+};
 
 /// The largest `Cargo.toml`, in bytes.
 pub const CARGO_MANIFEST_BYTES: usize = 256 * 1024;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use racetrack_core::yaml::{self, Reason, Refusal, YamlError};
 use racetrack_core::{Category, PluginManifest, PluginName, Version};
 
 use crate::suggestion::suggestion;
@@ -137,15 +138,18 @@ pub(crate) fn decode(content: &[u8], shown: &Path) -> Result<Arc<str>, Diagnosti
         );
     }
     let text = decode_utf8(content, shown)?;
-    match text.char_indices().filter(|(_, c)| matches!(c, '[' | '{')).nth(limits::MANIFEST_BRACKETS) {
-        Some((offset, _)) => {
-            let message =
-                format!("the manifest has more than {} opening brackets", limits::MANIFEST_BRACKETS);
-            let location = Location::in_text(shown, text, offset..offset + 1);
-            Err(Diagnostic::new(codes::MANIFEST_SYNTAX, location, message)
-                .with_help("a manifest needs one at most, for `components`"))
+    match yaml::check(&text, limits::MANIFEST) {
+        Err(YamlError::Refused(Refusal { reason, place })) => {
+            let code = match reason {
+                Reason::SecondDocument => codes::MANIFEST_SEVERAL_DOCUMENTS,
+                _ => codes::MANIFEST_SYNTAX,
+            };
+            let location =
+                Location::in_text(shown, Arc::clone(&text), yaml_tree::token_at(&text, place.offset));
+            Err(Diagnostic::new(code, location, reason.to_string()).with_help(reason.help()))
         }
-        None => Ok(text),
+        // What is no YAML is reported by whoever makes a tree of it; the size was looked at.
+        _ => Ok(text),
     }
 }
 
@@ -175,12 +179,6 @@ fn top_level(text: &Arc<str>, shown: &Path) -> Result<Vec<(Node, Node)>, Diagnos
         Diagnostic::new(codes::MANIFEST_SYNTAX, location, message)
             .with_help("write one `key: value` per line")
     })?;
-    if documents.len() > 1 {
-        let range = yaml_tree::locate(text, 1, &[]);
-        let message = "a second YAML document starts here";
-        return Err(Diagnostic::new(codes::MANIFEST_SEVERAL_DOCUMENTS, at(range), message)
-            .with_help("keep one document: remove the line `---` and what belongs to the other"));
-    }
     match documents.pop() {
         Some(Node::Mapping(entries)) => Ok(entries),
         None | Some(Node::Null) => {

@@ -66,7 +66,12 @@ pub(crate) fn locate(text: &str, document: usize, path: &[Step]) -> Range<usize>
         .nth(document)
         .and_then(|document| LocatingSeed { path }.deserialize(document).err())
         .and_then(|error| error.location());
-    let start = found.map_or(0, |location| location.index().min(text.len()));
+    token_at(text, found.map_or(0, |location| location.index()))
+}
+
+/// The bytes of what starts at `offset`, up to the end of its line at most, for underlining.
+pub(crate) fn token_at(text: &str, offset: usize) -> Range<usize> {
+    let start = offset.min(text.len());
     start..token_end(text, start)
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::Quantity;
 use crate::git_source::GitSource;
+use crate::yaml::{self, YamlError, YamlLimits};
 
 /// The longest `job.yaml` that is read, in bytes.
 pub const MAX_SIZE: usize = 256 * 1024;
@@ -120,9 +121,10 @@ pub enum JobManifestError {
     /// The text is longer than [`MAX_SIZE`].
     #[error("the job manifest is larger than {MAX_SIZE} bytes")]
     TooLarge,
-    /// The text is not YAML, or has an unknown, missing or wrongly typed key; the source says where.
+    /// The text is not YAML, has something that no manifest needs, or an unknown, missing or wrongly typed key; the source
+    /// says where.
     #[error("cannot read the job manifest")]
-    Shape(#[source] serde_yaml::Error),
+    Shape(#[source] YamlError),
     /// The values break rules.
     #[error("invalid job manifest: {}", .0.join("; "))]
     Rules(Vec<String>),
@@ -146,11 +148,10 @@ impl JobManifest {
     /// # Errors
     /// [`JobManifestError`]; all broken rules are told together.
     pub fn parse(text: &str) -> Result<Self, JobManifestError> {
-        if text.len() > MAX_SIZE {
-            return Err(JobManifestError::TooLarge);
-        }
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let manifest: Self = serde_yaml::from_str(text).map_err(JobManifestError::Shape)?;
+        let manifest: Self = yaml::read(text, YamlLimits::JOB_MANIFEST).map_err(|error| match error {
+            YamlError::TooLarge { .. } => JobManifestError::TooLarge,
+            other => JobManifestError::Shape(other),
+        })?;
         manifest.check()?;
         Ok(manifest)
     }

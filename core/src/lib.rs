@@ -65,6 +65,7 @@ pub mod secrets;
 pub mod start;
 pub mod time_limit;
 pub mod version;
+pub mod yaml;
 
 pub use async_trait::async_trait;
 /// Registers the plugin that an `impl Plugin for …` block implements.

@@ -113,13 +113,13 @@ fn key_that_is_no_text() {
 #[test]
 fn merge_key() {
     assert_snapshot!(refused_lines("<<: {priority: 1}"), @r"
-    error[manifest-unknown-key]: unknown key `<<`
+    error[manifest-syntax]: the merge key `<<` is not supported
      --> plugin/plugin-manifest.yaml:3:1
       |
     3 | <<: {priority: 1}
       | ^^
       |
-      = help: known keys: `name`, `version`, `url`, `priority`, `category`, `components`, `build_date`
+      = help: write out the entries it stands for; a key of that name stands in quotes
     ");
 }
 
@@ -337,11 +337,11 @@ fn empty_manifest() {
 #[test]
 fn several_documents() {
     assert_snapshot!(refused("name: my-plugin\nversion: 1.2.3\n---\nname: other\n"), @r"
-    error[manifest-several-documents]: a second YAML document starts here
-     --> plugin/plugin-manifest.yaml:4:1
+    error[manifest-several-documents]: there is a second YAML document
+     --> plugin/plugin-manifest.yaml:3:1
       |
-    4 | name: other
-      | ^^^^
+    3 | ---
+      | ^^^
       |
       = help: keep one document: remove the line `---` and what belongs to the other
     ");
@@ -415,26 +415,26 @@ fn tag() {
 #[test]
 fn alias_of_itself() {
     assert_snapshot!(refused_lines("url: &a [*a]"), @r"
-    error[manifest-syntax]: the manifest is no valid YAML: recursion limit exceeded
+    error[manifest-syntax]: the anchor `&a` is not allowed
      --> plugin/plugin-manifest.yaml:3:6
       |
     3 | url: &a [*a]
-      |      ^
+      |      ^^^^^^^
       |
-      = help: write one `key: value` per line
+      = help: write the value out wherever it is needed; a text that begins with `&` or `*` stands in quotes
     ");
 }
 
 #[test]
 fn alias_of_nothing() {
     assert_snapshot!(refused_lines("url: *nowhere"), @r"
-    error[manifest-syntax]: the manifest is no valid YAML: unknown anchor
+    error[manifest-syntax]: the alias `*nowhere` is not allowed
      --> plugin/plugin-manifest.yaml:3:6
       |
     3 | url: *nowhere
-      |      ^
+      |      ^^^^^^^^
       |
-      = help: write one `key: value` per line
+      = help: write the value out wherever it is needed; a text that begins with `&` or `*` stands in quotes
     ");
 }
 
@@ -444,35 +444,39 @@ fn many_aliases() {
         |level: u32| format!("a{level}: &a{level} [{}]", vec![format!("*a{}", level - 1); 9].join(","));
     let lines = format!("a0: &a0 x\n{}", (1..=9).map(level).collect::<Vec<_>>().join("\n"));
     assert_snapshot!(refused_lines(&lines), @r"
-    error[manifest-syntax]: the manifest is no valid YAML: repetition limit exceeded
-    --> plugin/plugin-manifest.yaml
-     = help: write one `key: value` per line
+    error[manifest-syntax]: the anchor `&a0` is not allowed
+     --> plugin/plugin-manifest.yaml:3:5
+      |
+    3 | a0: &a0 x
+      |     ^^^^^
+      |
+      = help: write the value out wherever it is needed; a text that begins with `&` or `*` stands in quotes
     ");
 }
 
 #[test]
 fn deep_nesting() {
     assert_snapshot!(refused_lines(&format!("url: {}", "[".repeat(1000))), @r"
-    error[manifest-syntax]: the manifest has more than 256 opening brackets
-     --> plugin/plugin-manifest.yaml:3:262
+    error[manifest-syntax]: more than 16 sequences and mappings are inside one another
+     --> plugin/plugin-manifest.yaml:3:21
       |
-    3 | ...[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...
-      |                                                                    ^
+    3 | ...[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[...[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^...^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: a manifest needs one at most, for `components`
+      = help: use fewer levels
     ");
 }
 
 #[test]
 fn deep_nesting_without_brackets() {
     assert_snapshot!(refused_lines(&format!("url:\n {}x", "- ".repeat(30_000))), @r"
-    error[manifest-syntax]: the manifest is no valid YAML: recursion limit exceeded
-     --> plugin/plugin-manifest.yaml:4:256
+    error[manifest-syntax]: more than 16 sequences and mappings are inside one another
+     --> plugin/plugin-manifest.yaml:4:32
       |
-    4 | ...- - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - ...
-      |                                                                    ^
+    4 | ... - - - - - - - - - - - - - - - - - - - - - - - -...- - - - - - - - - - - - - - - - - - - - - - x
+      |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^...^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: write one `key: value` per line
+      = help: use fewer levels
     ");
 }
 

@@ -3,12 +3,13 @@
 //! The command line wins over the environment, the environment over the configuration file, the file over the defaults.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Command};
+use racetrack_core::yaml::{self, YamlError, YamlLimits};
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
@@ -67,7 +68,13 @@ pub enum ConfigError {
         path: PathBuf,
         /// Why, and where.
         #[source]
-        source: serde_yaml::Error,
+        source: YamlError,
+    },
+    /// The file is larger than anybody writes.
+    #[error("the configuration file {} is larger than {} bytes", path.display(), YamlLimits::CONFIGURATION.bytes)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
     },
     /// The file is no TOML.
     #[error("the configuration file {} is no TOML", path.display())]
@@ -158,15 +165,22 @@ fn read<S: Settings>(path: &Path) -> Result<(ServiceSettings, S), ConfigError> {
 
 fn parse(path: &Path) -> Result<Mapping, ConfigError> {
     let to_owned = || path.to_owned();
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: to_owned(), source })?;
+    let failed = |source| ConfigError::Read { path: to_owned(), source };
+    let limit = YamlLimits::CONFIGURATION.bytes;
+    let mut text = String::new();
+    // What has no end, such as a device, is not read to its end.
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(limit as u64 + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() > limit {
+        return Err(ConfigError::TooLarge { path: to_owned() });
+    }
     let text = text.trim_start_matches('\u{feff}');
     let extension = path.extension().and_then(|extension| extension.to_str());
     match extension.map(str::to_ascii_lowercase).as_deref() {
         Some("toml") => toml::from_str(text)
             .map_err(|source| ConfigError::Toml { path: to_owned(), source: Box::new(source) }),
         Some("yaml" | "yml") => {
-            let mapping: Result<Option<_>, _> = serde_yaml::from_str(text);
+            let mapping: Result<Option<_>, _> = yaml::read(text, YamlLimits::CONFIGURATION);
             mapping
                 .map(Option::unwrap_or_default)
                 .map_err(|source| ConfigError::Yaml { path: to_owned(), source })
@@ -297,6 +311,33 @@ mod tests {
     }
 
     #[test]
+    fn a_file_may_repeat_what_it_names_within_limits() {
+        let yaml = "plugins:\n  a: &a {limits: [1, 2]}\n  b: {c: *a}\n";
+        let config = load_file("c.yaml", yaml, ServiceSettings::default()).expect("is small").service;
+        assert_eq!(config.plugins["b"]["c"]["limits"][1], 2);
+        let many = format!("plugins: {{a: &a [{}0], b: [{}*a]}}", "0,".repeat(16_000), "*a,".repeat(16_000));
+        let text = refusal("c.yaml", &many);
+        assert!(
+            text.contains("c.yaml is no mapping in YAML: there are more than 100000 values at line 1"),
+            "{text}"
+        );
+        let text = refusal("c.yaml", "plugins: {a: &a {b: 1}, c: {<<: *a}}");
+        assert!(
+            text.contains("the merge key `<<` is not supported at line 1 column 29; write out"),
+            "{text}"
+        );
+        for name in ["c.yaml", "c.toml"] {
+            let text = refusal(name, &"#".repeat(2 << 20));
+            assert_eq!(text, format!("the configuration file {name} is larger than 1048576 bytes"));
+            let deep = refusal(
+                name,
+                &format!("log-level {} {}", if name == "c.yaml" { ':' } else { '=' }, "[".repeat(1 << 19)),
+            );
+            assert!(deep.starts_with(&format!("the configuration file {name} is no ")), "{deep}");
+        }
+    }
+
+    #[test]
     fn errors_name_the_file_and_the_key() {
         let texts = [
             (
@@ -332,7 +373,11 @@ mod tests {
             assert!(text.starts_with(expected), "{text}");
         }
         assert!(refusal("c.toml", "a = ").starts_with("the configuration file c.toml is no TOML: "));
-        assert!(refusal("c.yaml", "log-level: info\nlog-level: info").contains("duplicate"));
+        let twice = refusal("c.yaml", "log-level: info\nlog-level: info");
+        assert!(
+            twice.contains("c.yaml is no mapping in YAML: duplicate key `log-level` at line 2 column 1"),
+            "{twice}"
+        );
         let missing =
             load::<OwnSettings>(Some(Path::new("no-such.yaml")), Default::default(), default_address());
         assert_eq!(

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use racetrack_core::JobManifest;
 use racetrack_core::error::chain;
 use racetrack_core::job_manifest::{JobManifestError, MAX_SIZE};
+use racetrack_core::yaml::{self, YamlError, YamlLimits};
 use serde_json::{Map, Value};
 use serde_yaml::Value as Yaml;
 
@@ -17,6 +18,9 @@ const FILE_NAMES: [&str; 2] = ["job.yaml", "fatman.yaml"];
 
 /// The key of a manifest that names the one it completes.
 const EXTENDS: &str = "extends";
+
+/// How much of a value is shown, in characters.
+const MAX_SHOWN: usize = 200;
 
 /// Why the manifest in the repository cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +35,11 @@ enum RepositoryManifestError {
     },
     #[error("`{}` is larger than {MAX_SIZE} bytes", .0.display())]
     TooLarge(PathBuf),
-    #[error("`{}` is no YAML", path.display())]
+    #[error("`{}` cannot be read as YAML", path.display())]
     Yaml {
         path: PathBuf,
         #[source]
-        source: serde_yaml::Error,
+        source: YamlError,
     },
     #[error("extends path should be relative, and stay inside the repository")]
     ExtendsPath,
@@ -87,13 +91,13 @@ fn read(source: &FetchedSource, path: &Path) -> Result<Yaml, RepositoryManifestE
         return Err(RepositoryManifestError::TooLarge(shown()));
     }
     let text = std::fs::read_to_string(path).map_err(failed)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    serde_yaml::from_str(text).map_err(|source| RepositoryManifestError::Yaml { path: shown(), source })
+    yaml::read(&text, YamlLimits::JOB_MANIFEST)
+        .map_err(|source| RepositoryManifestError::Yaml { path: shown(), source })
 }
 
 fn parse(yaml: &Yaml) -> Result<JobManifest, RepositoryManifestError> {
-    let manifest: JobManifest = serde_yaml::from_value(yaml.clone()).map_err(JobManifestError::Shape)?;
-    Ok(manifest)
+    let manifest: Result<JobManifest, _> = serde_yaml::from_value(yaml.clone());
+    Ok(manifest.map_err(|error| JobManifestError::Shape(error.into()))?)
 }
 
 fn extends(yaml: &Yaml) -> Option<String> {
@@ -131,13 +135,22 @@ fn fields(manifest: &JobManifest) -> Map<String, Value> {
 /// The keys whose values differ, with both values.
 fn difference(repository: &Map<String, Value>, submitted: &Map<String, Value>) -> Option<String> {
     let keys: BTreeSet<_> = repository.keys().chain(submitted.keys()).collect();
-    let shown = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), Value::to_string);
+    let shown = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), shown);
     let differing = keys.into_iter().filter(|key| repository.get(*key) != submitted.get(*key)).map(|key| {
         let (repository, submitted) = (shown(repository.get(key)), shown(submitted.get(key)));
         format!("{key}: {repository} in the repository, {submitted} submitted")
     });
     let differing: Vec<_> = differing.collect();
     if differing.is_empty() { None } else { Some(format!("{{{}}}", differing.join("; "))) }
+}
+
+/// A value, cut where it gets long: the warning is kept with the deployment.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        None => text,
+    }
 }
 
 #[cfg(test)]
@@ -195,9 +208,25 @@ mod tests {
     }
 
     #[test]
+    fn long_values_are_cut() {
+        let long = format!("{ADDER}labels: {{a: {}}}\n", "ä".repeat(10_000));
+        let text = format!(
+            "labels: {{\"a\":\"{}… (20008 bytes) in the repository, nothing submitted",
+            "ä".repeat(194)
+        );
+        warned(&[("job/job.yaml", &long)], ADDER, &text);
+    }
+
+    #[test]
     fn a_manifest_that_cannot_be_compared_is_told() {
         warned(&[], ADDER, "there is no job.yaml");
-        warned(&[("job/job.yaml", "a: [")], ADDER, "`job/job.yaml` is no YAML");
+        warned(&[("job/job.yaml", "a: [")], ADDER, "`job/job.yaml` cannot be read as YAML: ");
+        let square = format!("labels: {{a: &a [{}], b: [{}]}}", "0,".repeat(6000), "*a,".repeat(6000));
+        let place = "`job/job.yaml` cannot be read as YAML: the anchor `&a` is not allowed at line 1 column 13; write";
+        warned(&[("job/job.yaml", &square)], ADDER, place);
+        let overlay = ("job/job.yaml", "extends: ../base.yaml\n");
+        let place = "`base.yaml` cannot be read as YAML: the anchor `&a` is not allowed at line 1 column 13";
+        warned(&[overlay, ("base.yaml", &square)], ADDER, place);
         warned(&[("job/job.yaml", "color: red")], ADDER, "unknown field `color`");
         warned(&[("job/job.yaml", &"#".repeat(300_000))], ADDER, "is larger than");
         for base in ["../../outside.yaml", "/etc/hostname", "missing.yaml"] {

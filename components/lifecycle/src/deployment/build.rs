@@ -1,6 +1,7 @@
 //! The first half of a deployment: from the source of a job to its images.
 
 use racetrack_core::JobSecrets;
+use racetrack_core::yaml::{self, YamlLimits};
 use racetrack_store::Deployment;
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub(super) async fn build(
     source: &BuildSource,
 ) -> Result<Vec<String>, DeploymentError> {
     phase(app, deployment, "building image").await;
-    let manifest: Value = serde_yaml::from_str(&deployment.manifest_yaml)
+    let manifest: Value = yaml::read(&deployment.manifest_yaml, YamlLimits::JOB_MANIFEST)
         .map_err(|error| DeploymentError::Manifest(error.to_string()))?;
     let order = BuildOrder {
         manifest: &manifest,

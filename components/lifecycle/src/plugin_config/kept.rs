@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use racetrack_core::PluginName;
+use racetrack_core::yaml::{self, YamlError, YamlLimits};
 use racetrack_service::kept_config::{BadKeptConfig, KeptConfig};
 use serde_yaml::Value;
 
@@ -93,8 +94,8 @@ impl KeptConfigs {
 }
 
 /// The value of a configuration; a text without any is null.
-pub(crate) fn parse(text: &str) -> Result<Value, serde_yaml::Error> {
-    let value: Option<Value> = serde_yaml::from_str(text.trim_start_matches('\u{feff}'))?;
+pub(crate) fn parse(text: &str) -> Result<Value, YamlError> {
+    let value: Option<Value> = yaml::read(text, YamlLimits::CONFIGURATION)?;
     Ok(value.unwrap_or_default())
 }
 

@@ -9,6 +9,7 @@ use std::io;
 
 use racetrack_core::catalogue::CatalogueError;
 use racetrack_core::error::chain;
+use racetrack_core::yaml::{YamlError, YamlLimits};
 use racetrack_service::ApiError;
 use racetrack_service::hooks::{Replacement, ReplacementError};
 use serde_yaml::Value;
@@ -20,7 +21,7 @@ use crate::App;
 use crate::offers::Offers;
 
 /// The longest configuration that is taken, in bytes.
-const MAX_LENGTH: usize = 1 << 20;
+const MAX_LENGTH: usize = YamlLimits::CONFIGURATION.bytes;
 
 /// The configurations that are kept, and whose turn it is to write.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub(crate) enum PluginConfigError {
     Yaml {
         plugin: String,
         #[source]
-        source: serde_yaml::Error,
+        source: YamlError,
     },
     #[error(transparent)]
     Plugin(#[from] ReplacementError),
@@ -100,7 +101,7 @@ pub(crate) async fn write(app: &App, plugin: &str, text: String) -> Result<(), P
 
 async fn write_in_turn(app: &App, plugin: &str, text: String) -> Result<(), PluginConfigError> {
     let _turn = app.plugin_configs.turn.lock().await;
-    let config = config_of(app, plugin, &text)?;
+    let (config, text) = config_of(app, plugin, text).await?;
     let (replacement, offers) = prepare(app, plugin, config).await?;
     // Kept first: what is in force and would be gone after a restart is worse than a failure that changes nothing.
     with_kept(app, plugin, move |kept, plugin| {
@@ -111,14 +112,17 @@ async fn write_in_turn(app: &App, plugin: &str, text: String) -> Result<(), Plug
     Ok(())
 }
 
-fn config_of(app: &App, plugin: &str, text: &str) -> Result<Value, PluginConfigError> {
+/// What a text stands for, with the text. A large one takes a while to read, where that keeps no request waiting.
+async fn config_of(app: &App, plugin: &str, text: String) -> Result<(Value, String), PluginConfigError> {
     if text.len() > MAX_LENGTH {
         return Err(PluginConfigError::TooLong { plugin: plugin.to_owned() });
     }
     if text.trim().is_empty() {
-        return Ok(app.service.hooks.section(plugin).cloned().unwrap_or_default());
+        return Ok((app.service.hooks.section(plugin).cloned().unwrap_or_default(), text));
     }
-    kept::parse(text).map_err(|source| PluginConfigError::Yaml { plugin: plugin.to_owned(), source })
+    let parsed = spawn_blocking(move || kept::parse(&text).map(|config| (config, text))).await;
+    let parsed = parsed.map_err(PluginConfigError::Task)?;
+    parsed.map_err(|source| PluginConfigError::Yaml { plugin: plugin.to_owned(), source })
 }
 
 /// Makes the plugin and asks what it would offer beside the others.
