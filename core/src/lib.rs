@@ -49,6 +49,7 @@ pub mod hook;
 pub mod infrastructure;
 pub mod job;
 pub mod job_bundle;
+pub mod job_environment;
 pub mod job_manifest;
 pub mod job_type;
 pub mod job_type_match;

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use racetrack_core::error::chain;
+use racetrack_core::job_environment::{Purpose, broken_rules};
 use racetrack_core::{EnvVars, GitCredentials, JobManifest, job_manifest};
+use racetrack_service::body_size;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
@@ -60,10 +62,8 @@ pub(crate) enum BuildRequestError {
     Tag(String),
     #[error("build_flags: `{0}` is not allowed; the only flag is `{NO_CACHE}`")]
     Flag(String),
-    #[error("{part}: {name:?} is no name of a variable")]
-    VariableName { part: &'static str, name: String },
-    #[error("{part}: the value of `{name}` has a NUL character")]
-    VariableValue { part: &'static str, name: String },
+    #[error("{}", .0.join("; "))]
+    Variables(Vec<String>),
     #[error("git_credentials: control characters are not allowed")]
     Credentials,
     #[error(transparent)]
@@ -92,6 +92,7 @@ struct Base64(Vec<u8>);
 impl BuildRequest {
     /// Takes the body of a request apart. Everything that can be known to be wrong before building is found here.
     pub(crate) fn parse(body: &[u8], config: &BuildConfig) -> Result<Self, BuildRequestError> {
+        body_size::check(body).map_err(|error| BuildRequestError::Shape(error.to_string()))?;
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let body: Body =
             serde_path_to_error::deserialize(&mut deserializer).map_err(|error| shape(&error))?;
@@ -100,8 +101,8 @@ impl BuildRequest {
         manifest.check()?;
         let manifest_yaml = yaml(&manifest)?;
         let secret_build_env = body.secret_build_env.unwrap_or_default();
-        check_variables("manifest.build_env", manifest.build_env.iter().flatten())?;
-        check_variables("secret_build_env", &secret_build_env)?;
+        let given = manifest.build_env.as_ref().map(|given| ("manifest.build_env", given));
+        check_variables(given.into_iter().chain([("secret_build_env", &secret_build_env)]))?;
         let source = match body.build_context {
             Some(Base64(archive)) => RequestedSource::Context(Arc::new(archive)),
             None => RequestedSource::Git {
@@ -221,20 +222,11 @@ fn checked(credentials: Option<GitCredentials>) -> Result<Option<GitCredentials>
 }
 
 fn check_variables<'a>(
-    part: &'static str,
-    variables: impl IntoIterator<Item = (&'a String, &'a String)>,
+    given: impl Iterator<Item = (&'static str, &'a BTreeMap<String, String>)>,
 ) -> Result<(), BuildRequestError> {
-    for (name, value) in variables {
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(is_plain) {
-            let name = name.chars().take(64).collect();
-            return Err(BuildRequestError::VariableName { part, name });
-        }
-        if value.contains('\0') {
-            return Err(BuildRequestError::VariableValue { part, name: name.clone() });
-        }
-    }
-    Ok(())
+    let broken: Vec<_> =
+        given.flat_map(|(place, variables)| broken_rules(place, variables, Purpose::Build)).collect();
+    if broken.is_empty() { Ok(()) } else { Err(BuildRequestError::Variables(broken)) }
 }
 
 fn tag(text: String) -> Result<String, BuildRequestError> {
@@ -318,7 +310,11 @@ mod tests {
         refused("/manifest/git/remote", json!("file:///etc"), "cannot be fetched by `file`");
         refused("/manifest/git/directory", json!("../.."), "git.directory: ");
         refused("/manifest/git/branch", json!("--upload-pack=x"), "git.branch: ");
-        refused("/manifest/build_env", json!({"A=B": "x"}), "\"A=B\" is no name of a variable");
+        refused(
+            "/manifest/build_env",
+            json!({"A=B": "x"}),
+            "manifest.build_env: `A=B` is not a name of a variable",
+        );
         refused("/manifest/labels", json!({"a": "x".repeat(300_000)}), "larger than");
         refused("/deployment_id", json!("../../etc"), "`../../etc` is no UUID");
         refused("/deployment_id", json!("5c0a1d9e-7a40-4a8e-9d7c-0242ac12000/"), "is no UUID");
@@ -326,6 +322,7 @@ mod tests {
         refused("/tag", json!("../x"), "no tag");
         refused("/build_flags", json!(["--no-cache", "--secret"]), "`--secret` is not allowed");
         refused("/build_context", json!("***"), "extracting build context: it is not base64");
+        refused("/secret_build_env", json!({"A": "x".repeat(2 << 20)}), "bytes beside `build_context`");
         assert!(BuildRequest::parse(b"{", &ImageBuilderSettings::default().with_defaults()).is_err());
     }
 

@@ -7,13 +7,14 @@
 //! - Settings: [`settings`] are what people may set, [`setting_value`] what their values are; [`config`] is what comes of
 //!   them.
 //! - Hooks: [`HookRuntime`] calls the plugins on threads of their own, so that none of them can stop the server.
-//! - Sources of jobs: [`source_archive`] is what comes with a request.
+//! - Sources of jobs: [`source_archive`] is what comes with a request, [`body_size`] measures what is beside it.
 //! - HTTP: [`http`] is around every route, [`ApiError`] is the one shape of errors, [`extract`] takes requests apart,
 //!   [`health`], [`metrics`] and [`plugin_endpoints`] are the endpoints that components have in common.
 
 #![expect(clippy::unused_async, reason = "axum wants handlers to be async")]
 
 pub mod api_error;
+pub mod body_size;
 mod cli;
 pub mod component;
 pub mod config;

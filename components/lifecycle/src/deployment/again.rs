@@ -9,7 +9,7 @@ use racetrack_store::{Deployment, JobRecord, NewDeployment};
 use super::build::{BuildSource, build, tag};
 use super::provisioning::{Provisioning, former, provision, provision_with_secrets};
 use super::request::{ReadManifest, read_manifest};
-use super::{DeploymentError, claim};
+use super::{DeploymentError, claim, variables};
 use crate::App;
 use crate::infrastructure::Target;
 
@@ -77,7 +77,10 @@ async fn again(
     let target = app.target(target)?;
     let yaml = record.job.manifest_yaml.clone();
     let yaml = yaml.ok_or_else(|| ApiError::invalid("the manifest of the job is not known"))?;
-    let ReadManifest { manifest, yaml } = read_manifest(yaml)?;
+    let ReadManifest { manifest, yaml } = read_manifest(yaml).await?;
+    if how == Again::Redeploy {
+        variables::check_manifest(&manifest)?;
+    }
     // A restart finds by it that nothing is built: the target may have brought the job up by then.
     let image_name = if how == Again::Redeploy { None } else { record.image_names.first().cloned() };
     let claim = NewDeployment {

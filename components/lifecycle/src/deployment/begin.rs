@@ -10,7 +10,7 @@ use super::build::{BuildSource, build, tag};
 use super::progress::warn;
 use super::provisioning::{Provisioning, former, provision_with_secrets};
 use super::request::{DeployRequest, ReadManifest};
-use super::{DeploymentError, claim};
+use super::{DeploymentError, claim, variables};
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::Caller;
@@ -26,7 +26,9 @@ pub(crate) async fn begin(
     caller: &Caller,
     mut request: DeployRequest,
 ) -> Result<Deployment, ApiError> {
-    let ReadManifest { manifest, yaml } = request.read_manifest()?;
+    let ReadManifest { manifest, yaml } = request.read_manifest().await?;
+    variables::check_manifest(&manifest)?;
+    request.check_secret_variables()?;
     let wanted = manifest.infrastructure_target.as_deref();
     let target = app.offers().choose_target(wanted, app.config.infrastructure_target.as_deref())?;
     may_deploy(app, caller, &manifest).await?;

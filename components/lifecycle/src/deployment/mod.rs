@@ -21,6 +21,7 @@ mod provisioning;
 pub(crate) mod recovery;
 mod request;
 mod runtime_environment;
+mod variables;
 
 pub(crate) use begin::begin;
 pub(crate) use claim::Deletions;
@@ -29,3 +30,4 @@ pub(crate) use image_builder::ImageBuilder;
 pub(crate) use post_deploy::post_job_delete;
 pub(crate) use progress::run_claimed;
 pub(crate) use request::{DeployRequest, read_manifest};
+pub(crate) use variables::check_manifest as check_variables;

@@ -77,7 +77,7 @@ async fn finish_what_follows(
         Some(former) => leave_former_target(app, deployment, former).await,
         None => Vec::new(),
     };
-    let manifest = manifest_of(deployment)?;
+    let manifest = manifest_of(deployment).await?;
     post_deploy::run(app, deployment, &manifest, record, former.as_ref(), warnings).await;
     Ok(())
 }
@@ -101,8 +101,8 @@ async fn replaced_by(
     Ok(replaced)
 }
 
-fn manifest_of(deployment: &Deployment) -> Result<JobManifest, DeploymentError> {
-    let manifest = read_manifest(deployment.manifest_yaml.clone());
+async fn manifest_of(deployment: &Deployment) -> Result<JobManifest, DeploymentError> {
+    let manifest = read_manifest(deployment.manifest_yaml.clone()).await;
     manifest.map(|read| read.manifest).map_err(|error| DeploymentError::Manifest(error.to_string()))
 }
 
@@ -113,7 +113,7 @@ async fn bring_back(
     target: &Target,
     former: Option<Arc<JobRecord>>,
 ) -> Result<(), DeploymentError> {
-    let manifest = manifest_of(deployment)?;
+    let manifest = manifest_of(deployment).await?;
     let reused =
         former.as_deref().filter(|former| former.image_names.first() == deployment.image_name.as_ref());
     let (image_names, tag) = match reused {

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Cursor;
 
 use axum::body::Bytes;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use racetrack_core::error::chain;
+use racetrack_core::job_manifest::{self, JobManifestError};
 use racetrack_core::{GitCredentials, JobManifest, JobSecrets};
-use racetrack_service::ApiError;
 use racetrack_service::source_archive::{self, ArchiveError, ArchiveLimits};
+use racetrack_service::{ApiError, body_size};
 use serde::Deserialize;
 use serde_yaml::Mapping;
 use utoipa::ToSchema;
+
+use super::variables;
 
 /// What may come out of a build context. How much image-builder takes is its own setting; this bounds the work of looking
 /// through, beside what the archive's own size allows.
@@ -68,6 +72,8 @@ impl DeployRequest {
     /// # Errors
     /// 400, with the path of what is wrong.
     pub(crate) fn parse(body: &Bytes) -> Result<Self, ApiError> {
+        body_size::check(body)
+            .map_err(|error| ApiError::invalid(format!("the request is no deployment: {error}")))?;
         let mut json = serde_json::Deserializer::from_slice(body);
         let request: Self = serde_path_to_error::deserialize(&mut json)
             .map_err(|error| ApiError::invalid(format!("the request is no deployment: {}", told(&error))))?;
@@ -79,11 +85,13 @@ impl DeployRequest {
     ///
     /// # Errors
     /// 400, with every rule that is broken.
-    pub(crate) fn read_manifest(&self) -> Result<ReadManifest, ApiError> {
-        let given = self.manifest.iter().filter(|(_, value)| !value.is_null());
-        let without_nulls: Mapping = given.map(|(key, value)| (key.clone(), value.clone())).collect();
-        let yaml = serde_yaml::to_string(&without_nulls).map_err(ApiError::internal)?;
-        read_manifest(yaml)
+    pub(crate) async fn read_manifest(&mut self) -> Result<ReadManifest, ApiError> {
+        let mut manifest = std::mem::take(&mut self.manifest);
+        let yaml = tokio::task::spawn_blocking(move || {
+            manifest.retain(|_, value| !value.is_null());
+            yaml_of(&manifest)
+        });
+        read_manifest(yaml.await.map_err(ApiError::internal)??).await
     }
 
     /// Looks through the source that comes with it, as image-builder will when it unpacks it.
@@ -97,6 +105,15 @@ impl DeployRequest {
         Ok(())
     }
 
+    /// Checks the variables that are in no manifest.
+    ///
+    /// # Errors
+    /// 400, with every rule that is broken, and where.
+    pub(crate) fn check_secret_variables(&self) -> Result<(), ApiError> {
+        let Some(SecretVariables { build_env, runtime_env }) = &self.secret_vars else { return Ok(()) };
+        variables::check_secrets(build_env, runtime_env)
+    }
+
     /// The secrets that come with it.
     pub(crate) fn secrets(&mut self) -> JobSecrets {
         let SecretVariables { build_env, runtime_env } = self.secret_vars.take().unwrap_or_default();
@@ -108,11 +125,34 @@ impl DeployRequest {
 ///
 /// # Errors
 /// 400, with every rule that is broken.
-pub(crate) fn read_manifest(yaml: String) -> Result<ReadManifest, ApiError> {
-    match JobManifest::parse(&yaml) {
+pub(crate) async fn read_manifest(yaml: String) -> Result<ReadManifest, ApiError> {
+    // The largest that is taken keeps a thread for some milliseconds.
+    let read = tokio::task::spawn_blocking(move || match JobManifest::parse(&yaml) {
         Ok(manifest) => Ok(ReadManifest { manifest, yaml }),
-        Err(error) => Err(ApiError::invalid(format!("validating manifest: {}", chain(&error)))),
+        Err(error) => Err(invalid_manifest(&error)),
+    });
+    read.await.map_err(ApiError::internal)?
+}
+
+fn invalid_manifest(error: &JobManifestError) -> ApiError {
+    ApiError::invalid(format!("validating manifest: {}", chain(error)))
+}
+
+/// The manifest as text. Many levels make it much longer than it came: nothing is written beyond what can be read again.
+fn yaml_of(manifest: &Mapping) -> Result<String, ApiError> {
+    let mut text = Cursor::new(vec![0; job_manifest::MAX_SIZE].into_boxed_slice());
+    if let Err(error) = serde_yaml::to_writer(&mut text, manifest) {
+        let is_full = text.position() >= job_manifest::MAX_SIZE as u64;
+        return Err(if is_full {
+            invalid_manifest(&JobManifestError::TooLarge)
+        } else {
+            ApiError::internal(error)
+        });
     }
+    let length = usize::try_from(text.position()).unwrap_or(usize::MAX);
+    let mut bytes = text.into_inner().into_vec();
+    bytes.truncate(length);
+    String::from_utf8(bytes).map_err(ApiError::internal)
 }
 
 fn checked_context(context: String) -> Result<String, ApiError> {

@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, JobPath};
-use crate::deployment::{again, read_manifest};
+use crate::deployment::{again, check_variables, read_manifest};
 use crate::extract::JsonBody;
 use crate::jobs::{JobView, delete as deletion};
 
@@ -115,7 +115,8 @@ pub(crate) async fn put_manifest(
     JobPath(record): JobPath,
     JsonBody(ManifestText { manifest_yaml }): JsonBody<ManifestText>,
 ) -> Result<Json<()>, ApiError> {
-    let read = read_manifest(manifest_yaml)?;
+    let read = read_manifest(manifest_yaml).await?;
+    check_variables(&read.manifest)?;
     let (name, version) = (&record.job.name, &record.job.version);
     if &read.manifest.name != name {
         return Err(ApiError::invalid("validating manifest: job name cannot be changed"));

@@ -162,6 +162,86 @@ async fn bad_contexts_are_refused_before_there_is_a_deployment() {
 }
 
 #[tokio::test]
+async fn variables_that_a_job_cannot_have_are_refused_before_there_is_a_deployment() {
+    let server = Server::start().await;
+    let long = "x".repeat(131_072);
+    let of_build = "is not a name of a variable of the build; write ASCII letters";
+    let of_job = "is not a name of an environment variable; leave out `=`";
+    let reserved = "is a name that the platform sets itself; choose another name";
+    let zero = "has a zero byte in its value; remove it";
+    let cases = [
+        ("/manifest/runtime_env", json!({ "A=B": "x" }), format!("manifest.runtime_env: `A=B` {of_job}")),
+        ("/manifest/runtime_env", json!({ "": "x" }), format!("manifest.runtime_env: `` {of_job}")),
+        ("/manifest/runtime_env", json!({ "A\u{0}": "x" }), format!("manifest.runtime_env: `A\\0` {of_job}")),
+        (
+            "/manifest/runtime_env",
+            json!({ "A": "hunter2\u{0}" }),
+            format!("manifest.runtime_env: `A` {zero}"),
+        ),
+        (
+            "/manifest/runtime_env",
+            json!({ "AUTH_TOKEN": "x" }),
+            format!("manifest.runtime_env: `AUTH_TOKEN` {reserved}"),
+        ),
+        (
+            "/manifest/runtime_env",
+            json!({ "A": long }),
+            "`A` is longer than 131071 bytes with its value".to_owned(),
+        ),
+        ("/manifest/build_env", json!({ "A=B": "x" }), format!("manifest.build_env: `A=B` {of_build}")),
+        ("/manifest/build_env", json!({ "A-B": "x" }), format!("manifest.build_env: `A-B` {of_build}")),
+        ("/manifest/build_env", json!({ "A": "\u{0}" }), format!("manifest.build_env: `A` {zero}")),
+        (
+            "/secret_vars",
+            json!({ "runtime_env": { "PUB_URL": "hunter2" } }),
+            format!("secret_vars.runtime_env: `PUB_URL` {reserved}"),
+        ),
+        (
+            "/secret_vars",
+            json!({ "runtime_env": { "A=": "hunter2" } }),
+            format!("secret_vars.runtime_env: `A=` {of_job}"),
+        ),
+        (
+            "/secret_vars",
+            json!({ "build_env": { "1A": "hunter2" } }),
+            format!("secret_vars.build_env: `1A` {of_build}"),
+        ),
+        (
+            "/secret_vars",
+            json!({ "build_env": { "A": "hunter2\u{0}" } }),
+            format!("secret_vars.build_env: `A` {zero}"),
+        ),
+    ];
+    for (pointer, value, text) in cases {
+        let error = server.post("/deploy", &with(adder("1.0.0"), pointer, value)).await.error(400);
+        assert!(error.contains(&text), "{error:?} does not say {text:?}");
+        assert!(!error.contains("hunter2"), "a value is told: {error}");
+    }
+    let several = with(adder("1.0.0"), "/manifest/runtime_env", json!({ "A=": "", "JOB_NAME": "" }));
+    let error = server.post("/deploy", &several).await.error(400);
+    assert!(error.contains("`A=`") && error.contains("`JOB_NAME`"), "{error}");
+    assert_nothing_is_kept(&server).await;
+
+    let fine = json!({ "a.b": "1=2\n", "AUTH_TOKENS": "ä", "PATH": "/bin" });
+    let record = server.deployed(&with(adder("1.0.0"), "/manifest/runtime_env", fine)).await;
+    let yaml = record["manifest_yaml"].as_str().expect("is a text").replace("AUTH_TOKENS", "AUTH_TOKEN");
+    let error = server.put("/job/adder/1.0.0/manifest", &json!({ "manifest_yaml": yaml })).await.error(400);
+    assert!(error.contains("manifest.runtime_env: `AUTH_TOKEN` is a name that the platform sets"), "{error}");
+    // As an older lifecycle took it.
+    let kept = Some(yaml);
+    server
+        .app
+        .store
+        .update_job("adder", "1.0.0", |record| record.job.manifest_yaml = kept)
+        .await
+        .expect("is there");
+    let builds = server.builder.orders().len();
+    let error = server.post("/job/adder/1.0.0/redeploy", &json!({})).await.error(400);
+    assert!(error.contains("`AUTH_TOKEN` is a name that the platform sets"), "{error}");
+    assert_eq!(server.builder.orders().len(), builds, "nothing is built");
+}
+
+#[tokio::test]
 async fn what_image_builder_refuses_fails_the_deployment() {
     let server = Server::start().await;
     let refusal = json!({ "error": "it has more than 10 files and folders", "type": "ValueError" });

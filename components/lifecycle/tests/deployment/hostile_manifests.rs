@@ -163,3 +163,104 @@ async fn hostile_yaml_is_refused_as_another_manifest() {
     }
     assert_eq!(server.job("1.0.0").await, record["job"]);
 }
+
+/// A list of lists of zeros, by an alias: short as a text, and its square as values.
+fn square(size: usize) -> String {
+    let list = |item: &str| vec![item; size].join(",");
+    format!("labels: {{a: &a [{}], b: [{}]}}\n", list("0"), list("*a"))
+}
+
+#[tokio::test]
+async fn yaml_that_stands_for_more_than_it_says_is_refused_with_its_place() {
+    let server = Server::start().await;
+    let record = server.deployed(&adder("1.0.0")).await;
+    let yaml = record["manifest_yaml"].as_str().expect("is a text");
+    let line = yaml.lines().count() + 1;
+    let long = "x".repeat(60_000);
+    for (added, text) in [
+        (
+            square(16_000),
+            format!("the anchor `&a` is not allowed at line {line} column 13; write the value out"),
+        ),
+        (
+            format!("labels: {{a: [{}0]}}\n", "0,".repeat(20_000)),
+            "there are more than 20000 values".to_owned(),
+        ),
+        (
+            format!("labels: {{a: {}}}\n", "[".repeat(100_000)),
+            "more than 64 sequences and mappings".to_owned(),
+        ),
+        ("labels: {a: {b: 1, b: 2}}\n".to_owned(), format!("duplicate key `b` at line {line} column 20")),
+        ("labels: {a: {<<: {b: 1}}}\n".to_owned(), "the merge key `<<` is not supported".to_owned()),
+        ("---\n".to_owned(), format!("there is a second YAML document at line {line} column 1; keep one")),
+    ] {
+        let manifest = json!({ "manifest_yaml": format!("{yaml}{added}") });
+        let error = server.put("/job/adder/1.0.0/manifest", &manifest).await.error(400);
+        assert!(error.contains(&text) && error.len() < 500, "{error:?} does not say {text:?}");
+    }
+    let tags = format!("%TAG ! tag:{long}\n---\n{yaml}labels: [{}]\n", "!a 1,".repeat(10_000));
+    let error = server.put("/job/adder/1.0.0/manifest", &json!({ "manifest_yaml": tags })).await.error(400);
+    assert!(error.contains("a `%TAG` directive is not supported at line 1 column 1"), "{error}");
+    assert_eq!(server.job("1.0.0").await, record["job"]);
+
+    // What only looks like it stays a text.
+    let texts = "labels:\n  a: '*a'\n  b: |\n    &a [1]\n    <<: *a\n  c: \"&x\"\n  d: R&D *\n";
+    server.put("/job/adder/1.0.0/manifest", &json!({ "manifest_yaml": format!("{yaml}{texts}") })).await.ok();
+    let labels = &server.job("1.0.0").await["manifest"]["labels"];
+    assert_eq!(*labels, json!({ "a": "*a", "b": "&a [1]\n<<: *a\n", "c": "&x", "d": "R&D *" }));
+}
+
+#[tokio::test]
+async fn a_manifest_of_an_older_lifecycle_that_is_refused_now_stays_listed() {
+    let server = Server::start().await;
+    let record = server.deployed(&adder("1.0.0")).await;
+    server.deployed(&adder("1.0.1")).await;
+    let yaml = format!("{}{}", record["manifest_yaml"].as_str().expect("is a text"), square(3000));
+    let kept = Some(yaml.clone());
+    server
+        .app
+        .store
+        .update_job("adder", "1.0.0", |record| record.job.manifest_yaml = kept)
+        .await
+        .expect("is there");
+
+    let list = server.get("/job").await;
+    assert!(list.text().len() < 40_000, "the list is {} bytes", list.text().len());
+    let list = list.ok();
+    assert_eq!(list.as_array().map(Vec::len), Some(2));
+    let job = server.job("1.0.0").await;
+    assert_eq!((&job["manifest"], &job["manifest_yaml"]), (&Value::Null, &json!(yaml)));
+    assert_eq!(server.get("/job/portfolio").await.ok().as_array().map(Vec::len), Some(2));
+    for path in ["redeploy", "reprovision"] {
+        let error = server.post(&format!("/job/adder/1.0.0/{path}"), &json!({})).await.error(400);
+        assert!(
+            error.contains("validating manifest: cannot read the job manifest: the anchor `&a`"),
+            "{error}"
+        );
+    }
+    let sound = json!({ "manifest_yaml": record["manifest_yaml"] });
+    server.put("/job/adder/1.0.0/manifest", &sound).await.ok();
+    server.post("/job/adder/1.0.0/redeploy", &json!({})).await.ok();
+}
+
+#[tokio::test]
+async fn only_the_source_of_a_job_is_large() {
+    let server = Server::start().await;
+    let many: serde_json::Map<_, _> =
+        (0..100_000).map(|number| (format!("{number:08}"), json!(""))).collect();
+    for (pointer, value) in [
+        ("/manifest/labels", json!({ "a": vec![0; 1_000_000] })),
+        ("/secret_vars", json!({ "runtime_env": many })),
+        ("/build_flags", json!(vec![""; 500_000])),
+    ] {
+        let error = server.post("/deploy", &with(adder("1.0.0"), pointer, value)).await.error(400);
+        assert!(error.contains("bytes beside `build_context`, and may have 1048576"), "{error}");
+    }
+    let nested = (0..60).fold(json!(vec![0; 20_000]), |inner, _| json!([inner]));
+    let error = server
+        .post("/deploy", &with(adder("1.0.0"), "/manifest/labels", json!({ "a": nested })))
+        .await
+        .error(400);
+    assert!(error.contains("the job manifest is larger than 262144 bytes"), "{error}");
+    assert_eq!(server.deployment_count().await, 0);
+}

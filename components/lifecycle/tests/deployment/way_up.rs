@@ -136,7 +136,7 @@ async fn the_environment_is_of_the_manifest_then_of_plugins_then_of_the_platform
     }
     let mut request = adder("1.0.0");
     request["manifest"]["build_env"] = json!({ "B": "1", "BR": "2", "BS": "3" });
-    request["manifest"]["runtime_env"] = json!({ "R": "4", "BR": "5", "M": "6", "PUB_URL": "7" });
+    request["manifest"]["runtime_env"] = json!({ "R": "4", "BR": "5", "M": "6" });
     request["secret_vars"] = json!({ "build_env": { "SB": "8" }, "runtime_env": { "SR": "9", "BS": "10" } });
     server.deployed(&request).await;
 
