@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::error::chain;
 use crate::hook::Hook;
+use crate::text::{BoundedText, TextLimit};
 use crate::{PluginError, PluginName, Version};
 
 /// A hook of a plugin failed. The display names hook, plugin and version; the source says why.
@@ -49,9 +50,9 @@ pub enum HookFailureCause {
 }
 
 /// The text of the error a hook returned: that of its whole chain, so that nothing gets lost where only one line is
-/// shown. It is taken while the plugin is still guarded, because `Display` and `source` are the plugin's code too.
+/// shown, cut to [`TextLimit::FAILURE`]: it may quote a job. It is taken while the plugin is still guarded, because `Display` and `source` are the plugin's code too.
 #[derive(Debug)]
-pub struct ErrorText(String);
+pub struct ErrorText(BoundedText);
 
 /// A duration as people write it.
 struct Limit(Duration);
@@ -61,13 +62,14 @@ impl HookFailureCause {
     pub fn from_panic(payload: &(dyn Any + Send)) -> Self {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        Self::Panic { message: text.unwrap_or_else(|| "(a panic without a text)".to_owned()) }
+        let message = text.unwrap_or_else(|| "(a panic without a text)".to_owned());
+        Self::Panic { message: BoundedText::new(message, TextLimit::FAILURE).into() }
     }
 }
 
 impl From<PluginError> for HookFailureCause {
     fn from(error: PluginError) -> Self {
-        Self::Error(ErrorText(chain(&*error)))
+        Self::Error(ErrorText(BoundedText::new(chain(&*error), TextLimit::FAILURE)))
     }
 }
 
@@ -109,7 +111,7 @@ impl Error for HookFailure {
 
 impl fmt::Display for ErrorText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        self.0.fmt(f)
     }
 }
 
@@ -138,6 +140,17 @@ mod tests {
         assert_eq!(HookFailureCause::from_panic(&"boom").to_string(), "it panicked: boom");
         assert_eq!(HookFailureCause::from_panic(&"boom".to_owned()).to_string(), "it panicked: boom");
         assert!(HookFailureCause::from_panic(&7).to_string().contains("without a text"));
+    }
+
+    #[test]
+    fn a_text_of_any_length_becomes_a_short_one() {
+        let text = format!("begin{}end", "é".repeat(10_000_000));
+        let causes =
+            [HookFailureCause::from(PluginError::from(text.clone())), HookFailureCause::from_panic(&text)];
+        for cause in causes.map(|cause| cause.to_string()) {
+            assert!(cause.len() < 25_000 && cause.contains("begin") && cause.ends_with("end"));
+            assert!(cause.contains(" bytes left out "), "{cause}");
+        }
     }
 
     #[test]

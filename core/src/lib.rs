@@ -31,6 +31,7 @@
 //! # Where to look
 //! - Writing a plugin: [`Plugin`] and its hooks, the [events](event) they get, [`FromContext`] and [`PluginContext`].
 //! - The things hooks speak of: [`Job`], [`JobManifest`], [`JobType`], [`InfrastructureTarget`], [`JobSecrets`].
+//! - Texts of jobs and builds, which have no bound of their own: [`text`].
 //! - What manifests mean: [`job_type_match`], [`Quantity`], [`Version`].
 //! - Running plugins: the [`Registry`], held to its [`ComponentPlan`](plan::ComponentPlan); the [catalogue](Hook) of hooks.
 #![warn(missing_docs)]
@@ -64,6 +65,7 @@ pub mod registry;
 mod round;
 pub mod secrets;
 pub mod start;
+pub mod text;
 pub mod time_limit;
 pub mod version;
 pub mod yaml;
@@ -96,6 +98,7 @@ pub use plugin_name::PluginName;
 pub use quantity::Quantity;
 pub use registry::Registry;
 pub use secrets::{GitCredentials, JobSecrets};
+pub use text::{BoundedText, TextLimit};
 pub use version::Version;
 
 /// What the expansion of the attribute macro names. Not for hands.
