@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use hyper::StatusCode;
 use racetrack_core::error::chain;
+use racetrack_core::text::{BoundedText, TextLimit, whole_characters};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -16,6 +17,12 @@ use crate::instance::{Instance, InstanceStatus};
 /// How long one request to a job being started may take.
 const REQUEST_LIMIT: Duration = Duration::from_secs(3);
 
+/// How much is read of an answer about life, in bytes.
+const LONGEST_LIVE: usize = 64 * 1024;
+
+/// How much is read of the metrics of a job, in bytes.
+const LONGEST_METRICS: usize = 1024 * 1024;
+
 /// Why a job does not answer as it should. The texts are those that users of Racetrack know.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConditionError {
@@ -25,12 +32,14 @@ pub(crate) enum ConditionError {
     OtherInstance,
     #[error("Cluster error: the liveness endpoint of Job does not tell its deployment_timestamp as JSON")]
     NoTimestamp,
+    #[error("Cluster error: the liveness endpoint of Job answers more than {LONGEST_LIVE} bytes")]
+    TooLong,
     #[error("Job health error: liveness endpoint not found")]
     NoLiveness,
     #[error("Job health error: readiness endpoint not found")]
     NoReadiness,
     #[error("Job initialization error: {0}")]
-    Initialization(String),
+    Initialization(BoundedText),
     #[error("Job liveness error: {0}")]
     Liveness(StatusCode),
     #[error("Job server crashed while initialization: {0}")]
@@ -72,7 +81,7 @@ pub(crate) async fn wait_until_ready(
 /// One look at a replica: whether it answers and is ready.
 pub(crate) async fn check_replica(port: u16, timestamp: i64, limit: Duration) -> Result<(), ConditionError> {
     check_live(port, timestamp, limit).await?;
-    let answer = http::get(port, "/ready", limit).await;
+    let answer = http::get(port, "/ready", 0, limit).await;
     match answer.map_err(|error| ConditionError::Unreachable(chain(&error)))?.status {
         StatusCode::OK => Ok(()),
         StatusCode::NOT_FOUND => Err(ConditionError::NoReadiness),
@@ -82,11 +91,16 @@ pub(crate) async fn check_replica(port: u16, timestamp: i64, limit: Duration) ->
 
 /// When the job on a port was last called, in seconds since 1970, if it tells.
 pub(crate) async fn last_call_time(port: u16, limit: Duration) -> Option<i64> {
-    let answer = http::get(port, "/metrics", limit).await.ok()?;
+    let answer = http::get(port, "/metrics", LONGEST_METRICS, limit).await.ok()?;
     if answer.status != StatusCode::OK {
         return None;
     }
-    last_call_timestamp(&String::from_utf8_lossy(&answer.body))
+    let mut body = answer.body;
+    if answer.is_cut {
+        // The last line may be half a number.
+        body.truncate(body.iter().rposition(|byte| *byte == b'\n').unwrap_or(0));
+    }
+    last_call_timestamp(&String::from_utf8_lossy(&body))
 }
 
 async fn failure_of(instance: &Instance, alive: &AtomicBool) -> ConditionError {
@@ -146,7 +160,7 @@ async fn wait_until_replica_is_ready(
 }
 
 async fn check_live(port: u16, timestamp: i64, limit: Duration) -> Result<(), ConditionError> {
-    let answer = http::get(port, "/live", limit).await;
+    let answer = http::get(port, "/live", LONGEST_LIVE, limit).await;
     judge_live(&answer.map_err(|error| ConditionError::Unreachable(chain(&error)))?, timestamp)
 }
 
@@ -161,14 +175,28 @@ fn judge_live(answer: &Answer, timestamp: i64) -> Result<(), ConditionError> {
     }
     match answer.status {
         StatusCode::OK if told.is_some() => Ok(()),
+        StatusCode::OK if answer.is_cut => Err(ConditionError::TooLong),
         StatusCode::OK => Err(ConditionError::NoTimestamp),
         StatusCode::NOT_FOUND => Err(ConditionError::NoLiveness),
+        status if answer.is_cut => Err(ConditionError::Initialization(beginning(status, &answer.body))),
         status => Err(match &body["error"] {
             Value::Null => ConditionError::Liveness(status),
-            Value::String(error) => ConditionError::Initialization(error.clone()),
-            error => ConditionError::Initialization(error.to_string()),
+            Value::String(error) => initialization(error.clone()),
+            error => initialization(error.to_string()),
         }),
     }
+}
+
+fn initialization(error: String) -> ConditionError {
+    ConditionError::Initialization(BoundedText::new(error, TextLimit::ANSWER))
+}
+
+/// What is shown of an answer that is too long to be understood.
+fn beginning(status: StatusCode, body: &[u8]) -> BoundedText {
+    let shown = &body[..body.len().min(TextLimit::ANSWER.get() / 2)];
+    let shown = String::from_utf8_lossy(&shown[..whole_characters(shown)]);
+    let text = format!("{status} with an answer of more than {LONGEST_LIVE} bytes: {shown} …");
+    BoundedText::new(text, TextLimit::ANSWER)
 }
 
 fn last_call_timestamp(metrics: &str) -> Option<i64> {
@@ -213,7 +241,8 @@ mod tests {
     use super::*;
 
     fn judged(status: u16, body: &'static str) -> String {
-        let answer = Answer { status: StatusCode::from_u16(status).unwrap(), body: body.into() };
+        let status = StatusCode::from_u16(status).unwrap();
+        let answer = Answer { status, body: body.into(), is_cut: false };
         judge_live(&answer, 7).map_or_else(|error| error.to_string(), |()| "alive".to_owned())
     }
 
@@ -239,6 +268,26 @@ mod tests {
         ] {
             assert_eq!(judged(status, body), expected);
         }
+    }
+
+    #[test]
+    fn what_a_job_says_of_itself_is_cut() {
+        let error = format!("begin{}end", "é".repeat(20_000));
+        let body = serde_json::json!({ "error": error }).to_string();
+        let judge = |body: &[u8], is_cut| {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            judge_live(&Answer { status, body: body.into(), is_cut }, 7).unwrap_err().to_string()
+        };
+        let text = judge(body.as_bytes(), false);
+        assert!(text.starts_with("Job initialization error: beginé") && text.ends_with("éend"), "{text}");
+        assert!(text.contains(" bytes left out …]") && text.len() < 4200, "{}", text.len());
+        let text = judge(&body.as_bytes()[..30_001], true);
+        assert!(text.starts_with(
+            "Job initialization error: 500 Internal Server Error with an answer of more than 65536 bytes: {\"error\":\"beginé"
+        ));
+        assert!(!text.contains('\u{fffd}') && text.len() < 7000);
+        let answer = Answer { status: StatusCode::OK, body: b"{\"x\": \"".into(), is_cut: true };
+        assert!(matches!(judge_live(&answer, 7), Err(ConditionError::TooLong)));
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! What the instances of a target share: its settings, its ports and the seal of what is kept.
+//! What the instances of a target share: its settings, its ports, the watch over logs and the seal of what is kept.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::config::TargetConfig;
+use crate::log_watch::LogWatch;
 use crate::ports::Ports;
 use crate::sealed::{Seal, SealError};
 
@@ -12,6 +13,7 @@ use crate::sealed::{Seal, SealError};
 pub(crate) struct Host {
     pub(crate) config: TargetConfig,
     pub(crate) ports: Ports,
+    pub(crate) log_watch: LogWatch,
     key_file: PathBuf,
     make_key: bool,
     seal: OnceLock<Seal>,
@@ -21,7 +23,7 @@ impl Host {
     /// With `make_key`, the key file is made at first use if it is not there.
     pub(crate) fn new(config: TargetConfig, key_file: PathBuf, make_key: bool) -> Self {
         let ports = Ports::new(config.first_port, config.last_port);
-        Self { config, ports, key_file, make_key, seal: OnceLock::new() }
+        Self { config, ports, log_watch: LogWatch::default(), key_file, make_key, seal: OnceLock::new() }
     }
 
     /// The seal; its key is read at first use.

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::HOST;
@@ -11,14 +11,14 @@ use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 4 * 1024 * 1024;
-
 /// What a job answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    pub(crate) body: Bytes,
+    /// As much of the body as was asked for.
+    pub(crate) body: Vec<u8>,
+    /// Whether the body goes on after that.
+    pub(crate) is_cut: bool,
 }
 
 /// Why there is no answer.
@@ -32,18 +32,22 @@ pub(crate) enum RequestError {
     },
     #[error("the connection broke")]
     Exchange(#[source] hyper::Error),
-    #[error("the answer cannot be read: {0}")]
-    Body(String),
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
 }
 
-/// Asks the server on a port of this machine.
-pub(crate) async fn get(port: u16, path: &str, limit: Duration) -> Result<Answer, RequestError> {
-    tokio::time::timeout(limit, exchange(port, path)).await.map_err(|_| RequestError::TimedOut(limit))?
+/// Asks the server on a port of this machine, and reads at most `longest` bytes of the body of its answer.
+pub(crate) async fn get(
+    port: u16,
+    path: &str,
+    longest: usize,
+    limit: Duration,
+) -> Result<Answer, RequestError> {
+    let answer = tokio::time::timeout(limit, exchange(port, path, longest)).await;
+    answer.map_err(|_| RequestError::TimedOut(limit))?
 }
 
-async fn exchange(port: u16, path: &str) -> Result<Answer, RequestError> {
+async fn exchange(port: u16, path: &str, longest: usize) -> Result<Answer, RequestError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let stream = TcpStream::connect(address).await;
     let stream = stream.map_err(|source| RequestError::Connect { port, source })?;
@@ -54,9 +58,17 @@ async fn exchange(port: u16, path: &str) -> Result<Answer, RequestError> {
     let answer = async {
         let response = sender.send_request(request).await.map_err(RequestError::Exchange)?;
         let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
-        let body = body.map_err(|error| RequestError::Body(error.to_string()))?.to_bytes();
-        Ok(Answer { status, body })
+        let mut rest = response.into_body();
+        let mut body = Vec::new();
+        while body.len() <= longest
+            && let Some(frame) = rest.frame().await
+        {
+            let frame = frame.map_err(RequestError::Exchange)?;
+            body.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
+        }
+        let is_cut = body.len() > longest;
+        body.truncate(longest);
+        Ok(Answer { status, body, is_cut })
     };
     tokio::pin!(answer);
     // The connection has to be driven for the answer to come; when it ends first, the answer says why.

@@ -21,7 +21,10 @@ mod job_key;
 mod job_secrets;
 mod launch;
 mod limits;
+mod log_rotation;
 mod log_session;
+mod log_tail;
+mod log_watch;
 mod monitor;
 mod ports;
 mod process;
@@ -34,6 +37,7 @@ mod supervision;
 mod target;
 #[cfg(test)]
 mod tests;
+mod written_file;
 
 use std::sync::Arc;
 

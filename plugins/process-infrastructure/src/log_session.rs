@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use racetrack_core::error::chain;
+use racetrack_core::text::{LeftOut, TextLimit, rest_of_character, whole_characters};
 use racetrack_core::{HookResult, LogsSession, LogsStreamer, OnLine, async_trait};
 use tokio::task::AbortHandle;
 
 use crate::ProcessTarget;
 use crate::instance::Instance;
 use crate::job_key::JobKey;
+use crate::log_tail::{self, TailStart};
 use crate::replica_log::{LogPiece, ReplicaLog};
 use crate::state_folder::StateError;
 use crate::target::Target;
@@ -28,6 +30,8 @@ struct Follower {
     log: Arc<ReplicaLog>,
     prefix: String,
     position: u64,
+    /// How many bytes before the position were asked for and are not handed out. The first one may be amid a character.
+    left_out: u64,
     /// The beginning of a line whose end was not written yet.
     pending: Vec<u8>,
 }
@@ -48,8 +52,8 @@ impl LogsStreamer for ProcessTarget {
         let instance = self.0.jobs().get(&key).and_then(|entry| entry.representative().cloned());
         if let Some(instance) = instance {
             followers.begin(&instance, |log| match session.tail {
-                None | Some(0) => log.end(),
-                Some(lines) => log.tail_position(lines),
+                None | Some(0) => Ok(TailStart { position: log.bounds()?.end, left_out: 0 }),
+                Some(lines) => log_tail::start(log, lines, TextLimit::LOG),
             })?;
         }
         // A session outlives no target, and must not keep one alive.
@@ -110,7 +114,7 @@ async fn follow(target: Weak<Target>, key: JobKey, mut followers: Followers, on_
             for follower in &mut followers.each {
                 follower.hand_out_rest(&on_line).await;
             }
-            if let Err(error) = followers.begin(&latest, |_| Ok(0)) {
+            if let Err(error) = followers.begin(&latest, |_| Ok(TailStart::default())) {
                 tracing::warn!(job = %key, error = chain(&error), "the log of a job cannot be followed");
             }
             continue;
@@ -125,12 +129,13 @@ impl Followers {
     fn begin(
         &mut self,
         instance: &Arc<Instance>,
-        position: impl Fn(&ReplicaLog) -> Result<u64, StateError>,
+        start: impl Fn(&ReplicaLog) -> Result<TailStart, StateError>,
     ) -> Result<(), StateError> {
         let several = instance.logs.len() > 1;
         let each = instance.logs.iter().enumerate().map(|(index, log)| {
             let prefix = if several { prefix(index) } else { String::new() };
-            Ok(Follower { log: Arc::clone(log), prefix, position: position(log)?, pending: Vec::new() })
+            let TailStart { position, left_out } = start(log)?;
+            Ok(Follower { log: Arc::clone(log), prefix, position, left_out, pending: Vec::new() })
         });
         self.each = each.collect::<Result<_, StateError>>()?;
         self.instance = Some(Arc::clone(instance));
@@ -143,23 +148,30 @@ impl Follower {
     async fn hand_out(&mut self, on_line: &OnLine) -> Result<bool, StateError> {
         let (log, position) = (Arc::clone(&self.log), self.position);
         let piece = tokio::task::spawn_blocking(move || log.read(position, PIECE)).await;
-        let LogPiece { bytes, next, lost } = piece.expect("reading does not panic")?;
+        let LogPiece { mut bytes, next, lost } = piece.expect("reading does not panic")?;
         self.position = next;
-        if lost > 0 {
-            // The reader was slower than the job for so long that files were rotated away.
-            self.hand_out_rest(on_line).await;
-            on_line(format!("{}… {lost} bytes of the log are no longer kept …", self.prefix)).await;
-        }
         let read_all = bytes.len() < PIECE;
+        // Either it was more than is handed out, or the reader was so slow that files were rotated away.
+        let left_out = mem::take(&mut self.left_out) + lost;
+        if left_out > 0 {
+            self.hand_out_rest(on_line).await;
+            let rest = rest_of_character(&bytes);
+            bytes.drain(..rest);
+            on_line(format!("{}{}", self.prefix, LeftOut(left_out + rest as u64))).await;
+        }
         self.pending.extend(bytes);
         let mut begin = 0;
         while let Some(length) = self.pending[begin..].iter().position(|byte| *byte == b'\n') {
-            on_line(line(&self.prefix, &self.pending[begin..begin + length])).await;
+            let line = &self.pending[begin..begin + length];
+            on_line(text(&self.prefix, line.strip_suffix(b"\r").unwrap_or(line))).await;
             begin += length + 1;
         }
         self.pending.drain(..begin);
         if self.pending.len() >= PIECE {
+            // The end of the line may be far: it is handed out in pieces, which end where a character does.
+            let rest = self.pending.split_off(whole_characters(&self.pending));
             self.hand_out_rest(on_line).await;
+            self.pending = rest;
         }
         Ok(read_all)
     }
@@ -167,12 +179,11 @@ impl Follower {
     async fn hand_out_rest(&mut self, on_line: &OnLine) {
         let rest = mem::take(&mut self.pending);
         if !rest.is_empty() {
-            on_line(line(&self.prefix, &rest)).await;
+            on_line(text(&self.prefix, &rest)).await;
         }
     }
 }
 
-fn line(prefix: &str, bytes: &[u8]) -> String {
-    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+fn text(prefix: &str, bytes: &[u8]) -> String {
     format!("{prefix}{}", String::from_utf8_lossy(bytes))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
+use racetrack_core::text::TextLimit;
 use racetrack_core::{HookResult, Job, JobMonitor, JobStatus, async_trait};
 use serde_json::{Value, json};
 
@@ -12,6 +13,7 @@ use crate::condition::{self, ConditionError};
 use crate::deployer::{internal_name, job_of};
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
 use crate::job_key::JobKey;
+use crate::log_tail;
 use crate::process_table::ProcessTable;
 use crate::target::{JobInstances, Target};
 
@@ -77,7 +79,11 @@ impl JobMonitor for ProcessTarget {
             Ok(()) => ConditionError::Removed,
             Err(error) => error,
         };
-        let logs = if logs_on_error { Some(recent_logs(&instance, LINES_ON_ERROR).await?) } else { None };
+        let logs = if logs_on_error {
+            Some(recent_logs(&instance, LINES_ON_ERROR, TextLimit::OUTPUT).await?)
+        } else {
+            None
+        };
         if let Some(failed) = guard.instance.take() {
             target.remove(vec![failed]).await?;
         }
@@ -92,7 +98,7 @@ impl JobMonitor for ProcessTarget {
         let key = JobKey::new(&job.name, &job.version)?;
         let found = self.0.jobs().get(&key).and_then(|entry| entry.representative().cloned());
         let instance = found.ok_or_else(|| NoJob(key, self.0.name.clone()))?;
-        recent_logs(&instance, tail).await
+        recent_logs(&instance, tail, TextLimit::LOG).await
     }
 }
 
@@ -214,20 +220,18 @@ fn pids(table: &ProcessTable, record: &InstanceRecord, index: usize) -> Vec<i32>
     table.members(&record.processes_of(index)).iter().map(|process| process.pid).collect()
 }
 
-/// The last lines of each replica, with the number of the replica before each line if there are several.
-async fn recent_logs(instance: &Instance, lines: usize) -> HookResult<String> {
+/// The last lines of each replica, with the number of the replica before each line if there are several. They share the
+/// limit.
+async fn recent_logs(instance: &Instance, lines: usize, limit: TextLimit) -> HookResult<String> {
+    let limit = TextLimit::bytes(limit.get() / instance.logs.len().max(1));
     let mut text = String::new();
     for (index, log) in instance.logs.iter().enumerate() {
         let log = Arc::clone(log);
-        let tail = tokio::task::spawn_blocking(move || log.tail(lines)).await??;
+        let tail = tokio::task::spawn_blocking(move || log_tail::read(&log, lines, limit)).await??;
         if instance.logs.len() == 1 {
-            return Ok(tail);
+            return Ok(tail.into_text());
         }
-        for line in tail.lines() {
-            text.push_str(&crate::log_session::prefix(index));
-            text.push_str(line);
-            text.push('\n');
-        }
+        text.push_str(&tail.into_prefixed(&crate::log_session::prefix(index), limit));
     }
     Ok(text)
 }

@@ -74,7 +74,7 @@ impl ProcessIdentity {
     pub(crate) async fn ended(&self) {
         const POLL: Duration = Duration::from_millis(200);
         let pid = Pid::from_raw(self.pid);
-        let descriptor = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()).and_then(watched);
+        let descriptor = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()).and_then(readable);
         while self.is_alive() {
             match &descriptor {
                 // A wake-up is no proof: the loop looks again, and the pause keeps an odd system from spinning.
@@ -140,13 +140,14 @@ pub(crate) fn boot_id() -> io::Result<String> {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned())
 }
 
-/// A descriptor that becomes readable when its process has ended; `None` where the system cannot watch it.
+/// A descriptor that can be waited for until it is readable, as one of a process is when that has ended; `None` where the
+/// system cannot watch it.
 #[allow(
     deprecated,
     reason = "the successor is unsafe for types that could change their descriptor; an OwnedFd cannot, and this crate \
               has no unsafe code"
 )]
-fn watched(descriptor: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
+pub(crate) fn readable(descriptor: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(descriptor, Interest::READABLE).ok()
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::control_group::{self, Place};
 use crate::instance::{Instance, InstanceStatus};
 use crate::job_key::JobKey;
+use crate::log_rotation;
 use crate::process_table;
 use crate::state_folder;
 use crate::target::{JobInstances, Target, TargetError};
@@ -97,9 +98,12 @@ impl Target {
         note_retirement(instance);
         instance.release_tasks().shutdown().await;
         let processes = instance.processes();
-        process_table::stop(&processes, self.host.config.grace)
-            .await
-            .map_err(|source| TargetError::Stop { job: instance.key.clone(), source })?;
+        let stopped = tokio::select! {
+            stopped = process_table::stop(&processes, self.host.config.grace) => stopped,
+            // A process that is slow to end may write all the more.
+            never = log_rotation::keep_small(instance, &self.host.log_watch) => match never {},
+        };
+        stopped.map_err(|source| TargetError::Stop { job: instance.key.clone(), source })?;
         for process in processes.iter().filter_map(|replica| replica.leader.as_ref()) {
             process.reap();
         }

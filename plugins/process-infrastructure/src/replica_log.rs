@@ -1,17 +1,14 @@
 //! The log of one replica: files that its processes write themselves, so that they need no lifecycle to go on.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{FallocateFlags, fallocate};
-
 use crate::state_folder::{self, StateError};
-
-/// Parts of a file are moved in multiples of this.
-const BLOCK: u64 = 4096;
+use crate::written_file::{self, WrittenFile};
 
 /// The log of one replica, across its rotated files. A position counts the bytes since the log began, so that it stays
 /// right when files are rotated.
@@ -38,6 +35,11 @@ impl ReplicaLog {
     /// The log that is written to `path`, and to `path.1`, `path.2` and so on when rotated.
     pub(crate) const fn new(path: PathBuf, file_bytes: u64, files: u32) -> Self {
         Self { path, file_bytes, files, start: Mutex::new(0) }
+    }
+
+    /// The file that is written to.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The file for a process to write to. Several may: each write goes to the end.
@@ -68,80 +70,119 @@ impl ReplicaLog {
         Ok(LogPiece { next: begin + bytes.len() as u64, bytes, lost: begin - position })
     }
 
-    /// Where the last lines begin; 0 means all the lines that are kept.
-    pub(crate) fn tail_position(&self, lines: usize) -> Result<u64, StateError> {
-        const CHUNK: u64 = 64 * 1024;
-        let (oldest, end) = self.bounds()?;
-        if lines == 0 {
-            return Ok(oldest);
-        }
-        let mut found = 0;
-        let mut position = end;
-        while position > oldest {
-            let begin = position.saturating_sub(CHUNK).max(oldest);
-            let length = usize::try_from(position - begin).expect("a chunk is small");
-            let piece = self.read(begin, length)?;
-            for (offset, byte) in piece.bytes.iter().enumerate().rev() {
-                let at = begin + piece.lost + offset as u64;
-                // The last line break ends the last line.
-                if *byte == b'\n' && at + 1 < end {
-                    found += 1;
-                    if found == lines {
-                        return Ok(at + 1);
-                    }
-                }
-            }
-            position = begin;
-        }
-        Ok(oldest)
+    /// The positions of the oldest byte that is kept, and after the last one written.
+    pub(crate) fn bounds(&self) -> Result<Range<u64>, StateError> {
+        let start = self.start();
+        let files = self.kept_files(*start)?;
+        Ok(*start..files.last().map_or(*start, |(_, first, size)| first + size))
     }
 
-    /// The last lines; 0 means all that are kept. What is not UTF-8 is shown as replacement characters.
-    pub(crate) fn tail(&self, lines: usize) -> Result<String, StateError> {
-        let begin = self.tail_position(lines)?;
-        let piece = self.read(begin, usize::MAX)?;
-        Ok(String::from_utf8_lossy(&piece.bytes).into_owned())
+    /// Whether the file being written is so large that it is to be rotated.
+    pub(crate) fn is_full(&self) -> Result<bool, StateError> {
+        file_size(&self.path).map(|size| self.is_too_large(size))
     }
 
-    /// The position after the last byte written.
-    pub(crate) fn end(&self) -> Result<u64, StateError> {
-        self.bounds().map(|(_, end)| end)
-    }
-
-    /// Puts the content of the file being written aside if it has grown too large.
+    /// Puts the content of the file being written aside if it has grown too large. However large it is, no more is
+    /// copied than is kept: the newest bytes, which fill the rotated files.
     pub(crate) fn rotate(&self) -> Result<(), StateError> {
         let mut start = self.start();
-        if file_size(&self.path)? < self.file_bytes {
+        let failed = || StateError::because("rotate", &self.path);
+        let file = WrittenFile::open(&self.path).map_err(failed())?;
+        let size = file.size().map_err(failed())?;
+        if !self.is_too_large(size) {
             return Ok(());
         }
-        let oldest = self.rotated(self.files - 1);
-        let failed = |path: &Path| StateError::because("rotate", path);
-        if self.files == 1 {
-            let dropped = take_away(&self.path, &mut io::sink()).map_err(failed(&self.path))?;
-            *start += dropped;
-            return Ok(());
-        }
-        let dropped = file_size(&oldest)?;
-        for number in (1..self.files - 1).rev() {
-            let from = self.rotated(number);
-            match fs::rename(&from, self.rotated(number + 1)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&from)(error)),
-                _ => {}
+        let (mut begin, mut end) = (0, written_file::removable(size));
+        let surplus = self.surplus(size);
+        if surplus > 0 {
+            // What is older goes first, so that its space is free before anything is copied.
+            *start += self.remove_rotated(1)?;
+            if file.cut_beginning(surplus) {
+                *start += surplus;
+                end -= surplus;
+            } else {
+                begin = surplus;
             }
         }
-        *start += dropped;
-        let first = self.rotated(1);
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&first);
-        let mut file = file.map_err(failed(&first))?;
-        take_away(&self.path, &mut file).map_err(failed(&self.path))?;
+        if self.files > 1 {
+            let put_aside = self.put_aside(&file, begin..end, &mut start);
+            if put_aside.is_ok() && begin == 0 && file.cut_beginning(end) {
+                return Ok(());
+            }
+            if put_aside.is_err() && begin == 0 {
+                // It is all still there, and no more than what is kept.
+                return put_aside;
+            }
+            // Here the beginning of a file cannot be cut out: all of it goes, and with it what is written in between.
+            let first = self.rotated(1);
+            let rest = put_aside.and_then(|()| {
+                file.append_to(&first, end, self.file_bytes).map_err(StateError::because("write", &first))
+            });
+            file.empty().map_err(failed())?;
+            *start += begin;
+            return rest;
+        }
+        if begin > 0 {
+            file.empty().map_err(failed())?;
+            *start += size;
+        }
         Ok(())
     }
 
-    fn bounds(&self) -> Result<(u64, u64), StateError> {
-        let start = self.start();
-        let files = self.kept_files(*start)?;
-        Ok((*start, files.last().map_or(*start, |(_, first, size)| first + size)))
+    const fn is_too_large(&self, size: u64) -> bool {
+        size >= self.file_bytes && written_file::removable(size) > 0
+    }
+
+    /// How much of the beginning of the file being written is not kept, in whole blocks.
+    fn surplus(&self, size: u64) -> u64 {
+        let removable = written_file::removable(size);
+        if self.files == 1 {
+            // The newer half stays.
+            let surplus = (size - self.file_bytes / 2) / written_file::BLOCK * written_file::BLOCK;
+            return surplus.clamp(written_file::BLOCK, removable);
+        }
+        let room = self.file_bytes * u64::from(self.files - 1);
+        removable.saturating_sub(room).next_multiple_of(written_file::BLOCK)
+    }
+
+    /// Copies a part of the file being written to the rotated files, and makes room there for it.
+    fn put_aside(&self, file: &WrittenFile, part: Range<u64>, start: &mut u64) -> Result<(), StateError> {
+        let pieces = (part.end - part.start).div_ceil(self.file_bytes);
+        let pieces = u32::try_from(pieces).expect("at most as many as there are rotated files");
+        *start += self.remove_rotated(self.files - pieces)?;
+        for number in (1..self.files - pieces).rev() {
+            let from = self.rotated(number);
+            match fs::rename(&from, self.rotated(number + pieces)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(StateError::because("rename", &from)(error));
+                }
+                _ => {}
+            }
+        }
+        for number in (1..=pieces).rev() {
+            let begin = part.start + u64::from(pieces - number) * self.file_bytes;
+            let end = part.end.min(begin + self.file_bytes);
+            let path = self.rotated(number);
+            if let Err(error) = file.copy_to(&path, begin..end) {
+                // It is still where it came from, and must not be there twice.
+                for number in number..=pieces {
+                    remove_file(&self.rotated(number))?;
+                }
+                return Err(StateError::because("write", &path)(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the rotated files from this number on, and tells how much was in them.
+    fn remove_rotated(&self, first: u32) -> Result<u64, StateError> {
+        let mut removed = 0;
+        for number in (first..self.files).rev() {
+            let path = self.rotated(number);
+            removed += file_size(&path)?;
+            remove_file(&path)?;
+        }
+        Ok(removed)
     }
 
     /// The files from the oldest to the newest, each with the position of its first byte and its size.
@@ -178,6 +219,15 @@ fn file_size(path: &Path) -> Result<u64, StateError> {
     }
 }
 
+fn remove_file(path: &Path) -> Result<(), StateError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StateError::because("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn read_part(path: &Path, offset: u64, count: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(offset))?;
@@ -185,40 +235,10 @@ fn read_part(path: &Path, offset: u64, count: u64, bytes: &mut Vec<u8>) -> io::R
     Ok(())
 }
 
-/// Moves the content of a file that others are appending to, and tells how much it was.
-fn take_away(path: &Path, to: &mut impl Write) -> io::Result<u64> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
-    // Where the file system can cut out the beginning of a file, nothing written meanwhile is lost. It does so for
-    // whole blocks, and never up to the end.
-    let whole_blocks = file.metadata()?.len().saturating_sub(1) / BLOCK * BLOCK;
-    let mut taken = copy_from(&file, 0, whole_blocks, to)?;
-    to.flush()?;
-    if whole_blocks > 0 && fallocate(&file, FallocateFlags::COLLAPSE_RANGE, 0, whole_blocks).is_ok() {
-        return Ok(taken);
-    }
-    // Elsewhere a line written between these two steps is lost.
-    taken += copy_from(&file, taken, u64::MAX, to)?;
-    file.set_len(0)?;
-    Ok(taken)
-}
-
-fn copy_from(file: &File, offset: u64, limit: u64, to: &mut impl Write) -> io::Result<u64> {
-    let mut buffer = vec![0; 256 * 1024];
-    let mut copied = 0;
-    while copied < limit {
-        let room = usize::try_from(limit - copied).unwrap_or(usize::MAX).min(buffer.len());
-        let count = file.read_at(&mut buffer[..room], offset + copied)?;
-        if count == 0 {
-            break;
-        }
-        to.write_all(&buffer[..count])?;
-        copied += count as u64;
-    }
-    Ok(copied)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     fn log(files: u32) -> (tempfile::TempDir, ReplicaLog) {
@@ -227,22 +247,16 @@ mod tests {
         (folder, log)
     }
 
-    #[test]
-    fn the_last_lines_are_found_from_the_end() {
-        let (_folder, log) = log(3);
-        assert_eq!(log.tail(5).unwrap(), "");
-        let mut file = log.open_for_writing().unwrap();
-        for number in 0..10_000 {
-            writeln!(file, "line {number}").unwrap();
-        }
-        file.write_all(b"bad \xff byte\nno line break").unwrap();
-        assert_eq!(log.tail(1).unwrap(), "no line break");
-        assert_eq!(log.tail(3).unwrap(), "line 9999\nbad \u{fffd} byte\nno line break");
-        assert_eq!(log.tail(0).unwrap().lines().count(), 10_002);
-        assert_eq!(log.tail(10_002).unwrap(), log.tail(0).unwrap());
-        assert_eq!(log.tail(99_999).unwrap(), log.tail(0).unwrap());
-        file.write_all(b"\n").unwrap();
-        assert_eq!(log.tail(1).unwrap(), "no line break\n");
+    fn all(log: &ReplicaLog) -> String {
+        String::from_utf8(log.read(0, usize::MAX).unwrap().bytes).unwrap()
+    }
+
+    /// The sizes of the files by their names, which are in order of age.
+    fn sizes(folder: &tempfile::TempDir) -> Vec<u64> {
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names.iter().map(|path| file_size(path).unwrap()).collect()
     }
 
     #[test]
@@ -264,15 +278,44 @@ mod tests {
         let expected = (0..5_000).map(|number| format!("line {number}\n")).collect::<Vec<_>>().concat();
         assert_eq!(String::from_utf8(followed).unwrap(), expected);
 
-        let sizes: Vec<u64> = fs::read_dir(folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().metadata().unwrap().len())
-            .collect();
+        let sizes = sizes(&folder);
         assert!(sizes.len() == 3 && sizes.iter().sum::<u64>() < 4 * 8192, "{sizes:?}");
-        assert!(expected.ends_with(&log.tail(0).unwrap()));
+        assert!(expected.ends_with(&all(&log)));
         let missed = log.read(0, 10).unwrap();
         assert!(missed.lost > 0 && missed.bytes.len() == 10);
         assert_eq!(missed.next, missed.lost + 10);
+    }
+
+    #[test]
+    fn of_a_burst_the_newest_bytes_are_kept_in_files_of_the_size_that_is_set() {
+        // Sizes around the bounds of blocks, files and all that is kept.
+        for burst in [8192, 12_000, 16_384, 16_385, 20_000, 24_576, 28_672, 28_673, 30_000, 5_000_000] {
+            for before in [0, 100, 9_000, 20_000] {
+                let (folder, log) = log(3);
+                let mut file = log.open_for_writing().unwrap();
+                let mut written = String::new();
+                let mut write = |size: usize| {
+                    let begin = written.len();
+                    while written.len() < begin + size {
+                        written.push_str(&format!("{:07}\n", written.len()));
+                    }
+                    written.truncate(begin + size);
+                    file.write_all(&written.as_bytes()[begin..]).unwrap();
+                    written.clone()
+                };
+                write(before);
+                log.rotate().unwrap();
+                let written = write(burst);
+                log.rotate().unwrap();
+                let (kept, sizes) = (all(&log), sizes(&folder));
+                assert!(written.ends_with(&kept), "{before} {burst}");
+                assert!(kept.len() >= written.len().min(16_384 - 4096), "{before} {burst}: {sizes:?}");
+                assert!(sizes.iter().all(|size| *size <= 8192) && sizes.len() <= 3, "{burst}: {sizes:?}");
+                let bounds = log.bounds().unwrap();
+                assert_eq!(bounds, (written.len() - kept.len()) as u64..written.len() as u64);
+                assert!(!log.is_full().unwrap());
+            }
+        }
     }
 
     #[test]
@@ -282,8 +325,34 @@ mod tests {
         for _ in 0..10 {
             file.write_all(&[b'x'; 8000]).unwrap();
             log.rotate().unwrap();
+            assert!(!log.is_full().unwrap());
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert!(log.end().unwrap() == 80_000 && log.tail(0).unwrap().len() < 16_384);
+        assert_eq!(sizes(&folder).len(), 1);
+        let bounds = log.bounds().unwrap();
+        assert_eq!((bounds.end, bounds.end - bounds.start), (80_000, all(&log).len() as u64));
+        assert!((4000..=8192).contains(&all(&log).len()));
+    }
+
+    /// A file system that cannot cut out the beginning of a file.
+    #[test]
+    fn where_nothing_can_be_cut_out_the_files_are_as_small() {
+        let Ok(folder) = tempfile::tempdir_in("/dev/shm") else { return };
+        for (files, burst) in [(1, 10_000), (1, 5_000_000), (3, 10_000), (3, 5_000_000)] {
+            let path = folder.path().join(format!("{files}-{burst}.log"));
+            let log = ReplicaLog::new(path, 8192, files);
+            let mut file = log.open_for_writing().unwrap();
+            for round in 1..=3 {
+                file.write_all(&vec![b'0' + round; burst]).unwrap();
+                log.rotate().unwrap();
+                let kept = all(&log);
+                assert!(!log.is_full().unwrap() && kept.len() <= 3 * 8192, "{}", kept.len());
+                assert!(
+                    files == 1 || kept.len() >= burst.min(16_384) && kept.ends_with(char::from(b'0' + round))
+                );
+                let bounds = log.bounds().unwrap();
+                assert_eq!(bounds.end, u64::from(round) * burst as u64);
+                assert_eq!(bounds.end - bounds.start, kept.len() as u64);
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::config::TargetConfig;
 use crate::host::Host;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
 use crate::launch::launch;
-use crate::{ports, process_table};
+use crate::{log_rotation, ports, process_table};
 
 /// How often a candidate is started anew because a stranger took its port.
 const PORT_CLASHES: u32 = 3;
@@ -21,7 +21,8 @@ pub(crate) fn start(instance: &Arc<Instance>, host: &Arc<Host>) {
     for index in 0..instance.logs.len() {
         tasks.spawn(supervise(Arc::clone(instance), index, Arc::clone(host)));
     }
-    tasks.spawn(rotate_logs(Arc::clone(instance)));
+    let (instance, host) = (Arc::clone(instance), Arc::clone(host));
+    tasks.spawn(async move { match log_rotation::keep_small(&instance, &host.log_watch).await {} });
 }
 
 async fn supervise(instance: Arc<Instance>, index: usize, host: Arc<Host>) {
@@ -91,23 +92,6 @@ fn backoff(failures: u32, config: &TargetConfig) -> Duration {
 fn note(instance: &Instance, change: impl FnOnce(&mut InstanceRecord)) {
     if let Err(error) = instance.update(change) {
         tracing::warn!(job = %instance.key, error = chain(&error), "the record of a job cannot be written");
-    }
-}
-
-async fn rotate_logs(instance: Arc<Instance>) {
-    const PERIOD: Duration = Duration::from_secs(1);
-    const PERIOD_AFTER_FAILURE: Duration = Duration::from_mins(1);
-    loop {
-        let mut period = PERIOD;
-        for log in &instance.logs {
-            let log = Arc::clone(log);
-            let rotated = tokio::task::spawn_blocking(move || log.rotate()).await;
-            if let Ok(Err(error)) = rotated {
-                tracing::warn!(job = %instance.key, error = chain(&error), "a log cannot be rotated");
-                period = PERIOD_AFTER_FAILURE;
-            }
-        }
-        tokio::time::sleep(period).await;
     }
 }
 

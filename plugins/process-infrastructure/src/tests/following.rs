@@ -67,6 +67,50 @@ async fn ten_thousand_lines_and_bad_bytes_are_read_and_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pieces_of_a_long_line_end_between_characters() {
+    let sandbox = Sandbox::new();
+    let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };
+    let job = sandbox.bring_up(&wanted).await.unwrap();
+    let (on_line, mut lines) = to_channel();
+    sandbox.target().create_session(session("a", None), on_line).await.unwrap();
+    ask(&job, "/print-e-acute/100000").await;
+    ask(&job, "/print/end").await;
+    let mut followed = String::new();
+    loop {
+        let line = next(&mut lines).await;
+        if line == "end" {
+            break;
+        }
+        followed.push_str(&line);
+    }
+    assert_eq!(followed, format!("x{}", "é".repeat(100_000)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_who_asks_for_too_much_begins_later_and_hears_of_it() {
+    let sandbox = Sandbox::with_settings(&format!("{QUICK}, log-file-size: 100Mi"));
+    let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };
+    let job = sandbox.bring_up(&wanted).await.unwrap();
+    ask(&job, "/print-e-acute/4000000").await;
+    let (on_line, mut lines) = to_channel();
+    sandbox.target().create_session(session("a", Some(1_000_000)), on_line).await.unwrap();
+    let mark = next(&mut lines).await;
+    ask(&job, "/print/end").await;
+    let mut followed = 0;
+    loop {
+        let line = next(&mut lines).await;
+        if line == "end" {
+            break;
+        }
+        assert!(line.chars().all(|character| character == 'é'));
+        followed += line.len();
+    }
+    assert!(followed <= 4 * 1024 * 1024);
+    // Before it: `starting`, `x` and two line breaks.
+    assert_eq!(mark, format!("[… {} bytes left out …]", 8_000_000 + 10 - followed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_follows_the_job_to_its_next_instance() {
     let sandbox = Sandbox::new();
     let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };
@@ -91,7 +135,7 @@ async fn lines_of_several_replicas_tell_whose_they_are() {
     sandbox.target().create_session(session("a", None), on_line).await.unwrap();
     for (index, internal_name) in job.replica_internal_names.iter().enumerate() {
         let path = format!("/print/from-{index}");
-        crate::http::get(port_of(internal_name), &path, LONGEST_WAIT).await.unwrap();
+        crate::http::get(port_of(internal_name), &path, 1024, LONGEST_WAIT).await.unwrap();
         assert_eq!(next(&mut lines).await, format!("[{index}] from-{index}"));
     }
     let recent = sandbox.target().read_recent_logs(&job, 1).await.unwrap();

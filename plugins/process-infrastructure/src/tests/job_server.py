@@ -10,12 +10,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 MODE = os.environ.get("MODE", "")
 
 
+turned_bad = []
+
+
+def write(size, line):
+    """Writes so many bytes to standard error, at one stretch and as fast as it can."""
+    chunk = (line or b"x") * (1_000_000 // len(line or b"x"))
+    while size > 0:
+        size -= os.write(2, chunk[:size])
+
+
 class Job(BaseHTTPRequestHandler):
     def do_GET(self):
         what, _, argument = self.path[1:].partition("/")
         status, answer = 200, ""
         if what == "live":
             answer = {"deployment_timestamp": os.environ["JOB_DEPLOYMENT_TIMESTAMP"], "live": True}
+            if MODE == "turns-bad" and turned_bad:
+                status, answer = 500, {"error": "begin" + "e" * 3_900_000 + "end"}
             if MODE == "failing-init":
                 status, answer = 500, answer | {"error": "ZeroDivisionError: division by zero"}
         elif what == "ready":
@@ -30,8 +42,17 @@ class Job(BaseHTTPRequestHandler):
             answer = dict(os.environ)
         elif what == "folder":
             answer = os.getcwd()
+        elif what == "turn-bad":
+            turned_bad.append(True)
         elif what == "print":
             print(argument, flush=True)
+        elif what == "print-e-acute":
+            print("x" + "\u00e9" * int(argument), flush=True)
+        elif what == "write":
+            write(int(argument), b"")
+        elif what == "write-lines":
+            write(int(argument), b"the same line once more\n")
+            print("the last line", flush=True)
         elif what == "allocate":
             try:
                 answer = str(len(bytearray(int(argument))))
@@ -50,6 +71,9 @@ class Job(BaseHTTPRequestHandler):
 print("starting", file=sys.stderr, flush=True)
 if MODE == "crash":
     print("cannot go on", flush=True)
+    sys.exit(3)
+if MODE == "crash-loudly":
+    write(40_000_000, b"")
     sys.exit(3)
 if MODE == "ignores-term":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,5 +1,6 @@
 //! Real processes, started and watched through the plugin.
 
+mod bursts;
 mod deploying;
 mod following;
 mod limiting;
@@ -174,7 +175,7 @@ impl Sandbox {
     async fn tear_off_promotion(&mut self, job: &Job) {
         until("it answers", async || {
             let port = port_of(job.internal_name.as_deref().unwrap());
-            crate::http::get(port, "/live", Duration::from_secs(3)).await.is_ok()
+            crate::http::get(port, "/live", 1024, Duration::from_secs(3)).await.is_ok()
         })
         .await;
         self.plugin = None;
@@ -203,8 +204,8 @@ static PYTHON: LazyLock<String> = LazyLock::new(|| {
 /// Asks a job; the text of its answer.
 async fn ask(job: &Job, path: &str) -> String {
     let port = port_of(job.internal_name.as_deref().unwrap());
-    let answer = crate::http::get(port, path, Duration::from_secs(10)).await.unwrap();
-    String::from_utf8(answer.body.to_vec()).unwrap()
+    let answer = crate::http::get(port, path, 1024 * 1024, Duration::from_secs(10)).await.unwrap();
+    String::from_utf8(answer.body).unwrap()
 }
 
 fn port_of(internal_name: &str) -> u16 {
