@@ -87,7 +87,7 @@ impl BoundedText {
 }
 
 /// How many of the bytes are whole characters: all but the beginning of a character at the end, whose rest is to come.
-/// Bytes that are no UTF-8 count as characters.
+/// Bytes that are not UTF-8 count as characters.
 ///
 /// ```
 /// use racetrack_core::text::whole_characters;
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(whole, [0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10]);
         let rests: Vec<_> = (0..=text.len()).map(|begin| rest_of_character(&text[begin..])).collect();
         assert_eq!(rests, [0, 0, 1, 0, 2, 1, 0, 3, 2, 1, 0]);
-        // What is no UTF-8 must not be waited for.
+        // What is not UTF-8 must not be waited for.
         for bytes in [&b"\xff"[..], b"\x80\x80\x80\x80\x80", b"\xc3\xc3a", b"\xc1"] {
             assert_eq!(whole_characters(bytes), bytes.len(), "{bytes:?}");
         }

@@ -1,5 +1,6 @@
 //! The audit trail: who did what to which job.
 
+use racetrack_core::text::{BoundedText, TextLimit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
@@ -98,7 +99,7 @@ impl NewAuditEvent {
 }
 
 impl Store {
-    /// Adds an event, dated now.
+    /// Adds an event, dated now. Texts among its properties are cut to [`TextLimit::NOTE`].
     pub async fn add_audit_event(&self, new: &NewAuditEvent) -> Result<(), StoreError> {
         const ATTEMPT: &str = "add an audit event";
         const INSERT: &str = "\
@@ -111,7 +112,7 @@ impl Store {
                 .bind(Uuid::new_v4().to_string())
                 .bind(self.clock().tick())
                 .bind(name_of(&new.event_type)?)
-                .bind(json(&new.properties)?)
+                .bind(json(&bounded(&new.properties)?)?)
                 .bind(optional_text(new.username_executor.as_deref()))
                 .bind(optional_text(new.username_subject.as_deref()))
                 .bind(optional_text(new.job_name.as_deref()))
@@ -140,6 +141,27 @@ impl Store {
             .bind(i64::from(limit))
             .fetch_all(self.reader());
         found.await.map_err(attempt("list the audit events"))
+    }
+}
+
+/// The properties with their texts cut; if they are too many, how large they are.
+fn bounded(properties: &Map<String, Value>) -> Result<Map<String, Value>, Error> {
+    let mut properties = properties.clone();
+    properties.values_mut().for_each(cut_texts);
+    let size = json(&properties)?.len();
+    if size > TextLimit::RECORD.get() {
+        let note = format!("{size} bytes of properties, more than {}", TextLimit::RECORD.get());
+        properties = Map::from_iter([("left_out".to_owned(), note.into())]);
+    }
+    Ok(properties)
+}
+
+fn cut_texts(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = BoundedText::new(std::mem::take(text), TextLimit::NOTE).into(),
+        Value::Array(values) => values.iter_mut().for_each(cut_texts),
+        Value::Object(values) => values.values_mut().for_each(cut_texts),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -1,5 +1,6 @@
 //! Deployments: attempts to bring a version of a job up, the one under way and all before.
 
+use racetrack_core::text::TextLimit;
 use serde::{Deserialize, Serialize};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
@@ -8,8 +9,12 @@ use uuid::Uuid;
 
 use crate::clock::seconds;
 use crate::error::{Conflict, NotFound, StoreError, attempt, is_taken};
-use crate::row::{named_column, optional_text, text};
+use crate::row::{bounded_column, bounded_text, named_column, optional_text, text};
 use crate::store::Store;
+use crate::warnings;
+
+/// The most that is kept of the log of a build, in bytes.
+const BUILD_LOG: TextLimit = TextLimit::bytes(16 << 20);
 
 /// An attempt to bring a version of a job up, as the API shows it (without the job). Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -159,24 +164,30 @@ impl Store {
     pub async fn set_deployment_phase(&self, id: &str, phase: &str) -> Result<(), StoreError> {
         let query =
             "UPDATE deployments SET update_ms = $2, phase = $3 WHERE id = $1 AND status = 'in_progress'";
-        let query = self.deployment_update(query, id).bind(text(phase));
+        let query = self.deployment_update(query, id).bind(bounded_text(phase, TextLimit::PHASE));
         match self.run_deployment_update(query, "set the phase of a deployment").await? {
             0 => self.deployment(id).await.map(drop),
             _ => Ok(()),
         }
     }
 
-    /// Adds to what the owner of the deployment should know: a line, or several.
+    /// Adds to what the owner of the deployment should know: a line, or several. What is kept is limited in number and
+    /// length; the last line says how many are left out.
     pub async fn add_deployment_warnings(&self, id: &str, lines: &str) -> Result<(), StoreError> {
-        let query = "UPDATE deployments SET update_ms = $2, warnings = COALESCE(warnings || $3, '') || $4 WHERE id = $1";
-        let query = self.deployment_update(query, id).bind("\n").bind(text(lines));
-        match self.run_deployment_update(query, "add warnings to a deployment").await? {
-            0 => Err(NotFound::Deployment { id: id.to_owned() }.into()),
-            _ => Ok(()),
-        }
+        const ATTEMPT: &str = "add warnings to a deployment";
+        let mut transaction = self.begin(ATTEMPT).await?;
+        let kept = sqlx::query_scalar("SELECT warnings FROM deployments WHERE id = $1").bind(text(id));
+        let kept: Option<Option<String>> =
+            kept.fetch_optional(&mut *transaction).await.map_err(attempt(ATTEMPT))?;
+        let kept = kept.ok_or_else(|| NotFound::Deployment { id: id.to_owned() })?;
+        let warnings = warnings::add(kept.as_deref(), &text(lines));
+        let query = "UPDATE deployments SET update_ms = $2, warnings = $3 WHERE id = $1";
+        let query = self.deployment_update(query, id).bind(warnings);
+        query.execute(&mut *transaction).await.map_err(attempt(ATTEMPT))?;
+        self.commit(transaction, ATTEMPT, []).await
     }
 
-    /// Keeps what came of the build, also of a failed one.
+    /// Keeps what came of the build, also of a failed one. Of logs of more than 16 MiB the beginning and the end are kept.
     pub async fn save_build(&self, id: &str, image_name: Option<&str>, logs: &str) -> Result<(), StoreError> {
         const ATTEMPT: &str = "save the result of a build";
         let mut transaction = self.begin(ATTEMPT).await?;
@@ -188,7 +199,11 @@ impl Store {
         }
         let query = "INSERT INTO build_logs (deployment_id, logs) VALUES ($1, $2) \
                      ON CONFLICT (deployment_id) DO UPDATE SET logs = excluded.logs";
-        let saved = sqlx::query(query).bind(text(id)).bind(text(logs)).execute(&mut *transaction).await;
+        let saved = sqlx::query(query)
+            .bind(text(id))
+            .bind(bounded_text(logs, BUILD_LOG))
+            .execute(&mut *transaction)
+            .await;
         saved.map_err(attempt(ATTEMPT))?;
         self.commit(transaction, ATTEMPT, []).await
     }
@@ -213,7 +228,8 @@ impl Store {
         found.await.map_err(attempt("read build logs"))
     }
 
-    /// Ends a deployment. One that is done has neither phase nor error; a failed one keeps its last phase.
+    /// Ends a deployment. One that is done has neither phase nor error; a failed one keeps its last phase. The error is cut
+    /// to [`TextLimit::RECORD`].
     ///
     /// # Errors
     /// [`Conflict::DeploymentOver`] when it has ended already; its outcome stays.
@@ -230,7 +246,7 @@ impl Store {
         };
         let (status, error) = match outcome {
             DeploymentOutcome::Done => ("done", None),
-            DeploymentOutcome::Failed { error } => ("failed", Some(text(error))),
+            DeploymentOutcome::Failed { error } => ("failed", Some(bounded_text(error, TextLimit::RECORD))),
         };
         let query = self.deployment_update(query, id).bind(status).bind(error);
         match self.run_deployment_update(query, "end a deployment").await? {
@@ -280,15 +296,15 @@ impl FromRow<'_, AnyRow> for Deployment {
             status: named_column(row, "status")?,
             create_time: seconds(row.try_get("create_ms")?),
             update_time: seconds(row.try_get("update_ms")?),
-            error: row.try_get("error")?,
+            error: bounded_column(row, "error", TextLimit::RECORD)?,
             deployed_by: row.try_get("deployed_by")?,
-            phase: row.try_get("phase")?,
+            phase: bounded_column(row, "phase", TextLimit::PHASE)?,
             image_name: row.try_get("image_name")?,
             infrastructure_target: row.try_get("infrastructure_target")?,
             manifest_yaml: row.try_get("manifest_yaml")?,
             job_name: row.try_get("job_name")?,
             job_version: row.try_get("job_version")?,
-            warnings: row.try_get("warnings")?,
+            warnings: bounded_column(row, "warnings", TextLimit::RECORD)?,
         })
     }
 }

@@ -1,13 +1,18 @@
 //! Jobs as rows.
 
 use racetrack_core::Job;
+use racetrack_core::job::limited_statistics;
+use racetrack_core::text::TextLimit;
 use sqlx::any::AnyRow;
 use sqlx::{Any, AnyConnection, Error, Executor, FromRow, Row};
 use uuid::Uuid;
 
 use crate::error::{NotFound, StoreError, attempt};
 use crate::job::JobRecord;
-use crate::row::{flag_column, json, json_column, name_of, named_column, optional_text, text};
+use crate::row::{
+    bounded_column, flag_column, json, json_column, name_of, named_column, optional_bounded_text,
+    optional_text, text,
+};
 
 const UPSERT: &str = "\
     INSERT INTO jobs (id, name, version, status, create_time, update_time, manifest_yaml, internal_name, pub_url, \
@@ -89,6 +94,7 @@ pub(crate) async fn update(
 /// Binds what [`UPSERT`] and [`UPDATE`] have in common, which both list in this order.
 fn bind_fields(query: Query, job: &Job, image_names: &[String]) -> Result<Query, Error> {
     let optional = |value: &Option<String>| optional_text(value.as_deref());
+    let said = |value: &Option<String>| optional_bounded_text(value.as_deref(), TextLimit::NOTE);
     Ok(query
         .bind(name_of(&job.status)?)
         .bind(job.create_time)
@@ -96,15 +102,15 @@ fn bind_fields(query: Query, job: &Job, image_names: &[String]) -> Result<Query,
         .bind(optional(&job.manifest_yaml))
         .bind(optional(&job.internal_name))
         .bind(optional(&job.pub_url))
-        .bind(optional(&job.error))
-        .bind(optional(&job.notice))
+        .bind(said(&job.error))
+        .bind(said(&job.notice))
         .bind(optional(&job.image_tag))
         .bind(optional(&job.deployed_by))
         .bind(job.last_call_time)
         .bind(optional(&job.infrastructure_target))
         .bind(json(&job.replica_internal_names)?)
         .bind(optional(&job.job_type_version))
-        .bind(json(&job.infrastructure_stats)?)
+        .bind(json(&limited_statistics(job.infrastructure_stats.clone()))?)
         .bind(json(&image_names)?))
 }
 
@@ -117,8 +123,8 @@ impl FromRow<'_, AnyRow> for JobRecord {
         job.manifest_yaml = row.try_get("manifest_yaml")?;
         job.internal_name = row.try_get("internal_name")?;
         job.pub_url = row.try_get("pub_url")?;
-        job.error = row.try_get("error")?;
-        job.notice = row.try_get("notice")?;
+        job.error = bounded_column(row, "error", TextLimit::NOTE)?;
+        job.notice = bounded_column(row, "notice", TextLimit::NOTE)?;
         job.image_tag = row.try_get("image_tag")?;
         job.deployed_by = row.try_get("deployed_by")?;
         job.last_call_time = row.try_get("last_call_time")?;

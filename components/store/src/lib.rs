@@ -44,6 +44,7 @@ mod store;
 mod subject;
 mod token;
 mod user;
+mod warnings;
 mod write_check;
 mod writer;
 

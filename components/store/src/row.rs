@@ -1,5 +1,6 @@
 //! Between the columns of the database and the types of the store.
 
+use racetrack_core::text::{BoundedText, TextLimit};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
@@ -13,6 +14,22 @@ pub(crate) fn text(value: &str) -> String {
 /// [`text`], where there may be none.
 pub(crate) fn optional_text(value: Option<&str>) -> Option<String> {
     value.map(text)
+}
+
+/// [`text`] of a job, a build or a plugin, which may be of any length: cut to a limit.
+pub(crate) fn bounded_text(value: &str, limit: TextLimit) -> String {
+    BoundedText::new(text(value), limit).into()
+}
+
+/// [`bounded_text`], where there may be none.
+pub(crate) fn optional_bounded_text(value: Option<&str>, limit: TextLimit) -> Option<String> {
+    value.map(|value| bounded_text(value, limit))
+}
+
+/// A text in a column that may hold more than is shown, from before it was limited or from somebody else.
+pub(crate) fn bounded_column(row: &AnyRow, column: &str, limit: TextLimit) -> Result<Option<String>, Error> {
+    let text: Option<&str> = row.try_get(column)?;
+    Ok(optional_bounded_text(text, limit))
 }
 
 /// A value as the JSON text that [`json_column`] reads.

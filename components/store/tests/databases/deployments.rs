@@ -69,6 +69,29 @@ pub(crate) async fn a_deployment_goes_its_way(store: Store) {
     assert_eq!((&shown["status"], &shown["phase"]), (&"done".into(), &serde_json::Value::Null));
 }
 
+pub(crate) async fn texts_of_any_length_are_kept_in_part(store: Store) {
+    let long = format!("begin{}end", "é\0".repeat(3_000_000));
+    let claimed = store.claim_deployment(&new_deployment("adder", "1.0.0")).await.unwrap();
+    let id = claimed.id.as_str();
+    store.set_deployment_phase(id, &long).await.unwrap();
+    for _ in 0..200 {
+        store.add_deployment_warnings(id, &"w".repeat(1000)).await.unwrap();
+    }
+    store.add_deployment_warnings(id, &long).await.unwrap();
+    store.save_build(id, None, &long.repeat(3)).await.unwrap();
+    store.finish_deployment(id, &failed(&long)).await.unwrap();
+    let kept = store.deployments(10).await.unwrap().remove(0);
+    let error = kept.error.unwrap();
+    assert!(error.starts_with("begin") && error.ends_with("end") && error.len() <= 32 * 1024);
+    assert!(error.contains(" bytes left out …]"));
+    assert!(kept.phase.unwrap().len() <= 1024);
+    let warnings = kept.warnings.unwrap();
+    assert!(warnings.starts_with("www") && warnings.ends_with(" more warnings left out …]"), "{warnings}");
+    assert!(warnings.len() <= 32 * 1024);
+    let logs = store.build_logs(id).await.unwrap().unwrap();
+    assert!(logs.len() <= 16 << 20 && logs.starts_with("begin") && logs.ends_with("end"));
+}
+
 pub(crate) async fn a_finished_deployment_frees_its_version(store: Store) {
     for outcome in [failed("boom"), DeploymentOutcome::Done] {
         let first = store.claim_deployment(&new_deployment("adder", "1.0.0")).await.unwrap();

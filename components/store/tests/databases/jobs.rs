@@ -166,3 +166,15 @@ pub(crate) async fn families_outlive_their_jobs(store: Store) {
     let missing = not_found(store.job_family("none").await.unwrap_err());
     assert_eq!(missing, NotFound::JobFamily { name: "none".to_owned() });
 }
+
+pub(crate) async fn what_a_target_says_of_a_job_is_kept_in_part(store: Store) {
+    let mut long = job("adder", "1.0.0");
+    long.error = Some("é".repeat(2_000_000));
+    long.notice = Some("n".repeat(4_000_000));
+    long.infrastructure_stats.insert("x".to_owned(), "x".repeat(4_000_000).into());
+    let saved = store.save_job(&long, &[]).await.unwrap();
+    assert!(saved.job.infrastructure_stats.contains_key("left_out"));
+    assert!(saved.job.error.as_ref().unwrap().len() <= 8192);
+    assert!(saved.job.notice.as_ref().unwrap().contains("[… 399"));
+    assert_eq!(*store.job("adder", "1.0.0").await.unwrap(), saved);
+}

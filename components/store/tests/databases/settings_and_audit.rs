@@ -67,3 +67,16 @@ pub(crate) async fn settings_are_kept(store: Store) {
     store.set_maintenance(false).await.unwrap();
     assert!(!store.is_in_maintenance().await.unwrap());
 }
+
+pub(crate) async fn long_properties_of_events_are_kept_in_part(store: Store) {
+    let mut event = NewAuditEvent::new(AuditEventType::DeploymentFailed);
+    event.properties.insert("error".to_owned(), "é".repeat(2_000_000).into());
+    store.add_audit_event(&event).await.unwrap();
+    event.properties.insert("warnings".to_owned(), vec!["w".repeat(1000); 1000].into());
+    store.add_audit_event(&event).await.unwrap();
+    let events = store.audit_events(&AuditFilter::default(), 10).await.unwrap();
+    let error = events[1].properties["error"].as_str().unwrap();
+    assert!(error.len() <= 8192 && error.contains(" bytes left out …]"));
+    let note = events[0].properties["left_out"].as_str().unwrap();
+    assert!(note.ends_with("bytes of properties, more than 32768"), "{note}");
+}

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use racetrack_store::{DatabaseUrl, Store};
+use racetrack_store::{AuditEventType, AuditFilter, DatabaseUrl, DeploymentOutcome, NewAuditEvent, Store};
 
 use crate::deployments::new_deployment;
 use crate::{with_cases, with_reopening_cases};
@@ -74,6 +74,76 @@ async fn only_the_owner_reads_the_files() {
     for file in files {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
     }
+}
+
+/// Runs statements past the store.
+async fn run(path: &Path, statements: &'static str) {
+    use sqlx::Connection;
+
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_too_long_before_it_was_limited_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("racetrack.db");
+    let url = DatabaseUrl::file(&path);
+    let store = Store::open(&url).await.unwrap();
+    let id = store.claim_deployment(&new_deployment("adder", "1.0.0")).await.unwrap().id;
+    store.save_build(&id, None, "log").await.unwrap();
+    store.save_job(&crate::jobs::job("adder", "1.0.0"), &[]).await.unwrap();
+    store.add_audit_event(&NewAuditEvent::new(AuditEventType::JobDeployed)).await.unwrap();
+    store.close().await;
+    // As the version before left it.
+    run(&path, "UPDATE deployments SET error = 'begin' || hex(zeroblob(10000000)) || 'end', phase = hex(zeroblob(9000)), \
+                    warnings = hex(zeroblob(10000000)); \
+                UPDATE build_logs SET logs = 'begin' || hex(zeroblob(10000000)); \
+                UPDATE jobs SET error = hex(zeroblob(2000000)), notice = hex(zeroblob(2000000)), \
+                    infrastructure_stats = '{\"x\": \"' || hex(zeroblob(2000000)) || '\"}'; \
+                UPDATE audit_events SET properties = '{\"error\": \"' || hex(zeroblob(10000000)) || '\"}'; \
+                DELETE FROM _sqlx_migrations WHERE version = 2").await;
+    let store = Store::open(&url).await.unwrap();
+    let kept = store.deployments(10).await.unwrap().remove(0);
+    let error = kept.error.unwrap();
+    assert!(error.starts_with("begin0") && error.ends_with("0end"));
+    assert!(error.contains("[… 19984008 characters left out …]") && error.len() < 20_000);
+    assert!(kept.phase.unwrap().len() == 1000 && kept.warnings.unwrap().len() < 20_000);
+    assert!(store.build_logs(&id).await.unwrap().unwrap().len() < 9_000_000);
+    let job = store.job("adder", "1.0.0").await.unwrap();
+    assert!(job.job.error.as_ref().unwrap().len() < 8192 && job.job.notice.as_ref().unwrap().len() < 8192);
+    assert_eq!(job.job.infrastructure_stats["left_out"], "4000009 characters of statistics");
+    let events = store.audit_events(&AuditFilter::default(), 10).await.unwrap();
+    assert_eq!(events[0].properties["left_out"], "20000013 characters of properties");
+    // What somebody else writes later is cut when it is read.
+    run(&path, "UPDATE deployments SET error = hex(zeroblob(10000000))").await;
+    assert!(store.deployments(10).await.unwrap().remove(0).error.unwrap().len() <= 32 * 1024);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_from_an_outage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("racetrack.db");
+    let store = Store::open(&DatabaseUrl::file(&path)).await.unwrap();
+    let id = store.claim_deployment(&new_deployment("adder", "1.0.0")).await.unwrap().id;
+    run(
+        &path,
+        "CREATE TRIGGER refuse BEFORE UPDATE ON deployments WHEN NEW.error = 'bad' \
+                BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+    )
+    .await;
+    let finish = async |error: &str| {
+        store.finish_deployment(&id, &DeploymentOutcome::Failed { error: error.to_owned() }).await
+    };
+    let refused = finish("bad").await.unwrap_err();
+    assert!(refused.is_refusal(), "{refused:?}");
+    finish("good").await.unwrap();
+    assert!(finish("good").await.unwrap_err().is_refusal());
+    store.close().await;
+    let away = finish("good").await.unwrap_err();
+    assert!(!away.is_refusal(), "{away:?}");
 }
 
 /// On one thread, a write is in memory before another can begin.
