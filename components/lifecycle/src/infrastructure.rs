@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_core::{
     DeployJob, EnvVars, HookResult, InfrastructureTarget, Job, JobDeployer, JobManifest, JobMonitor,
     JobSecrets,
@@ -51,15 +52,15 @@ impl Target {
 
     /// See [`JobDeployer::deploy_job`].
     pub(crate) async fn deploy_job(&self, deployment: JobDeployment) -> Result<Job, Box<TargetFailure>> {
-        self.with_deployer("deploy_job", None, move |deployer| {
+        let deployed = self.with_deployer("deploy_job", None, move |deployer| {
             Box::pin(async move {
                 let JobDeployment { manifest, image_names, tag, variables, secret_variables, timestamp } =
                     deployment;
                 let request = DeployJob::new(&manifest, &image_names, &tag, timestamp);
                 deployer.deploy_job(request.with_variables(&variables, &secret_variables)).await
             })
-        })
-        .await
+        });
+        deployed.await.map(limited)
     }
 
     /// See [`JobDeployer::delete_job`].
@@ -104,14 +105,14 @@ impl Target {
         &self,
         guard: G,
     ) -> Result<Vec<Job>, Box<TargetFailure>> {
-        self.with_monitor("list_jobs", None, move |monitor| {
+        let listed = self.with_monitor("list_jobs", None, move |monitor| {
             Box::pin(async move {
                 let jobs = monitor.list_jobs().await;
                 drop(guard);
                 jobs
             })
-        })
-        .await
+        });
+        Ok(listed.await?.into_iter().map(limited).collect())
     }
 
     /// See [`JobMonitor::check_job_condition`]; `limit` is how long it may take.
@@ -128,17 +129,17 @@ impl Target {
         .await
     }
 
-    /// See [`JobMonitor::read_recent_logs`].
+    /// See [`JobMonitor::read_recent_logs`]. At most [`TextLimit::LOG`] of the end is given.
     pub(crate) async fn read_recent_logs(
         &self,
         job: &Job,
         tail: usize,
     ) -> Result<String, Box<TargetFailure>> {
         let job = job.clone();
-        self.with_monitor("read_recent_logs", None, move |monitor| {
+        let logs = self.with_monitor("read_recent_logs", None, move |monitor| {
             Box::pin(async move { monitor.read_recent_logs(&job, tail).await })
-        })
-        .await
+        });
+        Ok(BoundedText::end_of(logs.await?, TextLimit::LOG).into())
     }
 
     async fn with_deployer<T: Send + 'static>(
@@ -178,4 +179,10 @@ impl Target {
         let call = TargetCall { target: &self.name, plugin: self.plugin, method, limit };
         self.hooks.call_target(call, start).await
     }
+}
+
+/// The job, with no more of what its target says than is kept.
+fn limited(mut job: Job) -> Job {
+    job.limit_report();
+    job
 }

@@ -7,6 +7,7 @@ use racetrack_service::ApiError;
 use racetrack_store::{Deployment, DeploymentOutcome, NewDeployment};
 use tokio::task::JoinHandle;
 
+use super::progress::end;
 use super::{DeploymentError, run_claimed};
 use crate::App;
 use crate::api_error::store_error;
@@ -45,7 +46,7 @@ where
         if app.deletions.lock().contains(&(name.clone(), version.clone())) {
             let error = format!("job {name} v{version} is being deleted");
             let outcome = DeploymentOutcome::Failed { error: error.clone() };
-            app.store.finish_deployment(&deployment.id, &outcome).await.map_err(store_error)?;
+            end(&app, &deployment, outcome).await;
             return Err(ApiError::already_exists(error));
         }
         Ok((deployment.clone(), run_claimed(app, deployment, run)))

@@ -10,6 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use racetrack_core::GitCredentials;
+use racetrack_core::text::{BoundedText, TextLimit, whole_characters};
 use racetrack_service::setting_value::{AuthToken, HttpUrl};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,6 +21,12 @@ const LONGEST_SILENCE: Duration = Duration::from_mins(5);
 
 /// The longest answer that is read, in bytes: the logs of a build are in it.
 const MAX_ANSWER: usize = 64 << 20;
+
+/// The most images of a job.
+const MAX_IMAGES: usize = 100;
+
+/// The longest name of an image, in bytes.
+const MAX_IMAGE_NAME: usize = 4096;
 
 /// Calls image-builder.
 #[derive(Clone, Debug)]
@@ -81,6 +88,10 @@ pub(crate) enum BuildError {
     Failed(String),
     #[error("image-builder built nothing")]
     NoImage,
+    #[error(
+        "image-builder answered more than {MAX_IMAGES} images, or the name of one is longer than {MAX_IMAGE_NAME} bytes"
+    )]
+    ImageNames,
 }
 
 /// The last event of a build.
@@ -144,7 +155,7 @@ impl ImageBuilder {
         let data = result_event(&text).ok_or(BuildError::NoResult)?;
         match serde_json::from_slice(data).map_err(BuildError::Answer)? {
             LastEvent::Result { result } => Ok(result),
-            LastEvent::Error { error } => Err(BuildError::Failed(error)),
+            LastEvent::Error { error } => Err(BuildError::Failed(reason(error))),
         }
     }
 
@@ -161,11 +172,21 @@ impl Built {
     /// The images, or why there are none.
     pub(crate) fn into_image_names(self) -> Result<Vec<String>, BuildError> {
         match self.error {
-            Some(error) => Err(BuildError::Failed(error)),
+            Some(error) => Err(BuildError::Failed(reason(error))),
             None if self.image_names.is_empty() => Err(BuildError::NoImage),
+            None if self.image_names.len() > MAX_IMAGES
+                || self.image_names.iter().any(|name| name.len() > MAX_IMAGE_NAME) =>
+            {
+                Err(BuildError::ImageNames)
+            }
             None => Ok(self.image_names),
         }
     }
+}
+
+/// Why a build failed, which quotes the programs of the build.
+fn reason(error: String) -> String {
+    BoundedText::new(error, TextLimit::FAILURE).into()
 }
 
 /// The data of the event `result` in a stream of server-sent events.
@@ -181,8 +202,11 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
     struct Envelope {
         error: String,
     }
-    let text = || format!("{status}: {}", String::from_utf8_lossy(&body[..body.len().min(1000)]));
-    serde_json::from_slice(body).map_or_else(|_| text(), |Envelope { error }| error)
+    let text = || {
+        let shown = &body[..body.len().min(1000)];
+        format!("{status}: {}", String::from_utf8_lossy(&shown[..whole_characters(shown)]))
+    };
+    serde_json::from_slice(body).map_or_else(|_| text(), |Envelope { error }| reason(error))
 }
 
 #[cfg(test)]
@@ -203,5 +227,9 @@ mod tests {
     fn a_refusal_is_told_as_it_was_answered() {
         assert_eq!(refusal(StatusCode::BAD_REQUEST, b"{\"error\": \"no\", \"type\": \"X\"}"), "no");
         assert_eq!(refusal(StatusCode::BAD_GATEWAY, b"<html>"), "502 Bad Gateway: <html>");
+        let long = refusal(StatusCode::BAD_GATEWAY, format!("x{}", "é".repeat(100_000)).as_bytes());
+        assert_eq!(long, format!("502 Bad Gateway: x{}", "é".repeat(499)));
+        let error = serde_json::json!({ "error": "é".repeat(1_000_000), "type": "X" }).to_string();
+        assert!(refusal(StatusCode::BAD_REQUEST, error.as_bytes()).len() <= TextLimit::FAILURE.get());
     }
 }

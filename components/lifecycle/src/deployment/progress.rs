@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use racetrack_core::error::chain;
 use racetrack_core::failure::HookFailureCause;
+use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_store::{AuditEventType, Deployment, DeploymentOutcome, NewAuditEvent, StoreError};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
@@ -66,7 +67,7 @@ pub(super) async fn warn(app: &App, deployment: &Deployment, text: &str) {
     }
 }
 
-/// Ends the record.
+/// Ends the record, as the audit trail has it too.
 pub(super) async fn finish(app: &App, deployment: &Deployment, error: Option<String>) {
     let outcome = match error {
         None => {
@@ -79,28 +80,76 @@ pub(super) async fn finish(app: &App, deployment: &Deployment, error: Option<Str
             DeploymentOutcome::Failed { error }
         }
     };
-    let attempt = || app.store.finish_deployment(&deployment.id, &outcome);
-    end(attempt, pauses(), app.service.readiness.stopping()).await;
+    end(app, deployment, outcome).await;
 }
 
-/// Ends a record, in as many attempts as it takes. When lifecycle stops, the next one takes the deployment up.
-async fn end<F>(
-    attempt: impl Fn() -> F,
+/// Keeps the outcome of a deployment, whatever that takes: until it is kept, nobody can deploy the version.
+pub(super) async fn end(app: &App, deployment: &Deployment, outcome: DeploymentOutcome) {
+    let attempt = |outcome: DeploymentOutcome| async move {
+        let kept = app.store.finish_deployment(&deployment.id, &outcome).await;
+        kept.map_err(NotKept::from)
+    };
+    keep(attempt, outcome, pauses(), app.service.readiness.stopping()).await;
+}
+
+/// Why an outcome is not kept.
+#[derive(Debug)]
+struct NotKept {
+    kind: NotKeptKind,
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NotKeptKind {
+    /// There is nothing to be kept: an earlier attempt succeeded after all, or there is no such record.
+    Settled,
+    /// This outcome is never taken.
+    Refused,
+    /// It may be taken later.
+    Away,
+}
+
+impl From<StoreError> for NotKept {
+    fn from(error: StoreError) -> Self {
+        let kind = match &error {
+            StoreError::Conflict(_) | StoreError::NotFound(_) => NotKeptKind::Settled,
+            error if error.is_refusal() => NotKeptKind::Refused,
+            _ => NotKeptKind::Away,
+        };
+        Self { kind, text: chain(&error) }
+    }
+}
+
+/// Keeps an outcome, in as many attempts as it takes. One that the database refuses for what it says is said in plainer
+/// words. When lifecycle stops, the next one takes the deployment up.
+async fn keep<F>(
+    attempt: impl Fn(DeploymentOutcome) -> F,
+    mut outcome: DeploymentOutcome,
     pauses: impl IntoIterator<Item = Duration>,
     stopping: impl Future<Output = ()>,
 ) where
-    F: Future<Output = Result<(), StoreError>>,
+    F: Future<Output = Result<(), NotKept>>,
 {
     let mut stopping = std::pin::pin!(stopping);
+    let mut plainer = plainer(&outcome).into_iter();
     for pause in pauses {
-        let error = match attempt().await {
-            Ok(()) => return,
-            // No other attempt would change that: an earlier one succeeded after all, or there is no such record.
-            Err(error @ (StoreError::Conflict(_) | StoreError::NotFound(_))) => {
-                tracing::warn!(error = chain(&error), "a deployment cannot be ended once more");
-                return;
+        let error = loop {
+            let Err(NotKept { kind, text }) = attempt(outcome.clone()).await else { return };
+            match kind {
+                NotKeptKind::Settled => {
+                    tracing::warn!(error = text, "a deployment cannot be ended once more");
+                    return;
+                }
+                NotKeptKind::Away => break text,
+                NotKeptKind::Refused => match plainer.next() {
+                    Some(next) => {
+                        tracing::error!(error = text, "the database refuses the end of a deployment");
+                        outcome = next;
+                    }
+                    // Nothing is plainer: what is in the way may go.
+                    None => break text,
+                },
             }
-            Err(error) => chain(&error),
         };
         tracing::error!(error, "the end of a deployment is not kept; until it is, the version stays claimed");
         tokio::select! {
@@ -108,6 +157,19 @@ async fn end<F>(
             () = &mut stopping => return,
         }
     }
+}
+
+/// What an outcome becomes where the database does not take it: first what is printable ASCII of the reason, then none of
+/// it.
+fn plainer(outcome: &DeploymentOutcome) -> Vec<DeploymentOutcome> {
+    let failed = |error: String| DeploymentOutcome::Failed { error };
+    let DeploymentOutcome::Failed { error } = outcome else {
+        return vec![failed("the database does not take it that the job is deployed".to_owned())];
+    };
+    let printable = error.chars().filter(|character| matches!(character, ' '..='~')).collect::<String>();
+    let reason = BoundedText::new(printable, TextLimit::bytes(1000)).to_string().replace('…', "...");
+    let none = "the database does not take the reason why it failed; the log of lifecycle has it";
+    vec![failed(format!("the database takes this of the reason: {reason}")), failed(none.to_owned())]
 }
 
 /// The pauses between attempts to end a record, without end.
@@ -127,7 +189,7 @@ async fn audit_failure(app: &App, deployment: &Deployment, error: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::cell::{Cell, RefCell};
     use std::future::{pending, ready};
     use std::iter::repeat;
 
@@ -136,13 +198,14 @@ mod tests {
     use super::*;
 
     /// How many attempts are made when this one is the first that does not fail with the database.
-    async fn attempts(last: u32, outcome: fn() -> Result<(), StoreError>) -> u32 {
+    async fn attempts(last: u32, result: fn() -> Result<(), StoreError>) -> u32 {
         let count = Cell::new(0);
-        let attempt = || {
+        let attempt = |_| {
             count.set(count.get() + 1);
-            ready(if count.get() < last { Err(away()) } else { outcome() })
+            let result = if count.get() < last { Err(away()) } else { result() };
+            ready(result.map_err(NotKept::from))
         };
-        end(attempt, repeat(Duration::ZERO), pending()).await;
+        keep(attempt, DeploymentOutcome::Done, repeat(Duration::ZERO), pending()).await;
         count.get()
     }
 
@@ -158,14 +221,46 @@ mod tests {
         assert_eq!(attempts(2, over).await, 2);
     }
 
+    /// What is attempted when the database refuses so many outcomes, and is then away once.
+    async fn attempted(refused: usize, error: &str) -> Vec<String> {
+        let texts = RefCell::new(Vec::new());
+        let attempt = |outcome| {
+            let DeploymentOutcome::Failed { error } = outcome else { panic!("{outcome:?}") };
+            texts.borrow_mut().push(error);
+            let kind = match texts.borrow().len() {
+                number if number <= refused => NotKeptKind::Refused,
+                number if number == refused + 1 => NotKeptKind::Away,
+                _ => return ready(Ok(())),
+            };
+            ready(Err(NotKept { kind, text: "no".to_owned() }))
+        };
+        let outcome = DeploymentOutcome::Failed { error: error.to_owned() };
+        keep(attempt, outcome, repeat(Duration::ZERO), pending()).await;
+        texts.into_inner()
+    }
+
+    #[tokio::test]
+    async fn a_reason_that_the_database_refuses_is_said_in_plainer_words() {
+        let reason = "no power\u{1F50C}\u{7}\n";
+        let ascii = "the database takes this of the reason: no power";
+        let none = "the database does not take the reason why it failed; the log of lifecycle has it";
+        assert_eq!(attempted(0, reason).await, [reason, reason]);
+        assert_eq!(attempted(1, reason).await, [reason, ascii, ascii]);
+        assert_eq!(attempted(2, reason).await, [reason, ascii, none, none]);
+        // Nothing is plainer than that: it is tried for as long as it takes, with a pause.
+        assert_eq!(attempted(4, reason).await, [reason, ascii, none, none, none, none]);
+        let long = attempted(1, &"é~".repeat(1_000_000)).await.remove(1);
+        assert!(long.is_ascii() && long.len() < 1100, "{long}");
+    }
+
     #[tokio::test]
     async fn a_lifecycle_that_stops_tries_once_and_leaves_the_rest_to_the_next() {
         let count = Cell::new(0);
-        let attempt = || {
+        let attempt = |_| {
             count.set(count.get() + 1);
-            ready(Err(away()))
+            ready(Err(NotKept::from(away())))
         };
-        end(attempt, pauses(), ready(())).await;
+        keep(attempt, DeploymentOutcome::Done, pauses(), ready(())).await;
         assert_eq!(count.get(), 1);
     }
 

@@ -16,7 +16,7 @@ use crate::jobs::logs;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Tail {
-    /// The number of lines from the end; 0 means all.
+    /// The number of lines from the end; 0 means all. No more than the last 4 MiB are shown.
     #[serde(default = "default_tail")]
     tail: usize,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Tail {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct BuildTail {
-    /// The number of lines from the end; 0 means all.
+    /// The number of lines from the end; 0 means all. No more than the last 4 MiB are shown.
     #[serde(default)]
     tail: usize,
 }

@@ -1,5 +1,6 @@
 //! What jobs and builds wrote.
 
+use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_service::ApiError;
 use racetrack_store::JobRecord;
 
@@ -8,18 +9,18 @@ use crate::api_error::store_error;
 use crate::auth::BuildPath;
 use crate::deployment::DeploymentError;
 
-/// The last lines that a job wrote; 0 means all there are.
+/// The last lines that a job wrote; 0 means all there are. At most [`TextLimit::LOG`] of them is given.
 pub(crate) async fn of_job(app: &App, record: &JobRecord, tail: usize) -> Result<String, ApiError> {
     let target = app.target(record.job.infrastructure_target.as_deref().unwrap_or_default())?;
     let logs = target.read_recent_logs(&record.job, tail).await;
     Ok(logs.map_err(DeploymentError::Logs)?)
 }
 
-/// The last lines of the latest build of a version; 0 means all there are.
+/// The last lines of the latest build of a version; 0 means all there are. At most [`TextLimit::LOG`] of them is given.
 pub(crate) async fn of_build(app: &App, build: &BuildPath, tail: usize) -> Result<String, ApiError> {
     let BuildPath { name, version } = build;
     let logs = app.store.latest_build_logs(name, version).await.map_err(store_error)?;
-    Ok(last_lines(logs.unwrap_or_default(), tail))
+    Ok(BoundedText::end_of(last_lines(logs.unwrap_or_default(), tail), TextLimit::LOG).into())
 }
 
 /// A text without what colours it in a terminal.

@@ -5,6 +5,7 @@ mod bad_requests;
 mod failures;
 mod hostile_manifests;
 mod logs;
+mod long_texts;
 mod monitor;
 mod overwriting;
 mod recovery;

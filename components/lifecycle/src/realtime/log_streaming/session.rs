@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use racetrack_core::error::chain;
+use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_core::{LogsSession, OnLine};
 use socketioxide::extract::SocketRef;
 use tokio::sync::{mpsc, oneshot};
@@ -98,12 +99,12 @@ fn streamer(source: &LogSource, target: Option<&str>) -> Result<Streamer, Refusa
 }
 
 /// Ready when the line before the one it takes has reached the client. After the end of the session it ignores lines,
-/// so that a streamer is not held up before it is told to close.
+/// so that a streamer is not held up before it is told to close. A line that is too long for a message is cut.
 fn on_line(sender: mpsc::Sender<String>) -> OnLine {
     Arc::new(move |line| {
         let sender = sender.clone();
         Box::pin(async move {
-            let _ = sender.send(line).await;
+            let _ = sender.send(BoundedText::new(line, TextLimit::LINE).into()).await;
         })
     })
 }
