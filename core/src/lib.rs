@@ -54,6 +54,7 @@ pub mod job_environment;
 pub mod job_manifest;
 pub mod job_type;
 pub mod job_type_match;
+pub mod open_files;
 pub mod plan;
 pub mod plugin;
 pub mod plugin_manifest;

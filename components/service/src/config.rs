@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use racetrack_core::yaml::{self, YamlError, YamlLimits};
 use serde::de::DeserializeOwned;
 use serde_yaml::{Mapping, Value};
 
+use crate::connection_limits::ConnectionLimits;
 use crate::kept_config::KeptConfig;
+use crate::peer::TrustedProxies;
 use crate::settings::{LogFormat, LogLevel, ServiceSettings, Settings};
 
 /// What a component runs with.
@@ -33,6 +36,8 @@ pub struct ServiceConfig {
     pub log_level: LogLevel,
     pub log_format: LogFormat,
     pub hook_time_limit: Duration,
+    pub connection_limits: ConnectionLimits,
+    pub trusted_proxies: TrustedProxies,
     pub shutdown_grace_period: Duration,
     pub git_version: String,
     pub docker_tag: String,
@@ -122,6 +127,7 @@ pub fn load<S: Settings>(
         None => Default::default(),
     };
     let settings = given.0.or(in_file.0);
+    let connection_limits = connection_limits(&settings);
     let or_seconds = |span: Option<crate::settings::Span>, seconds| {
         span.map_or(Duration::from_secs(seconds), |span| span.0)
     };
@@ -131,6 +137,8 @@ pub fn load<S: Settings>(
             log_level: settings.log_level.unwrap_or_default(),
             log_format: settings.log_format.unwrap_or_default(),
             hook_time_limit: or_seconds(settings.hook_time_limit, 30),
+            connection_limits,
+            trusted_proxies: settings.trusted_proxies.unwrap_or_default(),
             shutdown_grace_period: or_seconds(settings.shutdown_grace_period, 10),
             git_version: settings.git_version.unwrap_or_else(|| "dev".to_owned()),
             docker_tag: settings.docker_tag.unwrap_or_default(),
@@ -140,6 +148,19 @@ pub fn load<S: Settings>(
         },
         component: given.1.or(in_file.1),
     })
+}
+
+fn connection_limits(settings: &ServiceSettings) -> ConnectionLimits {
+    let default = ConnectionLimits::default();
+    let time = |given: Option<crate::settings::Span>, default| given.map_or(default, |span| span.0);
+    let number = |given: Option<NonZeroUsize>, default| given.map_or(default, NonZeroUsize::get);
+    ConnectionLimits {
+        request_head_time: time(settings.request_head_time_limit, default.request_head_time),
+        idle_connection_time: time(settings.idle_connection_time_limit, default.idle_connection_time),
+        stalled_transfer_time: time(settings.stalled_transfer_time_limit, default.stalled_transfer_time),
+        connections: number(settings.max_connections, default.connections),
+        connections_per_peer: number(settings.max_connections_per_peer, default.connections_per_peer),
+    }
 }
 
 fn read<S: Settings>(path: &Path) -> Result<(ServiceSettings, S), ConfigError> {
@@ -347,7 +368,9 @@ mod tests {
             (
                 refusal("c.yaml", "qqq: 1"),
                 "unknown key `qqq` in the configuration file c.yaml; the keys are http-address, log-level, log-format, \
-                 hook-time-limit, shutdown-grace-period, git-version, docker-tag, plugins, database-url",
+                 hook-time-limit, request-head-time-limit, idle-connection-time-limit, \
+                 stalled-transfer-time-limit, max-connections, max-connections-per-peer, trusted-proxies, \
+                 shutdown-grace-period, git-version, docker-tag, plugins, database-url",
             ),
             (
                 refusal("c.yaml", "hook-time-limit: 30"),

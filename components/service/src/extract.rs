@@ -1,5 +1,7 @@
 //! Takes requests apart, and refuses wrong ones in the shape of every error.
 
+use std::error::Error;
+
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -9,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::ApiError;
+use crate::server::StalledBody;
 
 /// The parameters in the path, like [`axum::extract::Path`].
 #[derive(Debug)]
@@ -70,8 +73,22 @@ impl From<QueryRejection> for ApiError {
 
 impl From<BytesRejection> for ApiError {
     fn from(rejection: BytesRejection) -> Self {
+        if is_stalled(&rejection) {
+            return Self::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", StalledBody.to_string());
+        }
         rejected(rejection.status(), rejection.body_text())
     }
+}
+
+fn is_stalled(rejection: &BytesRejection) -> bool {
+    let mut error: Option<&(dyn Error + 'static)> = Some(rejection);
+    while let Some(current) = error {
+        if current.is::<StalledBody>() {
+            return true;
+        }
+        error = current.source();
+    }
+    false
 }
 
 fn rejected(status: StatusCode, text: String) -> ApiError {

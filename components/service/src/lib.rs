@@ -9,7 +9,7 @@
 //! - Hooks: [`HookRuntime`] calls the plugins on threads of their own, so that none of them can stop the server.
 //! - Sources of jobs: [`source_archive`] is what comes with a request, [`body_size`] measures what is beside it.
 //! - HTTP: [`http`] is around every route, [`ApiError`] is the one shape of errors, [`extract`] takes requests apart,
-//!   [`health`], [`metrics`] and [`plugin_endpoints`] are the endpoints that components have in common.
+//!   [`peer`] is where requests come from, [`health`], [`metrics`] and [`plugin_endpoints`] are the endpoints that components have in common.
 
 #![expect(clippy::unused_async, reason = "axum wants handlers to be async")]
 
@@ -18,6 +18,7 @@ pub mod body_size;
 mod cli;
 pub mod component;
 pub mod config;
+pub mod connection_limits;
 pub mod extract;
 pub mod health;
 pub mod hooks;
@@ -25,6 +26,8 @@ pub mod http;
 pub mod kept_config;
 pub mod metrics;
 mod observability;
+mod open_files;
+pub mod peer;
 pub mod plugin_endpoints;
 mod plugin_listing;
 mod run;

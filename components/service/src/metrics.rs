@@ -16,6 +16,8 @@ use crate::{Identity, Service};
 
 const HTTP_REQUESTS: &str = "racetrack_http_requests_total";
 const HTTP_DURATION: &str = "racetrack_http_request_duration_seconds";
+const CONNECTIONS: &str = "racetrack_http_connections";
+const CONNECTIONS_CLOSED: &str = "racetrack_http_connections_closed_total";
 const HOOK_CALLS: &str = "racetrack_hook_calls_total";
 const HOOK_FAILURES: &str = "racetrack_hook_failures_total";
 const HOOK_DURATION: &str = "racetrack_hook_duration_seconds";
@@ -77,6 +79,16 @@ pub(crate) fn request_answered(method: &'static str, route: &str, status: u16, d
     histogram!(HTTP_DURATION, &labels).record(duration);
 }
 
+/// Shows how many connections there are.
+pub(crate) fn connections_open(connections: usize) {
+    gauge!(CONNECTIONS).set(u32::try_from(connections).unwrap_or(u32::MAX));
+}
+
+/// Counts a connection that the server ended or refused because of a limit.
+pub(crate) fn connection_closed(reason: &'static str) {
+    counter!(CONNECTIONS_CLOSED, "reason" => reason).increment(1);
+}
+
 /// Counts a call of a hook.
 pub(crate) fn hook_called(
     hook: Hook,
@@ -118,6 +130,11 @@ fn install_recorder() -> PrometheusHandle {
         .expect("nothing else in this process records metrics");
     describe_counter!(HTTP_REQUESTS, "Answered requests by method, route and status.");
     describe_histogram!(HTTP_DURATION, "Time from the request to the head of the answer.");
+    describe_gauge!(CONNECTIONS, "Open connections.");
+    describe_counter!(
+        CONNECTIONS_CLOSED,
+        "Connections that were ended or refused by the server, by the limit that they reached."
+    );
     describe_counter!(HOOK_CALLS, "Calls of plugin hooks.");
     describe_counter!(HOOK_FAILURES, "Calls of plugin hooks that failed, by cause.");
     describe_histogram!(HOOK_DURATION, "Time that plugin hooks took.");

@@ -17,8 +17,8 @@ use crate::config::{self, Config, ConfigError};
 use crate::health::Readiness;
 use crate::hooks::{HookRuntime, HookRuntimeError};
 use crate::metrics::Metrics;
-use crate::server::{self, ServerError};
-use crate::{observability, plugin_listing, terminal};
+use crate::server::{self, ServerError, Serving};
+use crate::{observability, open_files, plugin_listing, terminal};
 
 /// The exit code of every other failure.
 const FAILED: u8 = 1;
@@ -86,6 +86,7 @@ fn execute<C: Component>(
     let config = config::load(cli.config.as_deref(), (cli.service, cli.component), C::HTTP_ADDRESS)?;
     C::check(&config).map_err(Failure::Component)?;
     observability::start(&config.service.log_level, config.service.log_format);
+    open_files::prepare();
     let threads = available_parallelism().map_or(1, usize::from).min(MAX_SERVER_THREADS);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
@@ -127,7 +128,9 @@ async fn serve<C: Component>(
     let router = C::open(service, component).await.map_err(Failure::Component)?;
     // Until here a signal ends the process at once, as it does by default: nothing has been done that could be lost.
     let signals = server::signals()?;
-    server::serve(listener, router, &readiness, signals, config.shutdown_grace_period).await?;
+    let limits = open_files::fit(config.connection_limits);
+    let serving = Serving { limits, proxies: config.trusted_proxies, grace: config.shutdown_grace_period };
+    server::serve(listener, router, &readiness, signals, serving).await?;
     if tokio::time::timeout(CLOSING_TIME, readiness.finish()).await.is_err() {
         tracing::warn!("what is done after the last request is not done; it took too long");
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer};
 use serde_yaml::Value;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use crate::peer::TrustedProxies;
 
 /// A group of settings, each of them optional, so that groups from several sources can be laid over each other.
 pub trait Settings: Args + Default + DeserializeOwned + Send + 'static {
@@ -42,6 +45,34 @@ pub struct ServiceSettings {
     /// The longest time that one hook of one plugin may take, such as 500ms or 2min [default: 30s]
     #[arg(long, env, value_name = "DURATION")]
     pub hook_time_limit: Option<Span>,
+
+    /// How long the head of a request may take, from the beginning of the connection or the first byte of the request
+    /// [default: 10s]
+    #[arg(long, env, value_name = "DURATION")]
+    pub request_head_time_limit: Option<Span>,
+
+    /// How long a connection is kept between two requests [default: 75s]
+    #[arg(long, env, value_name = "DURATION")]
+    pub idle_connection_time_limit: Option<Span>,
+
+    /// How long a client may stop sending the body of a request, or taking an answer, before its connection is closed
+    /// [default: 30s]
+    #[arg(long, env, value_name = "DURATION")]
+    pub stalled_transfer_time_limit: Option<Span>,
+
+    /// How many connections there may be, and never more than half of the files that the process may open; for a further
+    /// one, the connection that waits longest for its client is closed [default: 4096]
+    #[arg(long, env, value_name = "NUMBER")]
+    pub max_connections: Option<NonZeroUsize>,
+
+    /// How many of them may be of one address, unless it is one of this machine or of a trusted proxy [default: 1024]
+    #[arg(long, env, value_name = "NUMBER")]
+    pub max_connections_per_peer: Option<NonZeroUsize>,
+
+    /// The reverse proxies that are believed where their header X-Forwarded-For says a request comes from: addresses and
+    /// networks such as 10.0.0.0/8, with commas between [default: none]
+    #[arg(long, env, value_name = "ADDRESSES")]
+    pub trusted_proxies: Option<TrustedProxies>,
 
     /// How long requests may go on after the signal to stop [default: 10s]
     #[arg(long, env, value_name = "DURATION")]
@@ -107,6 +138,14 @@ impl Settings for ServiceSettings {
             log_level: self.log_level.or(other.log_level),
             log_format: self.log_format.or(other.log_format),
             hook_time_limit: self.hook_time_limit.or(other.hook_time_limit),
+            request_head_time_limit: self.request_head_time_limit.or(other.request_head_time_limit),
+            idle_connection_time_limit: self.idle_connection_time_limit.or(other.idle_connection_time_limit),
+            stalled_transfer_time_limit: self
+                .stalled_transfer_time_limit
+                .or(other.stalled_transfer_time_limit),
+            max_connections: self.max_connections.or(other.max_connections),
+            max_connections_per_peer: self.max_connections_per_peer.or(other.max_connections_per_peer),
+            trusted_proxies: self.trusted_proxies.or(other.trusted_proxies),
             shutdown_grace_period: self.shutdown_grace_period.or(other.shutdown_grace_period),
             git_version: self.git_version.or(other.git_version),
             docker_tag: self.docker_tag.or(other.docker_tag),

@@ -1,15 +1,29 @@
 //! Listens, serves, and stops cleanly.
+//!
+//! Every connection has its place in `connections`, which knows what it waits for; `stream` and `request` note that, and
+//! `accepting` has one task for each. What exceeds its limit is ended through `ending`.
+
+mod accepting;
+mod connections;
+mod ending;
+mod request;
+mod stream;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use self::accepting::Accepting;
+use self::connections::Connections;
+pub(crate) use self::request::StalledBody;
+use crate::connection_limits::ConnectionLimits;
 use crate::health::Readiness;
+use crate::peer::TrustedProxies;
 
 /// The name of a signal to stop.
 pub(crate) type Signal = &'static str;
@@ -27,8 +41,17 @@ pub(crate) enum ServerError {
     },
     #[error("cannot watch for the signals to stop")]
     Signals(#[source] io::Error),
-    #[error("the server failed")]
-    Serve(#[source] io::Error),
+    #[error("the address to listen on is not known")]
+    Address(#[source] io::Error),
+}
+
+/// How requests are served.
+#[derive(Clone, Debug)]
+pub(crate) struct Serving {
+    pub(crate) limits: ConnectionLimits,
+    pub(crate) proxies: TrustedProxies,
+    /// How long requests may go on after the signal to stop.
+    pub(crate) grace: Duration,
 }
 
 /// Takes the address. Connections wait until the server serves.
@@ -39,45 +62,33 @@ pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError
 
 /// Where a listener listens.
 pub(crate) fn address_of(listener: &TcpListener) -> Result<SocketAddr, ServerError> {
-    listener.local_addr().map_err(ServerError::Serve)
+    listener.local_addr().map_err(ServerError::Address)
 }
 
-/// Serves until a signal, then finishes what is under way, for `grace` at most. A second signal ends that at once.
+/// Serves until a signal, then finishes what is under way, within the grace period. A second signal ends that at once.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     readiness: &Readiness,
     mut signals: mpsc::Receiver<Signal>,
-    grace: Duration,
+    serving: Serving,
 ) -> Result<(), ServerError> {
     let address = address_of(&listener)?;
-    let (stop, stopping) = oneshot::channel::<()>();
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps its delay");
-        }
-    });
-    let router = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async {
-        // The sender goes away only with the server itself.
-        let _ = stopping.await;
-    });
-    let mut server = std::pin::pin!(server.into_future());
+    let Serving { limits, proxies, grace } = serving;
+    let accepting = Accepting::start(listener, router, Connections::new(limits, proxies));
     readiness.serve();
     tracing::info!(%address, "listening on http://{address}");
     tokio::select! {
-        result = &mut server => return result.map_err(ServerError::Serve),
-        Some(signal) = signals.recv() => tracing::info!(signal, "stopping on {signal}; a second signal ends at once"),
+        signal = signals.recv() => match signal {
+            Some(signal) => tracing::info!(signal, "stopping on {signal}; a second signal ends at once"),
+            None => return Ok(()),
+        },
         () = readiness.stopping() => tracing::error!("stopping, for the component cannot go on"),
     }
     readiness.stop();
-    drop(stop);
-    let both = async { tokio::join!(&mut server, readiness.released()).0 };
+    let both = async { tokio::join!(accepting.stop(), readiness.released()) };
     tokio::select! {
-        result = both => {
-            result.map_err(ServerError::Serve)?;
-            tracing::info!("stopped");
-        }
+        _ = both => tracing::info!("stopped"),
         () = tokio::time::sleep(grace) => {
             let grace = humantime::format_duration(grace);
             tracing::warn!("stopped; requests that took longer than {grace} were cut off");
@@ -124,6 +135,9 @@ pub(crate) fn signals() -> Result<mpsc::Receiver<Signal>, ServerError> {
 }
 
 #[cfg(test)]
+mod limit_tests;
+
+#[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
     use std::net::TcpStream;
@@ -161,7 +175,9 @@ mod tests {
         let (signals, receiver) = mpsc::channel(2);
         let readiness = Readiness::default();
         let shared = readiness.clone();
-        let server = tokio::spawn(async move { serve(listener, router, &shared, receiver, grace).await });
+        let serving =
+            Serving { limits: ConnectionLimits::default(), proxies: TrustedProxies::default(), grace };
+        let server = tokio::spawn(async move { serve(listener, router, &shared, receiver, serving).await });
         Running { address, readiness, signals, reached, answer, server }
     }
 

@@ -1,0 +1,57 @@
+//! The files that the process may open, and those that it inherited.
+
+use crate::connection_limits::ConnectionLimits;
+
+/// The part of the files that the process may open that is for connections. The rest is for its own work: the database, logs,
+/// programs that it starts, and a connection to a job for each call.
+#[cfg(unix)]
+const PART_FOR_CONNECTIONS: u64 = 2;
+
+/// Keeps what this process inherited from being inherited by what it starts, and lets it open as many files as the system
+/// allows.
+///
+/// A descriptor that whoever started the component forgot to close would be open in every job and build.
+#[cfg(unix)]
+pub(crate) fn prepare() {
+    use racetrack_core::open_files::note_original_limit;
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    close_fds::set_fds_cloexec(3, &[]);
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let Some(original) = current.filter(|current| maximum.is_none_or(|maximum| *current < maximum)) else {
+        return;
+    };
+    note_original_limit(original);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "the process may open {original} files, and that cannot be raised");
+    }
+}
+
+/// Limits connections to what the files suffice for.
+#[cfg(unix)]
+pub(crate) fn fit(limits: ConnectionLimits) -> ConnectionLimits {
+    use rustix::process::{Resource, getrlimit};
+
+    let files = getrlimit(Resource::Nofile).current;
+    let sufficient = files.and_then(|files| usize::try_from(files / PART_FOR_CONNECTIONS).ok());
+    let connections = limits.connections.min(sufficient.unwrap_or(usize::MAX)).max(1);
+    if connections < limits.connections {
+        let files = files.unwrap_or(u64::MAX);
+        tracing::warn!(
+            "there may be {connections} connections, not {}: the process may open {files} files only, and half of them \
+             are for its own work; raise the limit (ulimit -n) or lower max-connections",
+            limits.connections
+        );
+    }
+    ConnectionLimits { connections, ..limits }
+}
+
+/// There is nothing to prepare here.
+#[cfg(not(unix))]
+pub(crate) fn prepare() {}
+
+/// There is no limit of files here.
+#[cfg(not(unix))]
+pub(crate) fn fit(limits: ConnectionLimits) -> ConnectionLimits {
+    limits
+}

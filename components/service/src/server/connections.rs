@@ -1,0 +1,436 @@
+//! The connections that there are: how many, what each waits for, and which is closed first when there are too many.
+//!
+//! A connection waits for its client in one of three ways, see [`Wait`]. Each has a time limit. When a newcomer finds all
+//! places taken, the connection that has waited longest in the first of these ways is closed for it; one that is being
+//! answered never is.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::ending::Ending;
+use super::waiting::{Wait, Waiting, WaitingConnections};
+use crate::connection_limits::ConnectionLimits;
+use crate::metrics;
+use crate::peer::{Peer, PeerKey, TrustedProxies};
+
+/// How long the head of a request may take when the server stops.
+const LAST_HEAD_TIME: Duration = Duration::from_secs(1);
+
+/// Every connection of a server. Clones share them.
+#[derive(Clone, Debug)]
+pub(super) struct Connections(Arc<Shared>);
+
+/// The place of a connection that was let in. It is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<Connection>);
+
+/// What is noted of a connection while it goes on.
+#[derive(Debug)]
+pub(super) struct Connection {
+    all: Connections,
+    id: u64,
+    pub(super) ending: Arc<Ending>,
+}
+
+/// Why a newcomer is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There are as many connections as there may be.
+    Full,
+    /// This peer has as many as it may have.
+    PeerIsFull,
+}
+
+#[derive(Debug)]
+struct Shared {
+    limits: ConnectionLimits,
+    proxies: TrustedProxies,
+    table: Mutex<Table>,
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    next_id: u64,
+    entries: HashMap<u64, Entry>,
+    waiting: WaitingConnections,
+    peers: HashMap<PeerKey, OfPeer>,
+    is_stopping: bool,
+}
+
+/// The connections of one peer.
+#[derive(Debug, Default)]
+struct OfPeer {
+    count: usize,
+    waiting: WaitingConnections,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Nothing for a peer that may have any number.
+    peer: Option<PeerKey>,
+    stage: Stage,
+    /// Since when the body of the request is awaited.
+    body_since: Option<Instant>,
+    /// Since when the client takes nothing of what is sent.
+    sending_since: Option<Instant>,
+    waiting: Option<Waiting>,
+    ending: Arc<Ending>,
+}
+
+/// Where a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Head(Instant),
+    Next(Instant),
+    /// The request is being answered, or the connection has become a tunnel.
+    Busy,
+}
+
+impl Connections {
+    pub(super) fn new(limits: ConnectionLimits, proxies: TrustedProxies) -> Self {
+        Self(Arc::new(Shared { limits, proxies, table: Mutex::default(), freed: Notify::new() }))
+    }
+
+    /// Lets a newcomer in, at the cost of a connection that waits if need be.
+    pub(super) async fn admit(&self, address: IpAddr) -> Result<Place, Refusal> {
+        /// How often it is looked again; a connection that was closed is usually gone at once.
+        const PATIENCE: Duration = Duration::from_millis(100);
+        loop {
+            let freed = self.0.freed.notified();
+            let refusal = match self.try_admit(address, Instant::now()) {
+                Ok(place) => return Ok(place),
+                Err(refusal) => refusal,
+            };
+            if !self.make_room(address, refusal, Instant::now()) {
+                metrics::connection_closed("refused");
+                return Err(refusal);
+            }
+            let _ = tokio::time::timeout(PATIENCE, freed).await;
+        }
+    }
+
+    fn try_admit(&self, address: IpAddr, now: Instant) -> Result<Place, Refusal> {
+        let peer = self.counted_peer(address);
+        let mut table = self.table();
+        if let Some(peer) = peer {
+            let of_peer = table.peers.get(&peer).map_or(0, |peer| peer.count);
+            if of_peer >= self.0.limits.connections_per_peer {
+                return Err(Refusal::PeerIsFull);
+            }
+        }
+        if table.entries.len() >= self.0.limits.connections {
+            return Err(Refusal::Full);
+        }
+        let id = table.next_id;
+        table.next_id += 1;
+        if let Some(peer) = peer {
+            table.peers.entry(peer).or_default().count += 1;
+        }
+        let ending = Arc::new(Ending::default());
+        let entry = Entry {
+            peer,
+            stage: Stage::Head(now),
+            body_since: None,
+            sending_since: None,
+            waiting: None,
+            ending: Arc::clone(&ending),
+        };
+        table.entries.insert(id, entry);
+        table.change(id, |_| {});
+        metrics::connections_open(table.entries.len());
+        Ok(Place(Arc::new(Connection { all: self.clone(), id, ending })))
+    }
+
+    /// Closes one connection for a newcomer, if there is one that may be; tells whether a place gets free.
+    fn make_room(&self, address: IpAddr, refusal: Refusal, now: Instant) -> bool {
+        let peer = self.counted_peer(address);
+        let mut table = self.table();
+        let of_peer = || peer.and_then(|peer| table.peers.get(&peer));
+        let (waiting, is_full) = match refusal {
+            Refusal::Full => (Some(&table.waiting), table.entries.len() >= self.0.limits.connections),
+            Refusal::PeerIsFull => {
+                let count = of_peer().map_or(0, |peer| peer.count);
+                (of_peer().map(|peer| &peer.waiting), count >= self.0.limits.connections_per_peer)
+            }
+        };
+        match waiting.and_then(|waiting| waiting.first_to_go(now)) {
+            // A place may have got free meanwhile.
+            _ if !is_full => true,
+            None => false,
+            Some(id) => {
+                table.close(id);
+                metrics::connection_closed("replaced");
+                true
+            }
+        }
+    }
+
+    /// Closes the connection that has waited longest, where the system has no descriptor for a newcomer.
+    pub(super) fn give_way(&self) {
+        let mut table = self.table();
+        if let Some(id) = table.waiting.first_to_go(Instant::now()) {
+            table.close(id);
+            metrics::connection_closed("replaced");
+        }
+    }
+
+    /// Closes what has waited for longer than it may.
+    pub(super) fn close_expired(&self, now: Instant) {
+        let mut table = self.table();
+        let limits = &self.0.limits;
+        let head = if table.is_stopping {
+            limits.request_head_time.min(LAST_HEAD_TIME)
+        } else {
+            limits.request_head_time
+        };
+        let each = [
+            (Wait::Head, head, "request-head-time"),
+            (Wait::Next, limits.idle_connection_time, "idle-connection-time"),
+            (Wait::Transfer, limits.stalled_transfer_time, "stalled-transfer-time"),
+        ];
+        for (wait, limit, reason) in each {
+            while let Some(id) = table.waiting.expired(wait, limit, now) {
+                if !table.stall(id) {
+                    table.close(id);
+                }
+                metrics::connection_closed(reason);
+            }
+        }
+    }
+
+    /// How often [`close_expired`](Self::close_expired) is to be called.
+    pub(super) fn period(&self) -> Duration {
+        let limits = &self.0.limits;
+        let shortest =
+            limits.request_head_time.min(limits.idle_connection_time).min(limits.stalled_transfer_time);
+        (shortest / 8).clamp(Duration::from_millis(10), Duration::from_millis(500))
+    }
+
+    /// From now on heads of requests get little time.
+    pub(super) fn stop(&self) {
+        self.table().is_stopping = true;
+    }
+
+    /// What an address counts as, unless many users may stand behind it.
+    fn counted_peer(&self, address: IpAddr) -> Option<PeerKey> {
+        let key = Peer(address).key();
+        (!key.is_shared() && !self.0.proxies.have(address)).then_some(key)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// What is noted of the connection.
+    pub(super) const fn connection(&self) -> &Arc<Connection> {
+        &self.0
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.all.table().remove(self.0.id);
+        self.0.all.0.freed.notify_one();
+    }
+}
+
+impl Connection {
+    /// The head of a request is complete, and the request is being answered; or the connection speaks another protocol from
+    /// now on, with limits of its own.
+    pub(super) fn is_busy(&self) {
+        self.set_stage(Stage::Busy);
+    }
+
+    /// The request is answered.
+    pub(super) fn has_answered(&self) {
+        self.set_stage(Stage::Next(Instant::now()));
+    }
+
+    /// Another request has begun to arrive, if the former one is answered.
+    pub(super) fn has_received(&self) {
+        if self.ending.is_between_requests() {
+            self.set_stage(Stage::Head(Instant::now()));
+        }
+    }
+
+    /// Whoever sent a request with these headers.
+    pub(super) fn peer(&self, address: IpAddr, headers: &HeaderMap) -> Peer {
+        self.all.0.proxies.peer(address, headers)
+    }
+
+    /// The body of the request is awaited, or not any more.
+    pub(super) fn awaits_body(&self, does: bool) {
+        self.change(|entry| set_since(&mut entry.body_since, does));
+    }
+
+    /// The client takes nothing of what is sent, or takes some again.
+    pub(super) fn awaits_reader(&self, does: bool) {
+        self.change(|entry| set_since(&mut entry.sending_since, does));
+    }
+
+    fn set_stage(&self, stage: Stage) {
+        self.ending.set_between_requests(matches!(stage, Stage::Next(_)));
+        self.change(|entry| entry.stage = stage);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Entry)) {
+        self.all.table().change(self.id, change);
+    }
+}
+
+fn set_since(since: &mut Option<Instant>, does: bool) {
+    *since = does.then(|| since.unwrap_or_else(Instant::now));
+}
+
+impl Table {
+    /// Changes a connection, and keeps the order of those that wait.
+    fn change(&mut self, id: u64, change: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        change(entry);
+        let waiting = entry.waits_for().map(|(wait, since)| Waiting { wait, since, id });
+        let (before, peer) = (std::mem::replace(&mut entry.waiting, waiting), entry.peer);
+        if before == waiting {
+            return;
+        }
+        let of_peer = peer.and_then(|peer| self.peers.get_mut(&peer)).map(|peer| &mut peer.waiting);
+        for ordered in [Some(&mut self.waiting), of_peer].into_iter().flatten() {
+            if let Some(before) = &before {
+                ordered.remove(before);
+            }
+            if let Some(waiting) = waiting {
+                ordered.insert(waiting);
+            }
+        }
+    }
+
+    fn remove(&mut self, id: u64) {
+        // So that it is in no order any more.
+        self.change(id, |entry| {
+            (entry.stage, entry.body_since, entry.sending_since) = (Stage::Busy, None, None);
+        });
+        let Some(entry) = self.entries.remove(&id) else { return };
+        if let Some(peer) = entry.peer
+            && let Some(of_peer) = self.peers.get_mut(&peer)
+        {
+            of_peer.count -= 1;
+            if of_peer.count == 0 {
+                self.peers.remove(&peer);
+            }
+        }
+        metrics::connections_open(self.entries.len());
+    }
+
+    /// Ends a connection. It is removed when its task has seen that.
+    fn close(&mut self, id: u64) {
+        self.change(id, |entry| {
+            (entry.stage, entry.body_since, entry.sending_since) = (Stage::Busy, None, None);
+        });
+        if let Some(entry) = self.entries.get(&id) {
+            entry.ending.close();
+        }
+    }
+
+    /// Ends the wait for the body of a request, so that whoever wants it can say so to the client.
+    fn stall(&mut self, id: u64) -> bool {
+        let Some(entry) = self.entries.get(&id) else { return false };
+        if entry.body_since.is_none() || entry.sending_since.is_some() || !entry.ending.stall() {
+            return false;
+        }
+        // A client that takes no answer either is closed after the same time again.
+        self.change(id, |entry| entry.body_since = Some(Instant::now()));
+        true
+    }
+}
+
+impl Entry {
+    fn waits_for(&self) -> Option<(Wait, Instant)> {
+        let transfer = self.sending_since.or(self.body_since).map(|since| (Wait::Transfer, since));
+        transfer.or(match self.stage {
+            Stage::Head(since) => Some((Wait::Head, since)),
+            Stage::Next(since) => Some((Wait::Next, since)),
+            Stage::Busy => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connections(connections: usize, connections_per_peer: usize) -> Connections {
+        let limits = ConnectionLimits { connections, connections_per_peer, ..ConnectionLimits::default() };
+        Connections::new(limits, "10.0.0.0/8".parse().expect("valid"))
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    /// Ends connections as their tasks do when they see that they have to.
+    fn is_closed(place: &Place) -> bool {
+        let waker = std::task::Waker::noop();
+        place.connection().ending.ends_reading(&std::task::Context::from_waker(waker))
+    }
+
+    #[tokio::test]
+    async fn a_peer_has_so_many_and_takes_no_place_of_others() {
+        let all = connections(100, 2);
+        let other = all.admit(address("192.0.2.2")).await.expect("is let in");
+        let first = all.admit(address("192.0.2.1")).await.expect("is let in");
+        let second = all.admit(address("192.0.2.1")).await.expect("is let in");
+        second.connection().is_busy();
+        let third = {
+            let all = all.clone();
+            tokio::spawn(async move { all.admit(address("192.0.2.1")).await })
+        };
+        while !is_closed(&first) {
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        let third = third.await.expect("does not panic").expect("is let in");
+        third.connection().is_busy();
+        let refused = all.admit(address("192.0.2.1")).await.expect_err("both are being answered");
+        assert_eq!(refused, Refusal::PeerIsFull);
+        assert!(!is_closed(&other) && !is_closed(&second));
+        for shared in ["127.0.0.1", "::1", "10.9.8.7", "::ffff:10.9.8.7"] {
+            let places: Vec<_> =
+                futures_util::future::join_all((0..5).map(|_| all.admit(address(shared)))).await;
+            assert!(places.iter().all(Result::is_ok), "{shared} stands for many");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_what_has_ended() {
+        let all = connections(10, 10);
+        for _ in 0..100 {
+            let place = all.admit(address("192.0.2.1")).await.expect("is let in");
+            place.connection().is_busy();
+            place.connection().awaits_body(true);
+            place.connection().awaits_reader(true);
+            place.connection().has_answered();
+        }
+        let table = all.table();
+        assert!(table.entries.is_empty() && table.peers.is_empty());
+        assert_eq!(table.waiting.first_to_go(Instant::now() + Duration::from_hours(1)), None);
+    }
+
+    #[tokio::test]
+    async fn a_transfer_is_ended_for_others_only_when_it_stalls() {
+        let all = connections(1, 1);
+        let place = all.admit(address("192.0.2.1")).await.expect("is let in");
+        place.connection().is_busy();
+        place.connection().awaits_body(true);
+        assert!(!all.make_room(address("192.0.2.2"), Refusal::Full, Instant::now()));
+        assert!(all.make_room(address("192.0.2.2"), Refusal::Full, Instant::now() + Duration::from_secs(10)));
+        assert!(is_closed(&place));
+    }
+}
