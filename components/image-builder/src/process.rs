@@ -60,6 +60,7 @@ pub(crate) async fn run(
     command.process_group(0);
     let mut child = command.spawn().map_err(failed)?;
     let mut group = ProcessGroup::of(&child);
+    group.restore_open_files();
     let output = child.stdout.take().zip(child.stderr.take());
     let (stdout, stderr) = output.expect("both are piped");
     let ended = async {
@@ -109,6 +110,23 @@ impl ProcessGroup {
     fn of(_: &tokio::process::Child) -> Self {
         Self {}
     }
+
+    /// Gives the program the limit of open files that image-builder was started with.
+    #[cfg(unix)]
+    fn restore_open_files(&self) {
+        use racetrack_core::open_files::original_limit;
+        use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+
+        if let (Some(leader), Some(limit)) = (self.leader, original_limit()) {
+            let limit = Rlimit { current: Some(limit), maximum: getrlimit(Resource::Nofile).maximum };
+            // The only failure is that the program has ended already.
+            let _ = prlimit(Some(leader), Resource::Nofile, limit);
+        }
+    }
+
+    #[cfg(not(unix))]
+    #[expect(clippy::unused_self, reason = "there are no limits here")]
+    fn restore_open_files(&self) {}
 
     #[cfg_attr(not(unix), expect(clippy::unused_self, reason = "there are no process groups here"))]
     fn has_ended(&mut self) {
@@ -168,6 +186,17 @@ mod tests {
         let log = log(folder.path());
         run(shell("seq 10000"), &log, Duration::from_secs(30)).await.expect("runs");
         assert_eq!(log.text().lines().count(), 10_000);
+    }
+
+    #[tokio::test]
+    async fn a_program_has_the_limit_of_open_files_that_image_builder_had() {
+        racetrack_core::open_files::note_original_limit(777);
+        let folder = tempfile::tempdir().expect("can be made");
+        let log = log(folder.path());
+        // It gets the limit when it runs already.
+        let script = "until [ \"$(ulimit -Sn)\" = 777 ]; do :; done";
+        let ended = run(shell(script), &log, Duration::from_secs(60)).await.expect("gets it");
+        assert!(ended.status.success());
     }
 
     #[tokio::test]

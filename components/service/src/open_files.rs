@@ -55,3 +55,30 @@ pub(crate) fn prepare() {}
 pub(crate) fn fit(limits: ConnectionLimits) -> ConnectionLimits {
     limits
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+    use rustix::process::{Resource, getrlimit};
+
+    use super::*;
+
+    #[test]
+    fn what_was_inherited_is_not_passed_on() {
+        let inherited = std::fs::File::open("/dev/null").expect("is there");
+        fcntl_setfd(&inherited, FdFlags::empty()).expect("is open");
+        prepare();
+        assert_eq!(fcntl_getfd(&inherited).expect("is open"), FdFlags::CLOEXEC);
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum, "the limit is raised");
+    }
+
+    #[test]
+    fn half_of_the_files_are_for_connections() {
+        prepare();
+        let limits = ConnectionLimits { connections: usize::MAX, ..ConnectionLimits::default() };
+        let half = getrlimit(Resource::Nofile).current.map(|files| usize::try_from(files / 2).expect("fits"));
+        assert_eq!(fit(limits).connections, half.unwrap_or(usize::MAX));
+        assert_eq!(fit(ConnectionLimits { connections: 7, ..limits }).connections, 7);
+    }
+}

@@ -11,6 +11,7 @@ use racetrack_core::job_bundle::{JOB_FOLDER, PORT_PLACEHOLDER};
 
 use crate::host::Host;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
+use crate::limits::restore_open_files;
 use crate::ports::{self, NoFreePort};
 use crate::process::ProcessIdentity;
 use crate::process_table::REPLICA_VARIABLE;
@@ -104,5 +105,9 @@ fn command(
 /// Nobody waits for the child here: the supervision of the replica reaps it, and it may outlive this lifecycle.
 fn start(command: &mut Command, log: File) -> io::Result<ProcessIdentity> {
     let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-    ProcessIdentity::of(i32::try_from(child.id()).expect("process numbers are positive"))
+    let pid = i32::try_from(child.id()).expect("process numbers are positive");
+    if let Err(error) = restore_open_files(pid) {
+        tracing::warn!(pid, %error, "this process of a job keeps the limit of open files of lifecycle");
+    }
+    ProcessIdentity::of(pid)
 }

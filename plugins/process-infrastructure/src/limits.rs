@@ -4,7 +4,8 @@ use std::io;
 
 use racetrack_core::Quantity;
 use racetrack_core::job_manifest::Resources;
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use racetrack_core::open_files::original_limit;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde::{Deserialize, Serialize};
 
 use crate::config::TargetConfig;
@@ -101,6 +102,15 @@ impl Limits {
         let cpu = if by_group.cpu { "cgroup" } else { "none" };
         AppliedLimits { memory: memory.to_owned(), cpu: cpu.to_owned() }
     }
+}
+
+/// Gives a process just started the limit of open files that lifecycle was started with.
+pub(crate) fn restore_open_files(pid: i32) -> io::Result<()> {
+    if let Some(limit) = original_limit() {
+        let limit = Rlimit { current: Some(limit), maximum: getrlimit(Resource::Nofile).maximum };
+        prlimit(Pid::from_raw(pid), Resource::Nofile, limit)?;
+    }
+    Ok(())
 }
 
 /// Limits what the process allocates. The address space is not limited instead of it: programs with threads reserve

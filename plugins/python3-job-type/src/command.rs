@@ -9,7 +9,8 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Mutex;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use racetrack_core::open_files::original_limit;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, prlimit};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
@@ -49,6 +50,7 @@ pub(crate) async fn run(
     command.stdin(Stdio::null());
     let mut child = started.map_err(|source| CommandError::Start { program: program.clone(), source })?;
     let mut group = ProcessGroup::of(&child);
+    group.restore_open_files();
     let last_lines = Mutex::new(VecDeque::new());
     let on_line = |line: &str| {
         let line = redaction.apply(line);
@@ -82,6 +84,15 @@ struct ProcessGroup(Option<Pid>);
 impl ProcessGroup {
     fn of(child: &Child) -> Self {
         Self(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)))
+    }
+
+    /// Gives the tool the limit of open files that the component was started with.
+    fn restore_open_files(&self) {
+        if let (Some(leader), Some(limit)) = (self.0, original_limit()) {
+            let limit = Rlimit { current: Some(limit), maximum: getrlimit(Resource::Nofile).maximum };
+            // The only failure is that the tool is gone already.
+            let _ = prlimit(Some(leader), Resource::Nofile, limit);
+        }
     }
 
     fn ended(&mut self) {
@@ -155,6 +166,15 @@ mod tests {
         let (result, lines) = shell("echo hunter2; printf 'x%.0s' $(seq 20000); echo; printf end").await;
         assert_eq!(result, Ok(()));
         assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), [3, LINE_BYTES, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_tool_has_the_limit_of_open_files_that_the_component_had() {
+        racetrack_core::open_files::note_original_limit(777);
+        // It gets the limit when it runs already.
+        let script =
+            "for turn in $(seq 1000); do [ \"$(ulimit -Sn)\" = 777 ] && exit; sleep 0.05; done; exit 1";
+        assert_eq!(shell(script).await.0, Ok(()));
     }
 
     #[tokio::test]

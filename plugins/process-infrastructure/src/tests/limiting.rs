@@ -76,3 +76,13 @@ async fn a_group_that_was_set_aside_holds_the_limits() {
     sandbox.target().delete_job("adder", "0.0.1").await.unwrap();
     assert!(!group.exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_has_the_limit_of_open_files_that_lifecycle_was_started_with() {
+    racetrack_core::open_files::note_original_limit(777);
+    let sandbox = Sandbox::new();
+    let job = sandbox.bring_up(&Wanted { name: "adder", timestamp: 7, ..Wanted::default() }).await.unwrap();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", pid_of(&job).await)).unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    assert_eq!(files.split_whitespace().nth(3), Some("777"), "{files}");
+}
