@@ -56,18 +56,45 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
 /// that somebody else made lead to this machine is none.
 fn is_from_here(headers: &HeaderMap) -> bool {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let host = text(HOST);
-    let is_known_host =
-        host.is_none_or(|host| host.parse().is_ok_and(|host: Authority| is_this_machine(host.host())));
-    let is_own_page =
-        text(ORIGIN).is_none_or(|origin| origin.strip_prefix("http://").is_some_and(|own| Some(own) == host));
+    let host = text(HOST).map(OwnHost::parse);
+    let is_known_host = host.is_none_or(|host| host.is_some());
+    let is_own_page = text(ORIGIN).is_none_or(|origin| {
+        let own = origin.split_once("://").filter(|(scheme, _)| scheme.eq_ignore_ascii_case("http"));
+        own.and_then(|(_, own)| OwnHost::parse(own)).is_some_and(|own| Some(Some(own)) == host)
+    });
     let is_own_site = text(FETCH_SITE).is_none_or(|site| matches!(site, "same-origin" | "none"));
     is_known_host && is_own_page && is_own_site
 }
 
-fn is_this_machine(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
+/// This machine with a port, however that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OwnHost {
+    /// Nothing for the name `localhost`.
+    address: Option<IpAddr>,
+    port: u16,
+}
+
+impl OwnHost {
+    fn parse(text: &str) -> Option<Self> {
+        /// What clients leave out.
+        const DEFAULT_PORT: u16 = 80;
+        if text.contains('@') {
+            return None;
+        }
+        let authority: Authority = text.parse().ok()?;
+        let port = match text.strip_prefix(authority.host())?.strip_prefix(':') {
+            None | Some("") => DEFAULT_PORT,
+            Some(port) => port.parse().ok()?,
+        };
+        let host = authority.host();
+        let name = host.strip_suffix('.').unwrap_or(host);
+        if name.eq_ignore_ascii_case("localhost") {
+            return Some(Self { address: None, port });
+        }
+        let address: IpAddr = host.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+        let address = address.to_canonical();
+        address.is_loopback().then_some(Self { address: Some(address), port })
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +116,16 @@ mod tests {
             &[("host", "localhost:7202"), ("origin", "http://localhost:7202")],
             &[("host", "[::1]:7202"), ("sec-fetch-site", "same-origin")],
             &[("host", "127.0.0.1:7202"), ("sec-fetch-site", "none")],
+            &[("host", "LOCALHOST:7202")],
+            &[("host", "localhost.")],
+            &[("host", "LocalHost.:7202"), ("origin", "HTTP://localhost:7202")],
+            &[("host", "localhost"), ("origin", "http://localhost:80")],
+            &[("host", "127.0.0.1:80"), ("origin", "http://127.0.0.1")],
+            &[("host", "127.0.0.2:7202"), ("origin", "http://127.0.0.2:7202")],
+            &[("host", "[::1]")],
+            &[("host", "[0:0:0:0:0:0:0:1]:7202"), ("origin", "http://[::1]:7202")],
+            &[("host", "[::ffff:127.0.0.1]:7202")],
+            &[("host", "localhost:")],
         ] {
             assert!(is_taken(pairs), "{pairs:?}");
         }
@@ -105,6 +142,21 @@ mod tests {
             &[("host", "rebound.example.com:7202")],
             &[("host", "127.0.0.1.example.com")],
             &[("host", "")],
+            &[("host", "localhost..")],
+            &[("host", ".localhost")],
+            &[("host", "localhost.example.com")],
+            &[("host", "example.localhost.com")],
+            &[("host", "me@localhost")],
+            &[("host", "localhost:70000")],
+            &[("host", "localhost:7202:80")],
+            &[("host", "128.0.0.1")],
+            &[("host", "[::2]")],
+            &[("host", "localhost:7202"), ("origin", "http://localhost")],
+            &[("host", "localhost:7202"), ("origin", "http://127.0.0.1:7202")],
+            &[("host", "localhost"), ("origin", "https://localhost")],
+            &[("host", "localhost"), ("origin", "http://localhost/")],
+            &[("host", "localhost"), ("origin", "localhost")],
+            &[("host", "localhost"), ("origin", "")],
         ] {
             assert!(!is_taken(pairs), "{pairs:?}");
         }
