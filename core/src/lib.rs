@@ -33,6 +33,7 @@
 //! - The things hooks speak of: [`Job`], [`JobManifest`], [`JobType`], [`InfrastructureTarget`], [`JobSecrets`].
 //! - Texts of jobs and builds, which have no bound of their own: [`text`].
 //! - What manifests mean: [`job_type_match`], [`Quantity`], [`Version`].
+//! - Keeping secrets out of what people see: [`redaction`].
 //! - Running plugins: the [`Registry`], held to its [`ComponentPlan`](plan::ComponentPlan); the [catalogue](Hook) of hooks.
 #![warn(missing_docs)]
 
@@ -61,6 +62,7 @@ pub mod plugin_manifest;
 pub mod plugin_name;
 pub mod progress;
 pub mod quantity;
+pub mod redaction;
 pub mod registration;
 pub mod registry;
 mod round;

@@ -7,8 +7,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::redaction::Redaction;
+use racetrack_core::redaction::{RedactedLines, Redaction};
+
 use crate::request::DeploymentId;
+
+/// What stands where a secret was.
+pub(crate) const REDACTED: &str = "[redacted]";
+
+/// A line of output that is longer than this comes in several, in bytes.
+const MAX_LINE: usize = 64 * 1024;
 
 /// A build log that is being written. Secrets are taken out of each line before it goes anywhere.
 pub(crate) struct BuildLog {
@@ -56,9 +63,14 @@ impl BuildLog {
         }
     }
 
-    /// Adds a line of output, whatever its bytes are.
-    pub(crate) fn output(&self, line: &[u8]) {
-        self.line(&String::from_utf8_lossy(line));
+    /// Takes the secrets of this build out of what a program writes; the lines that come of it are for [`Self::redacted_line`].
+    pub(crate) fn lines(&self) -> RedactedLines<'_> {
+        self.redaction.lines(MAX_LINE)
+    }
+
+    /// Adds a line that has no secrets any more.
+    pub(crate) fn redacted_line(&self, line: &str) {
+        self.written().add(line, self.limit);
     }
 
     /// The text without the secrets of this build.
@@ -112,7 +124,7 @@ mod tests {
 
     fn log(folder: &Path, limit: usize) -> BuildLog {
         let id = DeploymentId::parse(ID).expect("valid");
-        BuildLog::open(folder, &id, Redaction::new(["hunter2"]), limit).expect("can be opened")
+        BuildLog::open(folder, &id, Redaction::new(REDACTED, ["hunter2"]), limit).expect("can be opened")
     }
 
     fn file(folder: &Path) -> String {
@@ -124,9 +136,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("can be made");
         let first = log(folder.path(), 1000);
         first.line("one\ntwo with hunter2");
-        first.output(b"caf\xe9\r\n");
+        first.redacted_line("caf\u{e9}");
         first.line("");
-        let text = "one\ntwo with [redacted]\ncaf\u{fffd}\n\n";
+        let text = "one\ntwo with [redacted]\ncaf\u{e9}\n\n";
         assert_eq!(first.text(), text);
         let second = log(folder.path(), 1000);
         second.line("again");

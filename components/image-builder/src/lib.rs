@@ -15,7 +15,6 @@ mod folder_check;
 mod phases;
 pub mod pipeline;
 mod process;
-mod redaction;
 mod request;
 pub mod router;
 pub mod settings;

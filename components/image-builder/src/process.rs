@@ -4,13 +4,11 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use racetrack_core::redaction::LinePiece;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
 use crate::build_log::BuildLog;
-
-/// A line that is longer than this is cut into several, in bytes.
-const MAX_LINE: usize = 64 * 1024;
 
 /// How much of the end of the output is given back, in bytes.
 const MAX_TAIL: usize = 16 * 1024;
@@ -19,7 +17,7 @@ const MAX_TAIL: usize = 16 * 1024;
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
-    /// The end of what it wrote to standard error, and to standard output before that.
+    /// The end of what it wrote to standard error, and to standard output before that, without secrets.
     pub(crate) tail: String,
 }
 
@@ -75,28 +73,28 @@ pub(crate) async fn run(
 
 /// Logs what comes, line by line, and gives back the end of it.
 async fn pump(mut output: impl AsyncRead + Unpin, log: &BuildLog) -> io::Result<String> {
-    let (mut line, mut tail) = (Vec::new(), Vec::new());
+    let mut tail = String::new();
+    // Secrets go before anything is cut, the tail included.
+    let mut lines = log.lines();
+    let mut on_piece = |piece: LinePiece<'_>| {
+        log.redacted_line(piece.text);
+        tail.push_str(piece.text);
+        if piece.is_last {
+            tail.push('\n');
+        }
+        let surplus = tail.len().saturating_sub(MAX_TAIL);
+        tail.drain(..tail.ceil_char_boundary(surplus));
+    };
     let mut chunk = vec![0; 8 * 1024];
     loop {
         let length = output.read(&mut chunk).await?;
-        for piece in chunk[..length].split_inclusive(|byte| *byte == b'\n') {
-            line.extend_from_slice(piece);
-            if line.ends_with(b"\n") || line.len() >= MAX_LINE {
-                log.output(&line);
-                line.clear();
-            }
-        }
-        tail.extend_from_slice(&chunk[..length]);
-        let surplus = tail.len().saturating_sub(MAX_TAIL);
-        tail.drain(..surplus);
         if length == 0 {
             break;
         }
+        lines.push(&chunk[..length], &mut on_piece);
     }
-    if !line.is_empty() {
-        log.output(&line);
-    }
-    Ok(String::from_utf8_lossy(&tail).into_owned())
+    lines.finish(&mut on_piece);
+    Ok(tail)
 }
 
 impl ProcessGroup {
@@ -151,13 +149,17 @@ impl Drop for ProcessGroup {
 mod tests {
     use std::path::Path;
 
+    use racetrack_core::redaction::Redaction;
+
     use super::*;
-    use crate::redaction::Redaction;
+    use crate::build_log::REDACTED;
     use crate::request::DeploymentId;
+
+    const SECRET: &str = "tok-AAAABBBBCCCC";
 
     fn log(folder: &Path) -> BuildLog {
         let id = DeploymentId::parse("5c0a1d9e-7a40-4a8e-9d7c-0242ac120002").expect("valid");
-        BuildLog::open(folder, &id, Redaction::new([]), 1_000_000).expect("can be opened")
+        BuildLog::open(folder, &id, Redaction::new(REDACTED, [SECRET]), 1_000_000).expect("can be opened")
     }
 
     fn shell(script: &str) -> Command {
@@ -173,7 +175,7 @@ mod tests {
         let script = r"printf 'a\n\377b'; echo c >&2; exit 3";
         let ended = run(shell(script), &log, Duration::from_secs(30)).await.expect("runs");
         assert_eq!(ended.status.code(), Some(3));
-        assert_eq!(ended.tail, "a\n\u{fffd}bc\n");
+        assert_eq!(ended.tail, "a\n\u{fffd}b\nc\n");
         let text = log.text();
         let mut lines: Vec<_> = text.lines().collect();
         lines.sort_unstable();
@@ -197,6 +199,21 @@ mod tests {
         let script = "until [ \"$(ulimit -Sn)\" = 777 ]; do :; done";
         let ended = run(shell(script), &log, Duration::from_secs(60)).await.expect("gets it");
         assert!(ended.status.success());
+    }
+
+    #[tokio::test]
+    async fn no_part_of_a_secret_is_left_where_a_line_a_write_or_the_tail_is_cut() {
+        let folder = tempfile::tempdir().expect("can be made");
+        for after in [65_520, 65_528, 65_536, MAX_TAIL - 12, MAX_TAIL - 6, MAX_TAIL - 1] {
+            let log = log(folder.path());
+            let script = format!(
+                "printf %0{after}d 0; printf tok-AAAA; printf BBBBCCCC; printf '%0{after}d\\n' 0; exit 1"
+            );
+            let ended = run(shell(&script), &log, Duration::from_secs(30)).await.expect("runs");
+            for text in [ended.tail, log.text()] {
+                assert!(!text.contains(['-', 'A', 'B', 'C']), "{after}: {}", text.trim_matches('0'));
+            }
+        }
     }
 
     #[tokio::test]

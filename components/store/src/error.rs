@@ -209,7 +209,14 @@ impl StoreError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::NotFound(_) | Self::Conflict(_) => true,
-            Self::File { .. } | Self::Open { .. } | Self::Migrate { .. } => false,
+            Self::File { .. }
+            | Self::Open { .. }
+            | Self::Lock { .. }
+            | Self::InUse { .. }
+            | Self::TakenOver { .. }
+            | Self::SharedSessions { .. }
+            | Self::Migrate { .. }
+            | Self::Silent { .. } => false,
             Self::Database { source, .. } => is_refusal(source),
         }
     }

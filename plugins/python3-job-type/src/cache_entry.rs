@@ -133,13 +133,12 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Instant;
 
-    use racetrack_core::EnvVars;
+    use racetrack_core::redaction::Redaction;
     use rustix::process::{Pid, Signal, kill_process};
     use tokio::process::Command;
 
     use super::*;
     use crate::command;
-    use crate::redaction::Redaction;
 
     struct Cache {
         folder: tempfile::TempDir,
@@ -197,7 +196,7 @@ mod tests {
         let pid = Mutex::new(String::new());
         let on_line = |line: &str| line.clone_into(&mut pid.lock().unwrap());
         let make = |lock: Arc<File>| async move {
-            let redaction = Redaction::new(&EnvVars::new());
+            let redaction = Redaction::new("***", []);
             std::fs::write(entry.folder.join("file"), "").expect("can be written");
             command::run(Command::new("sh").args(["-c", script]), &lock, &redaction, &on_line).await
         };

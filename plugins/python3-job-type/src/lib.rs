@@ -7,7 +7,6 @@ mod interpreter;
 mod job_path;
 mod job_type_extra;
 mod recipe;
-mod redaction;
 mod requirements;
 
 use racetrack_core::{

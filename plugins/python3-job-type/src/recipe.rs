@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use racetrack_core::job_bundle::{JOB_FOLDER, PORT_PLACEHOLDER};
-use racetrack_core::{BundleRecipe, EnvVars, HookResult, JobBundle, JobManifest, MakeBundle, async_trait};
+use racetrack_core::redaction::Redaction;
+use racetrack_core::{BundleRecipe, HookResult, JobBundle, JobManifest, MakeBundle, async_trait};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
@@ -24,7 +25,6 @@ use crate::config::{self, Python3Config};
 use crate::interpreter::{Interpreter, InterpreterError};
 use crate::job_path;
 use crate::job_type_extra::JobTypeExtra;
-use crate::redaction::Redaction;
 use crate::requirements::Requirements;
 
 /// The folder of this job type in the cache.
@@ -99,7 +99,7 @@ impl PythonRecipe {
         let executable = interpreter.executable.to_string_lossy();
         let key = key(Sha256::new(), &["runner", &interpreter.version, &executable, version]);
         let entry = CacheEntry::new(&request.cache.join(CACHE_FOLDER), "runners", &key);
-        let no_secrets = Redaction::new(&EnvVars::new());
+        let no_secrets = Redaction::new(command::SECRET, []);
         let make = async |lock: Arc<File>| {
             (request.log)(&format!("installing racetrack-job-runner {version} (once for all jobs)"));
             let mut venv = Command::new(&interpreter.executable);
@@ -183,7 +183,7 @@ async fn packages(
         parts.extend(request.build_secrets.keys().map(String::as_str));
     }
     let entry = CacheEntry::new(&request.cache.join(CACHE_FOLDER), "packages", &key(digest, &parts));
-    let redaction = Redaction::new(request.build_secrets);
+    let redaction = Redaction::new(command::SECRET, request.build_secrets.values().map(String::as_str));
     let make = async |lock: Arc<File>| {
         (request.log)(&format!("installing the packages of `{path}`"));
         let mut pip = pip(runner);

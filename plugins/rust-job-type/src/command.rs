@@ -10,14 +10,19 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Mutex;
 
 use racetrack_core::open_files::original_limit;
+use racetrack_core::redaction::{LinePiece, Redaction};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, prlimit};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
-use crate::redaction::Redaction;
-
-/// The longest line that is kept, in bytes.
+/// How much of a line is kept, in bytes.
 const LINE_BYTES: usize = 8 * 1024;
+
+/// What stands for a secret.
+pub(crate) const SECRET: &str = "***";
+
+/// Stands at the end of a line that was longer.
+const CUT: &str = " […]";
 
 /// How many lines of a failed tool its error repeats.
 const LAST_LINES: usize = 40;
@@ -52,8 +57,7 @@ pub(crate) async fn run(
     let mut group = ProcessGroup::of(&child);
     group.restore_open_files();
     let last_lines = Mutex::new(VecDeque::new());
-    let on_line = |line: &str| {
-        let line = redaction.apply(line);
+    let on_line = |line: String| {
         log(&line);
         let mut last_lines = last_lines.lock().expect("taking a line does not panic");
         if last_lines.len() == LAST_LINES {
@@ -62,7 +66,8 @@ pub(crate) async fn run(
         last_lines.push_back(line);
     };
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let ended = tokio::try_join!(read_lines(stdout, &on_line), read_lines(stderr, &on_line));
+    let ended =
+        tokio::try_join!(read_lines(stdout, redaction, &on_line), read_lines(stderr, redaction, &on_line));
     let ended = match ended {
         Ok(_) => child.wait().await,
         Err(error) => Err(error),
@@ -109,55 +114,44 @@ impl Drop for ProcessGroup {
     }
 }
 
+/// Gives each line without secrets, and of a long one its beginning.
 async fn read_lines(
     output: Option<impl AsyncRead + Unpin>,
-    on_line: &(impl Fn(&str) + Sync),
+    redaction: &Redaction,
+    on_line: &(impl Fn(String) + Sync),
 ) -> io::Result<()> {
-    let Some(output) = output else { return Ok(()) };
-    let mut output = BufReader::new(output);
-    let mut line = Vec::new();
-    while read_line(&mut output, &mut line).await? {
-        on_line(String::from_utf8_lossy(&line).trim_end());
-        line.clear();
-    }
-    Ok(())
-}
-
-/// Reads one line, of which the part beyond [`LINE_BYTES`] is dropped; false at the end.
-async fn read_line(output: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> io::Result<bool> {
-    let mut any = false;
+    let Some(mut output) = output else { return Ok(()) };
+    let mut lines = redaction.lines(LINE_BYTES);
+    let mut on_piece = |piece: LinePiece<'_>| {
+        if piece.is_first {
+            on_line(format!("{}{}", piece.text, if piece.is_last { "" } else { CUT }));
+        }
+    };
+    let mut chunk = vec![0; 8 * 1024];
     loop {
-        let available = output.fill_buf().await?;
-        if available.is_empty() {
-            return Ok(any);
+        let length = output.read(&mut chunk).await?;
+        if length == 0 {
+            break;
         }
-        any = true;
-        let end = available.iter().position(|byte| *byte == b'\n');
-        let taken = end.map_or(available.len(), |end| end + 1);
-        let room = LINE_BYTES.saturating_sub(line.len());
-        line.extend_from_slice(&available[..taken.min(room)]);
-        output.consume(taken);
-        if end.is_some() {
-            return Ok(true);
-        }
+        lines.push(&chunk[..length], &mut on_piece);
     }
+    lines.finish(&mut on_piece);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
 
-    use racetrack_core::EnvVars;
-
     use super::*;
 
     async fn shell(script: &str) -> (Result<(), String>, Vec<String>) {
         let lines = Mutex::new(Vec::new());
         let log = |line: &str| lines.lock().unwrap().push(line.to_owned());
-        let secrets = EnvVars::from([("TOKEN".to_owned(), "hunter2".to_owned())]);
+        let redaction = Redaction::new(SECRET, ["hunter2", "tok-AAAABBBBCCCC"]);
         let mut command = Command::new("sh");
         let lock = tempfile::tempfile().expect("a file");
-        let result = run(command.args(["-c", script]), &lock, &Redaction::new(&secrets), &log).await;
+        let result = run(command.args(["-c", script]), &lock, &redaction, &log).await;
         (result.map_err(|error| error.to_string()), lines.into_inner().unwrap())
     }
 
@@ -165,7 +159,18 @@ mod tests {
     async fn lines_are_logged_without_secrets_and_cut() {
         let (result, lines) = shell("echo hunter2; printf 'x%.0s' $(seq 20000); echo; printf end").await;
         assert_eq!(result, Ok(()));
-        assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), [3, LINE_BYTES, 3]);
+        assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), [3, LINE_BYTES + CUT.len(), 3]);
+    }
+
+    #[tokio::test]
+    async fn no_part_of_a_secret_is_left_where_a_line_or_a_write_ends() {
+        let script = "for before in 8170 8175 8180 8187 8191 8192; do
+            printf %0${before}d 0; printf tok-AAAA; printf 'BBBBCCCC\\n'; done; exit 1";
+        let (result, lines) = shell(script).await;
+        assert_eq!(lines.len(), 6);
+        for line in lines.iter().chain([&result.expect_err("exits with 1")]) {
+            assert!(!line.contains("to") && !line.contains('A') && !line.contains('B'), "{line}");
+        }
     }
 
     #[tokio::test]
@@ -190,7 +195,7 @@ mod tests {
     async fn a_tool_that_is_not_there_is_named() {
         let mut command = Command::new("no-such-tool");
         let lock = tempfile::tempfile().expect("a file");
-        let result = run(&mut command, &lock, &Redaction::new(&EnvVars::new()), &|_| {}).await;
+        let result = run(&mut command, &lock, &Redaction::new(SECRET, []), &|_| {}).await;
         assert_eq!(result.expect_err("cannot start").to_string(), "cannot start `no-such-tool`");
     }
 

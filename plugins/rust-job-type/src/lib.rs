@@ -6,7 +6,6 @@ mod job_crate;
 mod job_folder;
 mod lock;
 mod recipe;
-mod redaction;
 
 use racetrack_core::{
     FromContext, HookResult, JobManifest, JobType, JobTypes, Plugin, PluginContext, PluginError,

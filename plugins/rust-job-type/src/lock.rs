@@ -35,13 +35,12 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Instant;
 
-    use racetrack_core::EnvVars;
+    use racetrack_core::redaction::Redaction;
     use rustix::process::{Pid, Signal, kill_process};
     use tokio::process::Command;
 
     use super::*;
     use crate::command;
-    use crate::redaction::Redaction;
 
     #[tokio::test]
     async fn the_second_one_waits_for_the_first() {
@@ -64,7 +63,7 @@ mod tests {
         let script = "cat && exec 3<&0 && { setsid sleep 600 <&3 >/dev/null 2>&1 & } && echo $!";
         let pid = Mutex::new(String::new());
         let on_line = |line: &str| line.clone_into(&mut pid.lock().unwrap());
-        let redaction = Redaction::new(&EnvVars::new());
+        let redaction = Redaction::new("***", []);
         let mut tool = Command::new("sh");
         command::run(tool.args(["-c", script]), &lock, &redaction, &on_line).await.expect("ends well");
         drop(lock);

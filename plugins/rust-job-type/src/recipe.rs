@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use racetrack_core::context::Resources;
 use racetrack_core::job_bundle::{JOB_FOLDER, PORT_PLACEHOLDER};
+use racetrack_core::redaction::Redaction;
 use racetrack_core::{BundleRecipe, EnvVars, HookResult, JobBundle, MakeBundle, async_trait};
 use tokio::process::Command;
 
@@ -15,7 +16,6 @@ use crate::config::{self, RustConfig};
 use crate::job_crate::JobCrate;
 use crate::job_folder::{self, JobFolder, JobFolderError};
 use crate::lock;
-use crate::redaction::Redaction;
 
 /// The program in the root of the bundle.
 const PROGRAM: &str = "racetrack-job";
@@ -95,7 +95,13 @@ impl RustRecipe {
         // Places in the source are told as the author of the job knows them.
         let crate_folder = format!("{}/", folder.crate_folder());
         let log = |line: &str| (request.log)(&line.replace(&crate_folder, ""));
-        let compiled = command::run(&mut cargo, lock, &Redaction::new(request.build_secrets), &log).await;
+        let compiled = command::run(
+            &mut cargo,
+            lock,
+            &Redaction::new(command::SECRET, request.build_secrets.values().map(String::as_str)),
+            &log,
+        )
+        .await;
         compiled.map_err(|error| match error {
             CommandError::Start { .. } => RustRecipeError::NoCargo(error),
             CommandError::Failed { program, status, last_lines } => {

@@ -17,17 +17,17 @@ use racetrack_core::JobType;
 use racetrack_core::catalogue::Catalogue;
 use racetrack_core::error::chain;
 use racetrack_core::failure::HookFailureCause;
+use racetrack_core::redaction::Redaction;
 use racetrack_service::HookRuntime;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use crate::build_log::BuildLog;
+use crate::build_log::{self, BuildLog};
 use crate::build_metrics;
 use crate::engine::ImageEngine;
 use crate::engine::bundle::{BundleEngine, BundleEngineError};
 use crate::folder_check::{FolderCheck, UnwritableFolder};
 use crate::phases::{LifecycleClient, Phase, Reporter};
-use crate::redaction::Redaction;
 use crate::request::{BuildRequest, DeploymentId};
 use crate::settings::BuildConfig;
 use crate::workspace::{Claim, Workspaces, WorkspacesError};
@@ -146,7 +146,7 @@ impl BuildPipeline {
         let id = &request.deployment_id;
         let claim = self.0.workspaces.claim(id);
         let claim = claim.ok_or_else(|| BeginError::UnderWay(id.as_str().to_owned()))?;
-        let redaction = Redaction::new(request.secrets());
+        let redaction = Redaction::new(build_log::REDACTED, request.secrets());
         let config = &self.0.config;
         let log = BuildLog::open(&config.build_logs_folder, id, redaction, config.max_build_log_size);
         let log = Arc::new(log.map_err(BeginError::Log)?);

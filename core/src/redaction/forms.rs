@@ -1,0 +1,93 @@
+//! The forms in which a secret appears.
+
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
+
+use super::spelling::Spelling;
+
+/// Shorter forms, in bytes, are not looked for.
+const MIN_LENGTH: usize = 3;
+
+/// Shorter parts of base64, in characters, are not looked for: the first and the last characters also depend on what
+/// stands around the secret.
+const MIN_BASE64: usize = 8;
+
+/// How programs wrap base64: `base64` of Unix, and PEM.
+const WIDTHS: [usize; 2] = [76, 64];
+
+/// All forms of all secrets.
+pub(super) fn of_all<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut forms = Vec::new();
+    for secret in secrets {
+        forms.push(secret.to_owned());
+        forms.extend(wrapped(&base64(secret.as_bytes())));
+        for line in secret.split(['\n', '\r']).map(str::trim).filter(|line| line.len() >= MIN_LENGTH) {
+            forms.extend([line.to_owned(), line.escape_debug().to_string(), in_json(line), in_python(line)]);
+            forms.extend(in_base64(line.as_bytes()));
+            if let Some(password) = password(line) {
+                forms.push(password.to_owned());
+                let read = Spelling::read(password.as_bytes());
+                forms.extend(read.and_then(|read| String::from_utf8(read.bytes().to_vec()).ok()));
+            }
+        }
+        if secret.len() >= MIN_LENGTH {
+            forms.extend(in_base64(secret.as_bytes()));
+        }
+    }
+    forms.retain(|form| form.trim().len() >= MIN_LENGTH);
+    forms.sort_unstable();
+    forms.dedup();
+    forms
+}
+
+/// What stands before the host of an address for the server alone: `hunter2` in `https://bob:hunter2@example.com`. Programs
+/// take addresses apart and show the parts.
+fn password(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (user, _) = authority.rsplit_once('@')?;
+    Some(user.split_once(':').map_or(user, |(_, password)| password))
+}
+
+/// In base64, as most programs write it.
+pub(super) fn base64(bytes: &[u8]) -> String {
+    BASE64_STANDARD.encode(bytes)
+}
+
+/// The lines of long base64.
+fn wrapped(text: &str) -> impl Iterator<Item = String> {
+    WIDTHS.into_iter().filter(|width| text.len() > *width).flat_map(|width| {
+        let pieces = text.as_bytes().chunks(width).filter(|piece| piece.len() >= MIN_BASE64);
+        pieces.map(|piece| String::from_utf8_lossy(piece).into_owned())
+    })
+}
+
+/// As it is in base64: alone, and at each place of a group of three bytes when other text stands around it.
+fn in_base64(secret: &[u8]) -> Vec<String> {
+    let mut forms = Vec::new();
+    for engine in [BASE64_STANDARD, BASE64_URL_SAFE] {
+        let whole = engine.encode(secret);
+        forms.push(whole.trim_end_matches('=').to_owned());
+        forms.push(whole);
+        for before in 0..3 {
+            let mut padded = vec![0; before];
+            padded.extend_from_slice(secret);
+            let encoded = engine.encode(&padded);
+            // The characters that are made of bits of the secret alone.
+            let inner = (before * 8).div_ceil(6)..padded.len() * 8 / 6;
+            forms.extend(encoded.get(inner).filter(|form| form.len() >= MIN_BASE64).map(str::to_owned));
+        }
+    }
+    forms
+}
+
+/// As it is between the quotes of JSON.
+fn in_json(text: &str) -> String {
+    let json = serde_json::to_string(text).expect("text is valid JSON");
+    json.trim_start_matches('"').strip_suffix('"').unwrap_or(&json).to_owned()
+}
+
+/// As it is between the single quotes of Python.
+fn in_python(text: &str) -> String {
+    text.replace('\\', r"\\").replace('\'', r"\'")
+}
