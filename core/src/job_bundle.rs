@@ -27,7 +27,8 @@ pub struct JobBundle {
     /// The program and its arguments. A program path that begins with `./` is relative to the bundle. In the
     /// arguments, [`{port}`](PORT_PLACEHOLDER) stands for the port to listen on.
     pub command: Vec<String>,
-    /// Variables that the process needs besides those of the job.
+    /// Variables that the process needs besides those of the job. Image-builder adds `GIT_VERSION`, the revision of the
+    /// source, and `DEPLOYED_BY_RACETRACK_VERSION`, the version of the platform.
     pub env: BTreeMap<String, String>,
 }
 

@@ -8,6 +8,7 @@ use racetrack_core::JobType;
 use racetrack_core::catalogue::{Catalogue, CatalogueError};
 use racetrack_service::{Service, plugin_endpoints};
 
+use crate::engine::bundle::PlatformVersion;
 use crate::pipeline::{BuildPipeline, PipelineError};
 use crate::settings::BuildConfig;
 
@@ -40,7 +41,8 @@ impl App {
     /// [`AppError`] when a plugin fails, two offer the same, or a folder cannot be used.
     pub async fn open(service: Service, config: BuildConfig) -> Result<Self, AppError> {
         let job_types = Arc::new(plugin_endpoints::collect_job_types(&service.hooks).await?);
-        let builds = BuildPipeline::open(config, service.hooks.clone(), Arc::clone(&job_types))?;
+        let platform = PlatformVersion::of_tag(&service.identity.docker_tag);
+        let builds = BuildPipeline::open(config, service.hooks.clone(), Arc::clone(&job_types), platform)?;
         Ok(Self { service, job_types, builds })
     }
 }

@@ -163,12 +163,15 @@ impl Drop for Process {
 async fn the_adder_adds() {
     let build = Build::of_sample("python-adder");
     let bundle = build.make().await.expect("can be built");
-    let process = build.start(&bundle, &[]);
+    let versions = [("GIT_VERSION", "v1.0.0-0-ga88be8c"), ("DEPLOYED_BY_RACETRACK_VERSION", "2.36.0")];
+    let process = build.start(&bundle, &versions);
     assert_eq!(process.post("/api/v1/perform", &json!({"numbers": [40, 2]})), (200, json!(42)));
     let (status, live) = process.request("GET", "/pub/job/job/latest/live", None).expect("answers");
     assert_eq!((status, &live["deployment_timestamp"]), (200, &json!("1700000000")));
     let (_, health) = process.request("GET", "/health", None).expect("answers");
     assert_eq!(health["job_type_version"], json!("1.0.0"));
+    assert_eq!(health["git_version"], json!("v1.0.0-0-ga88be8c"));
+    assert_eq!(health["deployed_by_racetrack_version"], json!("2.36.0"));
     let (status, error) = process.post("/api/v1/perform", &json!({"number": 1}));
     assert_eq!((status, &error["type"]), (400, &json!("ValueError")));
     assert!(!build.job().join("__pycache__").exists(), "a bundle is immutable");

@@ -123,6 +123,8 @@ impl Build {
         let mut command = Command::new(self.bundle.path().join(&bundle.command[0]));
         command.args(arguments).current_dir(self.bundle.path().join("job")).envs(&bundle.env);
         command
+            .env("GIT_VERSION", "v1.0.0-0-ga88be8c")
+            .env("DEPLOYED_BY_RACETRACK_VERSION", "2.36.0")
             .env("JOB_NAME", "job")
             .env("JOB_VERSION", "0.0.1")
             .env("JOB_DEPLOYMENT_TIMESTAMP", "1700000000");
@@ -249,7 +251,10 @@ async fn the_adder_adds_and_honours_the_contract_of_jobs() {
 
     let get = |path: &str| process.get(path).expect("the job listens");
     assert_eq!(get("/live"), (200, json!({"live": true, "deployment_timestamp": 1_700_000_000})));
-    assert_eq!(get("/pub/job/job/2.x/health").1["job_type_version"], json!("1.0.0"));
+    let health = get("/pub/job/job/2.x/health").1;
+    assert_eq!(health["job_type_version"], json!("1.0.0"));
+    assert_eq!(health["git_version"], json!("v1.0.0-0-ga88be8c"));
+    assert_eq!(health["deployed_by_racetrack_version"], json!("2.36.0"));
     assert_eq!(get("/api/v1/parameters"), (200, json!([{"name": "numbers", "type": null}])));
     let (_, metrics) = get("/metrics");
     assert!(metrics.as_str().is_some_and(|text| text.contains("requests_done_total 3\n")), "{metrics}");

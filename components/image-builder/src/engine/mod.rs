@@ -35,6 +35,8 @@ pub(crate) struct EngineRequest {
     pub(crate) job_type: JobType,
     /// The source of the job, checked. It is not changed.
     pub(crate) source: PathBuf,
+    /// The revision of the source, as people write it.
+    pub(crate) git_version: String,
     /// The workspace that the source is in; held by whatever still reads it.
     pub(crate) workspace: ScratchFolder,
     pub(crate) build_secrets: Arc<EnvVars>,

@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use crate::build_log::{self, BuildLog};
 use crate::build_metrics;
 use crate::engine::ImageEngine;
-use crate::engine::bundle::{BundleEngine, BundleEngineError};
+use crate::engine::bundle::{BundleEngine, BundleEngineError, PlatformVersion};
 use crate::folder_check::{FolderCheck, UnwritableFolder};
 use crate::phases::{LifecycleClient, Phase, Reporter};
 use crate::request::{BuildRequest, DeploymentId};
@@ -110,13 +110,14 @@ impl BuildPipeline {
     ///
     /// # Errors
     /// [`PipelineError`], naming the folder that cannot be used.
-    pub fn open(
+    pub(crate) fn open(
         config: BuildConfig,
         hooks: HookRuntime,
         job_types: Arc<Catalogue<JobType>>,
+        platform: PlatformVersion,
     ) -> Result<Self, PipelineError> {
         let workspaces = Workspaces::open(&config.workspaces_folder)?;
-        let engine: Box<dyn ImageEngine> = Box::new(BundleEngine::open(&config)?);
+        let engine: Box<dyn ImageEngine> = Box::new(BundleEngine::open(&config, platform)?);
         fs_err::create_dir_all(&config.build_logs_folder).map_err(PipelineError::Logs)?;
         let places = Semaphore::new(config.max_concurrent_builds.get().min(Semaphore::MAX_PERMITS));
         let lifecycle = LifecycleClient::new(&config.lifecycle_url, config.component_auth_token.as_ref());

@@ -102,6 +102,7 @@ pub(super) async fn run(
         job_type_name,
         job_type: job_type.clone(),
         source: source.job,
+        git_version: source.git_version,
         workspace: workspace.clone(),
         build_secrets: Arc::new(secret_build_env),
         no_cache,

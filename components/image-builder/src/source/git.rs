@@ -37,6 +37,8 @@ pub(crate) enum FetchError {
     Authentication,
     #[error("cloning git repo: git failed: {0}")]
     Clone(String),
+    #[error("cloning git repo: git cannot name the revision, does the branch have a commit? {0}")]
+    Describe(String),
     #[error("cloning git repo")]
     Process(#[from] ProcessError),
     #[error("branch: {0:?} is no name of a branch")]
@@ -98,6 +100,9 @@ pub(crate) async fn fetch(
     describe.args(["describe", "--long", "--tags", "--dirty", "--always"]);
     let described = process::run(describe, log, limit).await?;
     let git_version = described.tail.lines().next().unwrap_or_default().to_owned();
+    if !described.status.success() {
+        return Err(FetchError::Describe(git_version));
+    }
     let directory = source.directory.clone();
     // The thread holds the workspace: it cannot be removed while something still works in it.
     let held = workspace.clone();

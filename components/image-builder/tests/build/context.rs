@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use racetrack_core::JobBundle;
 use serde_json::json;
 
-use crate::harness::{ImageBuilderUnderTest, archive, bytes, names, request};
+use crate::harness::{ImageBuilderUnderTest, archive, bytes, environment, names, request};
 
 #[tokio::test]
 async fn a_job_becomes_a_bundle_that_the_same_job_shares() {
@@ -35,6 +35,11 @@ async fn a_job_becomes_a_bundle_that_the_same_job_shares() {
         assert!(log.lines().any(|of_log| of_log == line), "{line} is not in {log}");
     }
     builder.assert_clean();
+    let env = environment(&bundle);
+    assert_eq!((&*env["GIT_VERSION"], &*env["DEPLOYED_BY_RACETRACK_VERSION"]), ("tar", "2.36.0"));
+    let untagged = ImageBuilderUnderTest::of_platform("", |_| {}).await;
+    let (bundle_of_untagged, _) = untagged.built(&request("writes:latest")).await;
+    assert_eq!(environment(&bundle_of_untagged)["DEPLOYED_BY_RACETRACK_VERSION"], "latest");
 
     let (again, log) = builder.built(&request("writes:latest")).await;
     assert!(again == bundle && log.contains("reused the job bundle"), "{log}");

@@ -13,7 +13,7 @@ use racetrack_service::settings::Span;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::{ImageBuilderUnderTest, names, request};
+use crate::harness::{ImageBuilderUnderTest, environment, names, request};
 
 const MANIFEST: &str =
     "name: adder\nowner_email: a@example.com\njobtype: writes:1.0.0\nbuild_env: {COLOR: red}\n";
@@ -64,6 +64,13 @@ impl Repository {
         let mut git = Command::new("git");
         git.current_dir(self.path()).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null");
         assert!(git.status().expect("runs").success(), "{args:?}");
+    }
+
+    fn describe(&self) -> String {
+        let mut git = Command::new("git");
+        git.current_dir(self.path()).args(["describe", "--long", "--tags", "--dirty", "--always"]);
+        let output = git.output().expect("runs");
+        String::from_utf8(output.stdout).expect("is text").trim_end().to_owned()
     }
 
     fn request(&self) -> Value {
@@ -123,6 +130,9 @@ async fn a_folder_of_a_repository_becomes_a_bundle() {
     assert_eq!(names(&bundle.join("job")), ["job.yaml", "main.py"]);
     assert!(log.contains("The revision of the source is v1.2.3-0-g"), "{log}");
     assert!(!log.contains("warning:"), "{log}");
+    let version = repository.describe();
+    assert!(version.starts_with("v1.2.3-0-g"), "{version}");
+    assert_eq!(environment(&bundle)["GIT_VERSION"], version);
 
     let mut of_branch = repository.request();
     of_branch["manifest"]["git"]["branch"] = json!("feature/x");
@@ -135,6 +145,18 @@ async fn a_folder_of_a_repository_becomes_a_bundle() {
     let (bundle, _) = builder.built(&whole).await;
     assert_eq!(names(&bundle.join("job")), ["job.yaml", "jobs"], "and no .git");
     builder.assert_clean();
+}
+
+#[tokio::test]
+async fn a_repository_without_a_commit_is_told() {
+    let repository = Repository(tempfile::tempdir().expect("can be made"));
+    repository.git(&["init", "--quiet", "--initial-branch=main"]);
+    let builder = ImageBuilderUnderTest::start().await;
+    let (error, _) = builder.failed(&repository.request()).await;
+    assert!(
+        error.contains("git cannot name the revision, does the branch have a commit? fatal: "),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -145,6 +145,13 @@ impl ImageBuilderUnderTest {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut ImageBuilderSettings)) -> Self {
+        Self::of_platform("2.36.0", change).await
+    }
+
+    pub(crate) async fn of_platform(
+        docker_tag: &str,
+        change: impl FnOnce(&mut ImageBuilderSettings),
+    ) -> Self {
         let folder = tempfile::tempdir().expect("can be made");
         let in_folder = |name| Some(folder.path().join(name));
         let mut settings = ImageBuilderSettings {
@@ -165,7 +172,7 @@ impl ImageBuilderUnderTest {
                 component: PLAN.component,
                 version: "0.1.0",
                 git_version: "v1".to_owned(),
-                docker_tag: "2.36.0".to_owned(),
+                docker_tag: docker_tag.to_owned(),
             },
             hooks: HookRuntime::start(&PLAN, [&REGISTRATION], &config).expect("as planned"),
             readiness: Readiness::default(),
@@ -274,6 +281,12 @@ pub(crate) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
         builder.append(&header, content.as_bytes()).expect("is in memory");
     }
     builder.into_inner().expect("is in memory").finish().expect("is in memory")
+}
+
+/// The variables that a bundle gives its job.
+pub(crate) fn environment(bundle: &Path) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(bundle.join("job-bundle.json")).expect("is there");
+    serde_json::from_str::<JobBundle>(&text).expect("is one").env
 }
 
 /// The names in a folder, sorted.

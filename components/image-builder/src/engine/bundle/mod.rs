@@ -30,6 +30,16 @@ use crate::workspace::{self, ScratchFolder};
 /// What the names of bundles that are being made begin with.
 const TEMPORARY: &str = ".tmp-";
 
+/// The variable of a job with the revision of its source.
+const GIT_VERSION: &str = "GIT_VERSION";
+
+/// The variable of a job with the version of the platform that built it.
+const PLATFORM_VERSION: &str = "DEPLOYED_BY_RACETRACK_VERSION";
+
+/// The version of the platform, as jobs tell it.
+#[derive(Clone, Debug)]
+pub(crate) struct PlatformVersion(String);
+
 /// Makes job bundles.
 #[derive(Debug)]
 pub(crate) struct BundleEngine {
@@ -37,6 +47,7 @@ pub(crate) struct BundleEngine {
     bundles: PathBuf,
     /// Absolute.
     cache: PathBuf,
+    platform: PlatformVersion,
     recipes: RecipeRuntime,
     limit: Duration,
     made: AtomicU64,
@@ -81,20 +92,35 @@ enum BundleError {
     Store(#[source] io::Error),
 }
 
+impl PlatformVersion {
+    /// The tag of the platform's images; `latest` without one.
+    pub(crate) fn of_tag(tag: &str) -> Self {
+        Self(if tag.is_empty() { "latest" } else { tag }.to_owned())
+    }
+}
+
 impl BundleEngine {
     /// Makes the folders, and removes what interrupted builds left in them.
-    pub(crate) fn open(config: &BuildConfig) -> Result<Self, BundleEngineError> {
+    pub(crate) fn open(config: &BuildConfig, platform: PlatformVersion) -> Result<Self, BundleEngineError> {
         let bundles = make_folder(&config.bundles_folder)?;
         let cache = make_folder(&config.bundle_cache_folder)?;
         let unusable = |source| BundleEngineError::Folder { path: bundles.clone(), source };
         workspace::remove_leftovers(&bundles, |name| name.starts_with(TEMPORARY)).map_err(unusable)?;
         let recipes = RecipeRuntime::start().map_err(BundleEngineError::Threads)?;
-        Ok(Self { bundles, cache, recipes, limit: config.build_time_limit, made: AtomicU64::new(0) })
+        let (limit, made) = (config.build_time_limit, AtomicU64::new(0));
+        Ok(Self { bundles, cache, platform, recipes, limit, made })
     }
 
     async fn make(&self, request: EngineRequest) -> Result<PathBuf, BundleError> {
         let EngineRequest {
-            manifest, job_type_name: job_type, source, workspace, build_secrets, log, ..
+            manifest,
+            job_type_name: job_type,
+            source,
+            git_version,
+            workspace,
+            build_secrets,
+            log,
+            ..
         } = request;
         let recipe = request.job_type.recipe().map(Arc::clone);
         let recipe = recipe.ok_or_else(|| BundleError::NoRecipe(job_type.clone()))?;
@@ -122,13 +148,16 @@ impl BundleEngine {
             build_secrets: Arc::clone(&build_secrets),
             log: Arc::clone(&log),
         };
-        let description = match self.recipes.run(task, self.limit).await {
+        let mut description = match self.recipes.run(task, self.limit).await {
             Ok(description) => description,
             Err(source) => return Err(BundleError::Recipe { job_type, source }),
         };
         if let Some(reason) = wrong(&description, bundle.path(), &build_secrets) {
             return Err(BundleError::Unusable { job_type, reason });
         }
+        // In the bundle, and so the same after restarts, moves and further instances.
+        description.env.insert(GIT_VERSION.to_owned(), git_version);
+        description.env.insert(PLATFORM_VERSION.to_owned(), self.platform.0.clone());
         let bundles = self.bundles.clone();
         let stored = on_a_thread(move || store(&description, &bundle, &bundles)).await;
         let (path, is_new) = stored.map_err(BundleError::Store)?;
