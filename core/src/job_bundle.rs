@@ -61,6 +61,10 @@ pub struct MakeBundle<'a> {
     pub build_env: &'a EnvVars,
     /// Secret variables of the build; they must not end up in the bundle, the cache or the log.
     pub build_secrets: &'a EnvVars,
+    /// Whether nothing is to be used that former builds have left in the cache: what is resolved, is resolved anew, and what
+    /// is compiled, is compiled anew. What they have left stays as it is, because jobs may run from it; what this build makes
+    /// takes its place for later builds.
+    pub no_cache: bool,
     /// Takes one line of the build log.
     pub log: &'a (dyn Fn(&str) + Send + Sync),
 }
@@ -75,7 +79,14 @@ impl<'a> MakeBundle<'a> {
         log: &'a (dyn Fn(&str) + Send + Sync),
     ) -> Self {
         const NONE: &EnvVars = &EnvVars::new();
-        Self { manifest, job_type, bundle, cache, build_env: NONE, build_secrets: NONE, log }
+        Self { manifest, job_type, bundle, cache, build_env: NONE, build_secrets: NONE, no_cache: false, log }
+    }
+
+    /// The request of a build that may use the cache or may not.
+    #[must_use]
+    pub const fn without_cache(mut self, no_cache: bool) -> Self {
+        self.no_cache = no_cache;
+        self
     }
 
     /// The request with variables of the build.
@@ -95,6 +106,7 @@ impl fmt::Debug for MakeBundle<'_> {
             .field("bundle", &self.bundle)
             .field("build_env", &self.build_env.keys())
             .field("build_secrets", &self.build_secrets.keys())
+            .field("no_cache", &self.no_cache)
             .finish_non_exhaustive()
     }
 }

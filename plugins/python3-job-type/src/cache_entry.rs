@@ -4,9 +4,12 @@
 //! in its place under a lock that the system releases when its holders die, the tools that write there among them, and
 //! counts only once it holds a marker, which is written last. Whatever has no marker is what an interrupted build left
 //! behind.
+//!
+//! Jobs run from what lies here, so a complete entry is never changed. An entry that is made anew gets another folder, the
+//! next *generation*, and a file that is replaced as a whole says which of them is the current one.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,12 +20,32 @@ const MARKER: &str = ".racetrack-complete";
 /// How often a build looks whether another one, which makes the same entry, is done.
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A folder of the cache.
+/// An entry of the cache.
 #[derive(Clone, Debug)]
 pub(crate) struct CacheEntry {
-    /// The folder itself.
-    pub(crate) folder: PathBuf,
+    /// The folder with all generations of all entries of that kind.
+    kind: PathBuf,
+    key: String,
+    /// The file that holds the name of the current generation; the first one needs none.
+    current: PathBuf,
     lock: PathBuf,
+}
+
+/// What becomes of an entry that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// It is used.
+    Yes,
+    /// It is left to those who use it, and the next generation is made.
+    No,
+}
+
+/// An entry that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReadyEntry {
+    pub(crate) folder: PathBuf,
+    /// Whether this call has made it.
+    pub(crate) is_new: bool,
 }
 
 /// Why an entry is not to be had.
@@ -40,49 +63,83 @@ impl CacheEntry {
     /// The entry of that kind and key.
     pub(crate) fn new(cache: &Path, kind: &str, key: &str) -> Self {
         Self {
-            folder: cache.join(kind).join(key),
+            kind: cache.join(kind),
+            key: key.to_owned(),
+            current: cache.join("current").join(format!("{kind}-{key}")),
             lock: cache.join("locks").join(format!("{kind}-{key}.lock")),
         }
     }
 
-    /// Whether the entry has been made, and still has the file `witness`.
-    pub(crate) fn is_complete(&self, witness: &Path) -> bool {
-        self.folder.join(MARKER).is_file() && self.folder.join(witness).exists()
-    }
-
-    /// Makes sure that the entry is there; `make` fills the folder, and is not run when that is not needed. It is given
-    /// the lock of the entry, for the tools that it runs: they may outlive this process.
+    /// Makes sure that the entry is there; `make` fills the folder that it is given, and is not run when that is not needed.
+    /// It is also given the lock of the entry, for the tools that it runs: they may outlive this process.
     ///
-    /// Returns whether the entry was made by this call. Builds that want the same entry at the same time wait for
-    /// the one that makes it.
+    /// An entry is there when it has been made and still has the file `witness`. Builds that want the same entry at the
+    /// same time wait for the one that makes it.
     pub(crate) async fn ensure<E: std::error::Error + 'static, M: Future<Output = Result<(), E>> + Send>(
         &self,
         witness: &Path,
+        reuse: Reuse,
         log: &(dyn Fn(&str) + Send + Sync),
-        make: impl FnOnce(Arc<File>) -> M + Send,
-    ) -> Result<bool, CacheError<E>> {
-        if self.is_complete(witness) {
-            return Ok(false);
+        make: impl FnOnce(PathBuf, Arc<File>) -> M + Send,
+    ) -> Result<ReadyEntry, CacheError<E>> {
+        let ready = |generation| {
+            let folder = self.folder(generation);
+            let is_usable = reuse == Reuse::Yes && is_complete(&folder, witness);
+            is_usable.then_some(ReadyEntry { folder, is_new: false })
+        };
+        if let Some(ready) = ready(self.generation()?) {
+            return Ok(ready);
         }
         let lock = Arc::new(self.lock(log).await?);
-        if self.is_complete(witness) {
-            return Ok(false);
+        let generation = self.generation()?;
+        if let Some(ready) = ready(generation) {
+            return Ok(ready);
         }
-        if self.folder.exists() {
+        let is_free = |generation: &u64| !is_complete(&self.folder(*generation), witness);
+        let next = (generation..).find(is_free).expect("there are more numbers than folders");
+        let folder = self.folder(next);
+        if folder.exists() {
             log("removing what an interrupted build left in the cache");
-            self.remove().await?;
+            remove(&folder).await?;
         }
-        std::fs::create_dir_all(&self.folder).map_err(failed("create", &self.folder))?;
-        if let Err(error) = make(Arc::clone(&lock)).await {
+        std::fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
+        if let Err(error) = make(folder.clone(), Arc::clone(&lock)).await {
             // Left for the next build to remove if that fails too: the entry does not count either way.
-            if let Err(error) = self.remove::<E>().await {
+            if let Err(error) = remove::<E>(&folder).await {
                 log(&format!("cannot clean up after the failed build: {error}"));
             }
             return Err(CacheError::Make(error));
         }
-        let marker = self.folder.join(MARKER);
+        let marker = folder.join(MARKER);
         File::create(&marker).and_then(|file| file.sync_all()).map_err(failed("write", &marker))?;
-        Ok(true)
+        if next != generation {
+            self.set_generation(next).map_err(failed("write", &self.current))?;
+        }
+        Ok(ReadyEntry { folder, is_new: true })
+    }
+
+    fn folder(&self, generation: u64) -> PathBuf {
+        let key = &self.key;
+        self.kind.join(if generation == 0 { key.clone() } else { format!("{key}-{generation}") })
+    }
+
+    /// The current generation.
+    fn generation<E: std::error::Error + 'static>(&self) -> Result<u64, CacheError<E>> {
+        let text = match std::fs::read_to_string(&self.current) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            text => text.map_err(failed("read", &self.current))?,
+        };
+        text.trim().parse().map_err(io::Error::other).map_err(failed("read", &self.current))
+    }
+
+    /// Makes a generation the current one, at once or not at all. Only the holder of the lock does so.
+    fn set_generation(&self, generation: u64) -> io::Result<()> {
+        let temporary = self.current.with_added_extension("new");
+        std::fs::create_dir_all(self.current.parent().expect("the file is in a folder"))?;
+        let mut file = File::create(&temporary)?;
+        writeln!(file, "{generation}")?;
+        file.sync_all()?;
+        std::fs::rename(temporary, &self.current)
     }
 
     async fn lock<E: std::error::Error + 'static>(
@@ -110,13 +167,18 @@ impl CacheEntry {
             }
         }
     }
+}
 
-    /// Removes the folder off the threads of the runtime: it may have tens of thousands of files.
-    async fn remove<E: std::error::Error + 'static>(&self) -> Result<(), CacheError<E>> {
-        let folder = self.folder.clone();
-        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
-        removed.map_err(io::Error::other).flatten().map_err(failed("remove", &self.folder))
-    }
+/// Whether the folder is an entry that has been made, and still has the file `witness`.
+fn is_complete(folder: &Path, witness: &Path) -> bool {
+    folder.join(MARKER).is_file() && folder.join(witness).exists()
+}
+
+/// Removes the folder off the threads of the runtime: it may have tens of thousands of files.
+async fn remove<E: std::error::Error + 'static>(folder: &Path) -> Result<(), CacheError<E>> {
+    let owned = folder.to_owned();
+    let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(owned)).await;
+    removed.map_err(io::Error::other).flatten().map_err(failed("remove", folder))
 }
 
 fn failed<E: std::error::Error + 'static>(
@@ -155,14 +217,18 @@ mod tests {
         }
 
         async fn ensure(&self, outcome: Result<(), io::Error>) -> Result<bool, String> {
-            let entry = self.entry();
-            let make = |_| async {
+            self.ready(Reuse::Yes, outcome).await.map(|ready| ready.is_new)
+        }
+
+        async fn ready(&self, reuse: Reuse, outcome: Result<(), io::Error>) -> Result<ReadyEntry, String> {
+            let make = |folder: PathBuf, _| async move {
                 tokio::task::yield_now().await;
-                std::fs::write(entry.folder.join("file"), "")?;
+                std::fs::write(folder.join("file"), "")?;
                 self.made.fetch_add(1, Ordering::Relaxed);
                 outcome
             };
-            entry.ensure(Path::new("file"), &|_| {}, make).await.map_err(|error| error.to_string())
+            let ready = self.entry().ensure(Path::new("file"), reuse, &|_| {}, make).await;
+            ready.map_err(|error| error.to_string())
         }
     }
 
@@ -178,7 +244,7 @@ mod tests {
     #[tokio::test]
     async fn what_an_interrupted_build_left_is_made_anew() {
         let cache = Cache::new();
-        let folder = cache.entry().folder;
+        let folder = cache.entry().folder(0);
         std::fs::create_dir_all(&folder).expect("can be made");
         std::fs::write(folder.join("half"), "").expect("can be written");
         assert_eq!(cache.ensure(Ok(())).await, Ok(true));
@@ -190,18 +256,17 @@ mod tests {
     #[tokio::test]
     async fn an_entry_stays_locked_as_long_as_a_tool_lives_that_may_write_there() {
         let cache = Cache::new();
-        let entry = cache.entry();
         // Asks for input, of which there is none, and leaves a process of another group behind.
         let script = "cat && exec 3<&0 && { setsid sleep 600 <&3 >/dev/null 2>&1 & } && echo $!";
         let pid = Mutex::new(String::new());
         let on_line = |line: &str| line.clone_into(&mut pid.lock().unwrap());
-        let make = |lock: Arc<File>| async move {
+        let make = |folder: PathBuf, lock: Arc<File>| async move {
             let redaction = Redaction::new("***", []);
-            std::fs::write(entry.folder.join("file"), "").expect("can be written");
+            std::fs::write(folder.join("file"), "").expect("can be written");
             command::run(Command::new("sh").args(["-c", script]), &lock, &redaction, &on_line).await
         };
         let entry = cache.entry();
-        entry.ensure(Path::new("file"), &|_| {}, make).await.expect("is made");
+        entry.ensure(Path::new("file"), Reuse::Yes, &|_| {}, make).await.expect("is made");
         let is_locked = || {
             let lock = File::open(&entry.lock).expect("is there");
             matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
@@ -217,9 +282,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_entry_that_is_made_anew_leaves_the_former_one_to_those_who_use_it() {
+        let cache = Cache::new();
+        let first = cache.ready(Reuse::No, Ok(())).await.expect("is made");
+        assert_eq!(first, ReadyEntry { folder: cache.entry().folder(0), is_new: true });
+        let failed = cache.ready(Reuse::No, Err(io::Error::other("boom"))).await;
+        assert_eq!(failed, Err("boom".to_owned()));
+        assert_eq!(cache.ensure(Ok(())).await, Ok(false), "the one that is there stays current");
+
+        let second = cache.ready(Reuse::No, Ok(())).await.expect("is made");
+        assert!(second.is_new && second.folder != first.folder);
+        assert!(first.folder.join("file").exists());
+        let used = cache.ready(Reuse::Yes, Ok(())).await;
+        assert_eq!(used, Ok(ReadyEntry { folder: second.folder.clone(), is_new: false }));
+
+        // Somebody has lost the file: a generation that may be in use is not made over.
+        std::fs::remove_file(&cache.entry().current).expect("is there");
+        let third = cache.ready(Reuse::No, Ok(())).await.expect("is made");
+        assert!(second.folder != third.folder && second.folder.join("file").exists());
+        let both = tokio::join!(cache.ready(Reuse::No, Ok(())), cache.ready(Reuse::No, Ok(())));
+        assert_ne!(both.0.expect("is made").folder, both.1.expect("is made").folder);
+    }
+
+    #[tokio::test]
     async fn a_failure_leaves_nothing() {
         let cache = Cache::new();
         assert_eq!(cache.ensure(Err(io::Error::other("boom"))).await, Err("boom".to_owned()));
-        assert!(!cache.entry().folder.exists());
+        assert!(!cache.entry().folder(0).exists());
     }
 }

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use crate::cache_entry::CacheEntry;
+use crate::cache_entry::{CacheEntry, Reuse};
 use crate::command::{self, CommandError};
 use crate::config::{self, Python3Config};
 use crate::interpreter::{Interpreter, InterpreterError};
@@ -35,6 +35,9 @@ const MANIFEST_FILE: &str = "job-manifest.json";
 
 /// What starts the runner, in the root of the bundle.
 const START_FILE: &str = "start.py";
+
+/// Has pip neither read nor write the cache of its user.
+const NO_PIP_CACHE: &str = "--no-cache-dir";
 
 /// The interpreter of a virtual environment.
 const VENV_PYTHON: &str = "bin/python";
@@ -85,10 +88,12 @@ impl PythonRecipe {
         Self { config, interpreter: Mutex::new(None) }
     }
 
-    async fn interpreter(&self) -> Result<Interpreter, InterpreterError> {
+    async fn interpreter(&self, reuse: Reuse) -> Result<Interpreter, InterpreterError> {
         let mut known = self.interpreter.lock().await;
         match &*known {
-            Some(interpreter) if interpreter.executable.exists() => Ok(interpreter.clone()),
+            Some(interpreter) if reuse == Reuse::Yes && interpreter.executable.exists() => {
+                Ok(interpreter.clone())
+            }
             _ => Ok(known.insert(Interpreter::find(&self.config.python).await?).clone()),
         }
     }
@@ -100,22 +105,25 @@ impl PythonRecipe {
         let key = key(Sha256::new(), &["runner", &interpreter.version, &executable, version]);
         let entry = CacheEntry::new(&request.cache.join(CACHE_FOLDER), "runners", &key);
         let no_secrets = Redaction::new(command::SECRET, []);
-        let make = async |lock: Arc<File>| {
+        let make = async |folder: PathBuf, lock: Arc<File>| {
             (request.log)(&format!("installing racetrack-job-runner {version} (once for all jobs)"));
             let mut venv = Command::new(&interpreter.executable);
-            venv.args(["-I", "-m", "venv"]).arg(&entry.folder);
+            venv.args(["-I", "-m", "venv"]).arg(&folder);
             let venv = venv.env_clear().envs(config::passed_on());
             command::run(venv, &lock, &no_secrets, request.log).await.map_err(EnvironmentError::Venv)?;
-            let mut pip = pip(&entry.folder);
+            let mut pip = pip(&folder);
+            if request.no_cache {
+                pip.arg(NO_PIP_CACHE);
+            }
             pip.arg(format!("racetrack-job-runner=={version}"));
             let installed = command::run(&mut pip, &lock, &no_secrets, request.log).await;
             installed.map_err(|source| EnvironmentError::Runner { version: version.clone(), source })
         };
-        let is_new = entry.ensure(Path::new(VENV_PYTHON), request.log, make).await?;
-        if !is_new {
+        let ready = entry.ensure(Path::new(VENV_PYTHON), reuse(request), request.log, make).await?;
+        if !ready.is_new {
             (request.log)(&format!("racetrack-job-runner {version} is in the cache"));
         }
-        Ok(entry.folder)
+        Ok(ready.folder)
     }
 }
 
@@ -130,7 +138,7 @@ impl BundleRecipe for PythonRecipe {
                 "warning: `system_dependencies` are not installed; a job that runs as a process uses those of its machine",
             );
         }
-        let interpreter = self.interpreter().await?;
+        let interpreter = self.interpreter(reuse(&request)).await?;
         let runner = self.runner(&interpreter, &request).await?;
         let packages = match &extra.requirements_path {
             Some(path) => packages(&runner, &interpreter, &job, path, &request).await?,
@@ -184,23 +192,28 @@ async fn packages(
     }
     let entry = CacheEntry::new(&request.cache.join(CACHE_FOLDER), "packages", &key(digest, &parts));
     let redaction = Redaction::new(command::SECRET, request.build_secrets.values().map(String::as_str));
-    let make = async |lock: Arc<File>| {
+    let make = async |folder: PathBuf, lock: Arc<File>| {
         (request.log)(&format!("installing the packages of `{path}`"));
         let mut pip = pip(runner);
-        pip.arg("--target").arg(&entry.folder).arg("--requirement").arg(path).current_dir(job);
-        if !request.build_secrets.is_empty() {
-            // pip's own cache is shared by all jobs.
-            pip.arg("--no-cache-dir");
+        pip.arg("--target").arg(&folder).arg("--requirement").arg(path).current_dir(job);
+        // pip's own cache is shared by all jobs.
+        if request.no_cache || !request.build_secrets.is_empty() {
+            pip.arg(NO_PIP_CACHE);
         }
         pip.envs(request.build_env).envs(request.build_secrets);
         let installed = command::run(&mut pip, &lock, &redaction, request.log).await;
         installed.map_err(|source| EnvironmentError::Packages { path: path.to_owned(), source })
     };
-    let is_new = entry.ensure(Path::new(""), request.log, make).await?;
-    if !is_new {
+    let ready = entry.ensure(Path::new(""), reuse(request), request.log, make).await?;
+    if !ready.is_new {
         (request.log)(&format!("the packages of `{path}` are in the cache"));
     }
-    Ok(Some(entry.folder))
+    Ok(Some(ready.folder))
+}
+
+/// Whether the build may use what others have left in the cache.
+fn reuse(request: &MakeBundle<'_>) -> Reuse {
+    if request.no_cache { Reuse::No } else { Reuse::Yes }
 }
 
 /// `pip install` of a virtual environment, with the machine's own configuration of pip.

@@ -33,6 +33,8 @@ struct Build {
     env: EnvVars,
     secrets: EnvVars,
     config: &'static str,
+    cache: PathBuf,
+    no_cache: bool,
     log: Mutex<Vec<String>>,
 }
 
@@ -69,6 +71,8 @@ impl Build {
             env: EnvVars::new(),
             secrets: EnvVars::new(),
             config: "{}",
+            cache: cache().to_owned(),
+            no_cache: false,
             log: Mutex::new(Vec::new()),
         }
     }
@@ -84,8 +88,9 @@ impl Build {
         let job_types = plugin.job_types().await.expect("has job types");
         let recipe = job_types[JOB_TYPE].recipe().expect("has a recipe");
         let log = |line: &str| self.log.lock().unwrap().push(line.to_owned());
-        let request = MakeBundle::new(&self.manifest, JOB_TYPE, self.bundle.path(), cache(), &log)
-            .with_variables(&self.env, &self.secrets);
+        let request = MakeBundle::new(&self.manifest, JOB_TYPE, self.bundle.path(), &self.cache, &log)
+            .with_variables(&self.env, &self.secrets)
+            .without_cache(self.no_cache);
         recipe.make_bundle(request).await.map_err(|error| racetrack_core::error::chain(&*error))
     }
 
@@ -203,6 +208,59 @@ async fn requirements_are_installed_once_and_found_by_the_job() {
     assert_eq!(second.make().await, Ok(same));
     assert_eq!(second.logged("removing what an interrupted build left in the cache"), 1);
     fs::remove_dir_all(packages).expect("is there");
+}
+
+/// Writes a wheel of one version of a package.
+const WHEEL: &str = r#"import sys, zipfile
+version, folder = sys.argv[1:]
+info = f"casepkg-{version}.dist-info"
+files = {
+    "casepkg.py": f'VERSION = "{version}"\n',
+    f"{info}/METADATA": f"Metadata-Version: 2.1\nName: casepkg\nVersion: {version}\n",
+    f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+}
+files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in files) + f"{info}/RECORD,,\n"
+with zipfile.ZipFile(f"{folder}/casepkg-{version}-py3-none-any.whl", "w") as wheel:
+    for name, text in files.items():
+        wheel.writestr(name, text)
+"#;
+
+#[tokio::test]
+async fn a_build_without_the_cache_gets_newer_packages_and_running_jobs_keep_theirs() {
+    let (wheels, cache) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let publish = |version: &str| {
+        let mut python = Command::new("python3");
+        let wrote = python.args(["-c", WHEEL, version]).arg(wheels.path()).status();
+        assert!(wrote.expect("can be started").success());
+    };
+    let job = "class Job:\n    def perform(self):\n        import casepkg\n        return casepkg.VERSION\n";
+    let build = |no_cache| {
+        let files = [("job.py", job), ("requirements.txt", "casepkg>=1.0\n")];
+        let mut build =
+            Build::of_files("entrypoint_path: job.py, requirements_path: requirements.txt", &files);
+        let wheels = wheels.path().display().to_string();
+        build.env = EnvVars::from(
+            [("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", &wheels)]
+                .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
+        (build.cache, build.no_cache) = (cache.path().to_owned(), no_cache);
+        build
+    };
+    let perform = |process: &Process| process.post("/api/v1/perform", &json!({}));
+
+    publish("1.0");
+    let first = build(false);
+    let first_bundle = first.make().await.expect("can be built");
+    // It has not loaded the package yet.
+    let running = first.start(&first_bundle, &[]);
+    publish("2.0");
+    assert_eq!(build(false).make().await.as_ref(), Ok(&first_bundle));
+    let anew = build(true);
+    let bundle = anew.make().await.expect("can be built");
+    assert_eq!(perform(&anew.start(&bundle, &[])), (200, json!("2.0")));
+    assert_eq!(perform(&running), (200, json!("1.0")));
+    assert_ne!(bundle.command[0], first_bundle.command[0], "the runner's packages are resolved anew, too");
+    assert_eq!(build(false).make().await, Ok(bundle), "later builds use what was made");
 }
 
 #[tokio::test]

@@ -60,11 +60,39 @@ impl JobFolder {
         // Cargo adds the program to the lock that the job brings, so that is only taken when it is another one.
         if let Some(lock) = files.get(Path::new("Cargo.lock")) {
             let lock = std::fs::read(lock).map_err(failed("read", lock))?;
-            if write_changed(&self.path.join("Cargo.lock.of-job"), &lock)? {
-                write_changed(&self.path.join("Cargo.lock"), &lock)?;
+            let is_another = write_changed(&self.path.join("Cargo.lock.of-job"), &lock)?;
+            if is_another || !self.lock().exists() {
+                write_changed(&self.lock(), &lock)?;
             }
         }
         Ok(())
+    }
+
+    /// Has cargo choose the versions of crates anew, as far as the job brings no lock. What it chose before is kept until
+    /// [`Self::keep_lock`], in case that nothing comes of it.
+    pub(crate) fn set_lock_aside(&self) -> Result<(), JobFolderError> {
+        rename_if_there(&self.lock(), &self.former_lock())
+    }
+
+    /// Goes back to what cargo chose before, if that was set aside and nobody has kept what took its place.
+    pub(crate) fn restore_lock(&self) -> Result<(), JobFolderError> {
+        rename_if_there(&self.former_lock(), &self.lock())
+    }
+
+    /// Keeps what cargo has chosen.
+    pub(crate) fn keep_lock(&self) -> Result<(), JobFolderError> {
+        match std::fs::remove_file(self.former_lock()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(failed("remove", &self.former_lock())),
+        }
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.path.join("Cargo.lock")
+    }
+
+    fn former_lock(&self) -> PathBuf {
+        self.path.join("Cargo.lock.former")
     }
 
     fn cargo_manifest(&self, job_crate: &JobCrate) -> String {
@@ -99,6 +127,14 @@ pub(crate) fn write_changed(path: &Path, content: &[u8]) -> Result<bool, JobFold
     make_parent(path)?;
     std::fs::write(path, content).map_err(failed("write", path))?;
     Ok(true)
+}
+
+/// Removes a folder that may be there.
+pub(crate) fn remove(folder: &Path) -> Result<(), JobFolderError> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(failed("remove", folder)),
+    }
 }
 
 /// The files of a job, by their path in it.
@@ -174,6 +210,13 @@ fn is_same(source: &Path, target: &Path) -> bool {
     let content = |path: &Path| std::fs::read(path).ok();
     length(target).is_some_and(|old| length(source) == Some(old))
         && content(source).is_some_and(|new| content(target) == Some(new))
+}
+
+fn rename_if_there(from: &Path, to: &Path) -> Result<(), JobFolderError> {
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        renamed => renamed.map_err(failed("rename", from)),
+    }
 }
 
 fn make_parent(path: &Path) -> Result<(), JobFolderError> {
@@ -266,6 +309,35 @@ mod tests {
         case.source("Cargo.lock", "2");
         case.write().expect("can be laid out");
         assert_eq!(case.read("Cargo.lock").as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn the_lock_is_made_anew_and_comes_back_when_nothing_comes_of_it() {
+        let case = Case::new();
+        case.write().expect("can be laid out");
+        case.folder.set_lock_aside().expect("there is none");
+        let lock = || case.read("Cargo.lock");
+        let chosen =
+            |text: &str| fs::write(case.folder.path.join("Cargo.lock"), text).expect("can be written");
+        chosen("old");
+        case.folder.set_lock_aside().expect("can be renamed");
+        case.write().expect("can be laid out");
+        assert_eq!(lock(), None);
+        chosen("new, and the job does not compile");
+        case.folder.restore_lock().expect("can be renamed");
+        assert_eq!(lock().as_deref(), Some("old"));
+        case.folder.set_lock_aside().expect("can be renamed");
+        chosen("new");
+        case.folder.keep_lock().expect("can be removed");
+        case.folder.restore_lock().expect("is kept");
+        assert_eq!(lock().as_deref(), Some("new"));
+
+        case.source("Cargo.lock", "of the job");
+        case.write().expect("can be laid out");
+        chosen("of the job, completed");
+        case.folder.set_lock_aside().expect("can be renamed");
+        case.write().expect("can be laid out");
+        assert_eq!(lock().as_deref(), Some("of the job"), "the versions that the job brings stay");
     }
 
     #[test]

@@ -130,19 +130,37 @@ impl BundleRecipe for RustRecipe {
         let locked = lock::acquire(&path, request.log).await;
         let lock = locked.map_err(|source| RustRecipeError::Lock { path, source })?;
         let folder = JobFolder::new(&cache.join("jobs"), job_name);
+        let no_cache = request.no_cache;
+        // Of its own, where nothing that was compiled before may be used.
+        let target = if no_cache { folder.path.join("target-anew") } else { cache.join("target") };
         blocking({
-            let folder = folder.clone();
-            move || folder.write(&source, &job_crate)
+            let (folder, target) = (folder.clone(), target.clone());
+            move || {
+                folder.restore_lock()?;
+                if no_cache {
+                    folder.set_lock_aside()?;
+                    job_folder::remove(&target)?;
+                }
+                folder.write(&source, &job_crate)
+            }
         })
         .await?;
-        let target = cache.join("target");
-        self.compile(&folder, &target, &lock, &request).await?;
-        let (compiled, program) =
-            (target.join("release").join(folder.program()), request.bundle.join(PROGRAM));
-        blocking(move || {
-            std::fs::copy(&compiled, &program).map_err(job_folder::failed("copy", &compiled)).map(|_| ())
+        let compiled = self.compile(&folder, &target, &lock, &request).await;
+        let has_compiled = compiled.is_ok();
+        let program = request.bundle.join(PROGRAM);
+        let copied = blocking(move || {
+            if has_compiled {
+                folder.keep_lock()?;
+                let compiled = target.join("release").join(folder.program());
+                std::fs::copy(&compiled, &program).map_err(job_folder::failed("copy", &compiled))?;
+            } else {
+                folder.restore_lock()?;
+            }
+            if no_cache { job_folder::remove(&target) } else { Ok(()) }
         })
-        .await?;
+        .await;
+        compiled?;
+        copied?;
 
         let mut env = BTreeMap::new();
         if let Some((_, version)) = request.job_type.split_once(':') {

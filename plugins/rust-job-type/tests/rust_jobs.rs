@@ -48,6 +48,7 @@ struct Build {
     manifest: JobManifest,
     secrets: EnvVars,
     config: &'static str,
+    no_cache: bool,
     log: Mutex<Vec<String>>,
 }
 
@@ -82,7 +83,14 @@ impl Build {
         let bundle = tempfile::tempdir().expect("a folder");
         let manifest = JobManifest::parse(manifest).expect("a valid manifest");
         fs::create_dir(bundle.path().join("job")).expect("can be made");
-        Self { bundle, manifest, secrets: EnvVars::new(), config: "{}", log: Mutex::new(Vec::new()) }
+        Self {
+            bundle,
+            manifest,
+            secrets: EnvVars::new(),
+            config: "{}",
+            no_cache: false,
+            log: Mutex::new(Vec::new()),
+        }
     }
 
     fn write(&self, path: &str, text: &str) {
@@ -103,7 +111,8 @@ impl Build {
         let log = |line: &str| self.log.lock().unwrap().push(line.to_owned());
         let env = EnvVars::from([("GREETING".to_owned(), "hello".to_owned())]);
         let request = MakeBundle::new(&self.manifest, JOB_TYPE, self.bundle.path(), cache(), &log)
-            .with_variables(&env, &self.secrets);
+            .with_variables(&env, &self.secrets)
+            .without_cache(self.no_cache);
         recipe.make_bundle(request).await.map_err(|error| racetrack_core::error::chain(&*error))
     }
 
@@ -329,6 +338,21 @@ async fn a_build_compiles_what_changed_and_nothing_else() {
     assert!(!same.logged("Compiling serde_json") && !other.logged("Compiling serde_json"));
     assert_eq!(same.start(&seven).perform(&json!({})), (200, json!(7)));
     assert_eq!(other.start(&eight).perform(&json!({})), (200, json!(8)));
+
+    // What cargo chose stays chosen, until a build uses no cache.
+    let folder = cache().join("rust-job-type/1.0.0/jobs/changing");
+    let lock = || fs::read_to_string(folder.join("Cargo.lock")).expect("cargo has written it");
+    let chosen = format!("# chosen long ago\n{}", lock());
+    fs::write(folder.join("Cargo.lock"), &chosen).expect("can be written");
+    let mut anew = Build { no_cache: false, ..same };
+    anew.make().await.expect("can be built");
+    assert!(lock().contains("chosen long ago"), "cargo keeps comments");
+    anew.no_cache = true;
+    let seven = anew.make().await.expect("can be built");
+    assert!(!lock().contains("chosen long ago"));
+    assert!(anew.logged("Compiling serde_json") && anew.logged("Compiling racetrack-job-server"));
+    assert_eq!(anew.start(&seven).perform(&json!({})), (200, json!(7)));
+    assert!(!folder.join("target-anew").exists() && !folder.join("Cargo.lock.former").exists());
 }
 
 #[tokio::test]

@@ -84,6 +84,9 @@ impl BundleRecipe for Recipe {
         let _dropped = Dropped(watcher.events.clone());
         watcher.events.send("started")?;
         (request.log)("the recipe runs");
+        if request.no_cache {
+            (request.log)("and leaves the cache alone");
+        }
         match self.0 {
             "fails" => return Err("no compiler in sight".into()),
             "panics" => panic!("the recipe slipped"),

@@ -59,6 +59,17 @@ async fn a_job_type_without_a_recipe_needs_another_engine() {
 }
 
 #[tokio::test]
+async fn recipes_hear_of_builds_that_use_no_cache() {
+    let builder = ImageBuilderUnderTest::start().await;
+    let (_, log) = builder.built(&request("writes:1.0.0")).await;
+    assert!(!log.contains("and leaves the cache alone"), "{log}");
+    let mut request = request("writes:1.0.0");
+    request["build_flags"] = json!(["--no-cache"]);
+    let (_, log) = builder.built(&request).await;
+    assert!(log.contains("and leaves the cache alone"), "{log}");
+}
+
+#[tokio::test]
 async fn secrets_are_taken_out_of_logs_and_errors() {
     let builder = ImageBuilderUnderTest::start().await;
     let mut request = request("leaks:1.0.0");

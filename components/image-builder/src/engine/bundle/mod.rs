@@ -119,16 +119,12 @@ impl BundleEngine {
             git_version,
             workspace,
             build_secrets,
+            no_cache,
             log,
             ..
         } = request;
         let recipe = request.job_type.recipe().map(Arc::clone);
         let recipe = recipe.ok_or_else(|| BundleError::NoRecipe(job_type.clone()))?;
-        if request.no_cache {
-            log.line(
-                "The bundle engine always runs the recipe of the job type; `--no-cache` changes nothing.",
-            );
-        }
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let path = self.bundles.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
         let bundle = ScratchFolder::create(path).map_err(BundleError::Copy)?;
@@ -146,6 +142,7 @@ impl BundleEngine {
             bundle: bundle.clone(),
             cache: self.cache.clone(),
             build_secrets: Arc::clone(&build_secrets),
+            no_cache,
             log: Arc::clone(&log),
         };
         let mut description = match self.recipes.run(task, self.limit).await {

@@ -41,6 +41,7 @@ pub(super) struct RecipeTask {
     pub(super) bundle: ScratchFolder,
     pub(super) cache: PathBuf,
     pub(super) build_secrets: Arc<EnvVars>,
+    pub(super) no_cache: bool,
     pub(super) log: Arc<BuildLog>,
 }
 
@@ -104,7 +105,8 @@ async fn call(task: &RecipeTask) -> HookResult<JobBundle> {
     let build_env = task.manifest.build_env.as_ref().unwrap_or(&none);
     let log = |line: &str| task.log.line(line);
     let request = MakeBundle::new(&task.manifest, &task.job_type, task.bundle.path(), &task.cache, &log);
-    task.recipe.make_bundle(request.with_variables(build_env, &task.build_secrets)).await
+    let request = request.with_variables(build_env, &task.build_secrets).without_cache(task.no_cache);
+    task.recipe.make_bundle(request).await
 }
 
 fn outcome(made: Result<HookResult<JobBundle>, Box<dyn Any + Send>>) -> Result<JobBundle, HookFailureCause> {
