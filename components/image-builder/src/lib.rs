@@ -39,6 +39,20 @@ pub fn main(plan: &'static ComponentPlan) -> ExitCode {
     racetrack_service::run::<ImageBuilder>(plan)
 }
 
+/// Lifecycle may be another user, who starts jobs from what builds leave, so everybody may read what this process and the tools
+/// of its builds make, whatever the umask that it was started with. What is private, as workspaces and build logs are, is made
+/// with a mode of its own.
+#[cfg(unix)]
+fn open_to_all() {
+    use rustix::fs::Mode;
+
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
+}
+
+/// Whatever is made may be read here, unless the folder above it says otherwise.
+#[cfg(not(unix))]
+const fn open_to_all() {}
+
 /// The component.
 #[derive(Debug)]
 pub struct ImageBuilder;
@@ -59,6 +73,7 @@ impl Component for ImageBuilder {
         service: Service,
         settings: ImageBuilderSettings,
     ) -> Result<Router, Box<dyn Error + Send + Sync>> {
+        open_to_all();
         Ok(router(App::open(service, settings.with_defaults()).await?))
     }
 }

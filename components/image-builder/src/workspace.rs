@@ -64,7 +64,12 @@ impl Workspaces {
     pub(crate) fn open(folder: &Path) -> Result<Self, WorkspacesError> {
         let unusable = |source| WorkspacesError::Unusable { path: folder.to_owned(), source };
         fs_err::create_dir_all(folder).map_err(unusable)?;
-        let lock = File::create(folder.join(".lock")).map_err(unusable)?;
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true);
+        // Whoever may open it may hold it for ever.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let lock = options.open(folder.join(".lock")).map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(WorkspacesError::InUse(folder.to_owned())),

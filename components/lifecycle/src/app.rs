@@ -22,6 +22,7 @@ use crate::jobs::RenderedJobs;
 use crate::monitor;
 use crate::offers::{Offers, TargetChoiceError};
 use crate::plugin_config::{KeptConfigs, PluginConfigs};
+use crate::private_folder;
 use crate::proxy::JobProxy;
 use crate::realtime::log_streaming::{CurrentTargets, LogSource, LogStreaming};
 use crate::settings::LifecycleConfig;
@@ -159,13 +160,8 @@ fn description(service: &Service) -> String {
     format!("{} on {host} (process {process}, listening on {address})", service.identity.component)
 }
 
-/// Makes the folder, for the eyes of its owner alone.
 fn make_state_folder(path: &Path) -> Result<(), AppError> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|source| AppError::StateFolder { path: path.to_owned(), source })
+    private_folder::make(path).map_err(|source| AppError::StateFolder { path: path.to_owned(), source })
 }
 
 fn current(offers: &CurrentOffers) -> Arc<Offers> {

@@ -20,6 +20,7 @@ mod monitor;
 mod offers;
 mod origins;
 mod plugin_config;
+mod private_folder;
 pub mod proxy;
 pub mod realtime;
 pub mod router;

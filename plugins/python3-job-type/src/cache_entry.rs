@@ -5,14 +5,18 @@
 //! counts only once it holds a marker, which is written last. Whatever has no marker is what an interrupted build left
 //! behind.
 //!
-//! Jobs run from what lies here, so a complete entry is never changed. An entry that is made anew gets another folder, the
-//! next *generation*, and a file that is replaced as a whole says which of them is the current one.
+//! Jobs run from what lies here, as another user perhaps, so everybody may read entries whatever the umask. A complete
+//! entry is never changed. An entry that is made anew gets another folder, the next *generation*, and a file that is
+//! replaced as a whole says which of them is the current one.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::shared_folder;
 
 /// The file that makes an entry count.
 const MARKER: &str = ".racetrack-complete";
@@ -88,12 +92,12 @@ impl CacheEntry {
             is_usable.then_some(ReadyEntry { folder, is_new: false })
         };
         if let Some(ready) = ready(self.generation()?) {
-            return Ok(ready);
+            return open(ready).await;
         }
         let lock = Arc::new(self.lock(log).await?);
         let generation = self.generation()?;
         if let Some(ready) = ready(generation) {
-            return Ok(ready);
+            return open(ready).await;
         }
         let is_free = |generation: &u64| !is_complete(&self.folder(*generation), witness);
         let next = (generation..).find(is_free).expect("there are more numbers than folders");
@@ -102,7 +106,7 @@ impl CacheEntry {
             log("removing what an interrupted build left in the cache");
             remove(&folder).await?;
         }
-        std::fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
+        shared_folder::make(&folder).map_err(failed("create", &folder))?;
         if let Err(error) = make(folder.clone(), Arc::clone(&lock)).await {
             // Left for the next build to remove if that fails too: the entry does not count either way.
             if let Err(error) = remove::<E>(&folder).await {
@@ -110,8 +114,11 @@ impl CacheEntry {
             }
             return Err(CacheError::Make(error));
         }
+        open_to_all(&folder).await?;
         let marker = folder.join(MARKER);
-        File::create(&marker).and_then(|file| file.sync_all()).map_err(failed("write", &marker))?;
+        shared_folder::create_file(&marker)
+            .and_then(|file| file.sync_all())
+            .map_err(failed("write", &marker))?;
         if next != generation {
             self.set_generation(next).map_err(failed("write", &self.current))?;
         }
@@ -135,8 +142,8 @@ impl CacheEntry {
     /// Makes a generation the current one, at once or not at all. Only the holder of the lock does so.
     fn set_generation(&self, generation: u64) -> io::Result<()> {
         let temporary = self.current.with_added_extension("new");
-        std::fs::create_dir_all(self.current.parent().expect("the file is in a folder"))?;
-        let mut file = File::create(&temporary)?;
+        shared_folder::make(self.current.parent().expect("the file is in a folder"))?;
+        let mut file = shared_folder::create_file(&temporary)?;
         writeln!(file, "{generation}")?;
         file.sync_all()?;
         std::fs::rename(temporary, &self.current)
@@ -147,10 +154,12 @@ impl CacheEntry {
         log: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<File, CacheError<E>> {
         if let Some(parent) = self.lock.parent() {
-            std::fs::create_dir_all(parent).map_err(failed("create", parent))?;
+            shared_folder::make(parent).map_err(failed("create", parent))?;
         }
         // Readable and empty, as the standard input of tools has to be; written to only because it may have to be made.
-        let opened = File::options().create(true).truncate(true).read(true).write(true).open(&self.lock);
+        // Whoever may open it may hold it for ever.
+        let mut options = File::options();
+        let opened = options.create(true).truncate(true).read(true).write(true).mode(0o600).open(&self.lock);
         let file = opened.map_err(failed("open", &self.lock))?;
         let mut waits = false;
         loop {
@@ -174,6 +183,21 @@ fn is_complete(folder: &Path, witness: &Path) -> bool {
     folder.join(MARKER).is_file() && folder.join(witness).exists()
 }
 
+/// Opens an entry that is there, if it was made when only its owner could read what was made.
+async fn open<E: std::error::Error + 'static>(ready: ReadyEntry) -> Result<ReadyEntry, CacheError<E>> {
+    if !shared_folder::is_open(&ready.folder) {
+        open_to_all(&ready.folder).await?;
+    }
+    Ok(ready)
+}
+
+/// Off the threads of the runtime: the folder may have tens of thousands of files.
+async fn open_to_all<E: std::error::Error + 'static>(folder: &Path) -> Result<(), CacheError<E>> {
+    let owned = folder.to_owned();
+    let opened = tokio::task::spawn_blocking(move || shared_folder::open_to_all(&owned)).await;
+    opened.map_err(io::Error::other).flatten().map_err(failed("let everybody read", folder))
+}
+
 /// Removes the folder off the threads of the runtime: it may have tens of thousands of files.
 async fn remove<E: std::error::Error + 'static>(folder: &Path) -> Result<(), CacheError<E>> {
     let owned = folder.to_owned();
@@ -191,6 +215,8 @@ fn failed<E: std::error::Error + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Instant;
@@ -302,6 +328,36 @@ mod tests {
         assert!(second.folder != third.folder && second.folder.join("file").exists());
         let both = tokio::join!(cache.ready(Reuse::No, Ok(())), cache.ready(Reuse::No, Ok(())));
         assert_ne!(both.0.expect("is made").folder, both.1.expect("is made").folder);
+    }
+
+    #[tokio::test]
+    async fn everybody_may_read_an_entry_and_nobody_else_may_change_it() {
+        let cache = Cache::new();
+        let mode = |path: &Path| path.metadata().expect("is there").permissions().mode() & 0o777;
+        let ready = cache.ready(Reuse::No, Ok(())).await.expect("is made");
+        let kind = ready.folder.parent().expect("is in a folder");
+        assert_eq!(
+            [mode(kind), mode(&ready.folder), mode(&ready.folder.join("file"))],
+            [0o755, 0o755, 0o644]
+        );
+        // As former versions left it.
+        fs::set_permissions(ready.folder.join("file"), Permissions::from_mode(0o600)).expect("is ours");
+        fs::set_permissions(&ready.folder, Permissions::from_mode(0o700)).expect("is ours");
+        cache.ready(Reuse::Yes, Ok(())).await.expect("is there");
+        assert_eq!([mode(&ready.folder), mode(&ready.folder.join("file"))], [0o755, 0o644]);
+    }
+
+    #[tokio::test]
+    async fn the_umask_does_not_matter() {
+        for umask in ["000", "077", "177"] {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!(r#"umask {umask}; exec "$0" --exact "$1""#)]);
+            shell.arg(std::env::current_exe().expect("is a file"));
+            shell.arg("cache_entry::tests::everybody_may_read_an_entry_and_nobody_else_may_change_it");
+            let output = shell.output().await.expect("can be started");
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && text.contains("1 passed"), "{umask}: {text}");
+        }
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ mod job_path;
 mod job_type_extra;
 mod recipe;
 mod requirements;
+mod shared_folder;
 
 use racetrack_core::{
     FromContext, HookResult, JobType, JobTypes, Plugin, PluginContext, PluginError, ValidateJobManifest,

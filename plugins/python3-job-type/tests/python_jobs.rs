@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -225,8 +226,52 @@ with zipfile.ZipFile(f"{folder}/casepkg-{version}-py3-none-any.whl", "w") as whe
         wheel.writestr(name, text)
 "#;
 
+/// Everything in a folder but locks and links.
+fn paths_below(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let mut paths = Vec::new();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).expect("can be read") {
+            let entry = entry.expect("can be read");
+            let kind = entry.file_type().expect("is known");
+            if kind.is_dir() {
+                waiting.push(entry.path());
+            }
+            if !kind.is_symlink() && entry.path().extension().is_none_or(|extension| extension != "lock") {
+                paths.push(entry.path());
+            }
+        }
+    }
+    paths.into_iter()
+}
+
+/// Whether everybody may read it, and nobody but its owner may change it.
+fn is_open(path: &Path) -> bool {
+    let mode = fs::metadata(path).expect("is there").permissions().mode();
+    let readable = if path.is_dir() { 0o055 } else { 0o044 };
+    mode & readable == readable && mode & 0o022 == 0
+}
+
+/// Runs this very test in a process of its own with a umask by which only its user may read what it makes; true there.
+fn has_private_umask(test: &str) -> bool {
+    const CHILD: &str = "RACETRACK_TEST_WITH_PRIVATE_UMASK";
+    if std::env::var_os(CHILD).is_some() {
+        return true;
+    }
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"umask 077; exec "$0" --exact "$1""#]);
+    shell.arg(std::env::current_exe().expect("is a file")).arg(test).env(CHILD, "1");
+    let output = shell.output().expect("can be started");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    false
+}
+
 #[tokio::test]
 async fn a_build_without_the_cache_gets_newer_packages_and_running_jobs_keep_theirs() {
+    if !has_private_umask("a_build_without_the_cache_gets_newer_packages_and_running_jobs_keep_theirs") {
+        return;
+    }
     let (wheels, cache) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let publish = |version: &str| {
         let mut python = Command::new("python3");
@@ -260,7 +305,11 @@ async fn a_build_without_the_cache_gets_newer_packages_and_running_jobs_keep_the
     assert_eq!(perform(&anew.start(&bundle, &[])), (200, json!("2.0")));
     assert_eq!(perform(&running), (200, json!("1.0")));
     assert_ne!(bundle.command[0], first_bundle.command[0], "the runner's packages are resolved anew, too");
-    assert_eq!(build(false).make().await, Ok(bundle), "later builds use what was made");
+    assert_eq!(build(false).make().await.as_ref(), Ok(&bundle), "later builds use what was made");
+
+    // As lifecycle of another user starts jobs.
+    let closed: Vec<_> = paths_below(cache.path()).filter(|path| !is_open(path)).collect();
+    assert_eq!(closed, Vec::<PathBuf>::new(), "only the user of image-builder may read these");
 }
 
 #[tokio::test]

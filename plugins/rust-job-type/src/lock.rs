@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +15,9 @@ pub(crate) async fn acquire(path: &Path, log: &(dyn Fn(&str) + Send + Sync)) -> 
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    let file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
+    let mut options = File::options();
+    // Whoever may open it may hold it for ever.
+    let file = options.create(true).truncate(true).read(true).write(true).mode(0o600).open(path)?;
     let mut waits = false;
     loop {
         match file.try_lock() {

@@ -9,6 +9,8 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
+use crate::private_folder;
+
 /// The shortest key that is taken, in bytes: that of the hash it is used with.
 const MIN_LENGTH: usize = 32;
 
@@ -93,7 +95,7 @@ impl AuthKey {
     fn write(&self, path: &Path) -> io::Result<()> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
-        fs_err::create_dir_all(folder)?;
+        private_folder::make(folder)?;
         // Files of this kind are made for their owner alone.
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         writeln!(file, "{}", self.0)?;

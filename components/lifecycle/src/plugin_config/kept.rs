@@ -8,6 +8,8 @@ use racetrack_core::yaml::{self, YamlError, YamlLimits};
 use racetrack_service::kept_config::{BadKeptConfig, KeptConfig};
 use serde_yaml::Value;
 
+use crate::private_folder;
+
 /// The extension of the files.
 const EXTENSION: &str = "yaml";
 
@@ -65,7 +67,7 @@ impl KeptConfigs {
 
     /// Keeps this for a plugin, in one step: whenever lifecycle is stopped, the file has the old text or the new one.
     pub(crate) fn keep(&self, plugin: &str, text: &str) -> io::Result<()> {
-        fs_err::create_dir_all(&self.folder)?;
+        private_folder::make(&self.folder)?;
         // Files of this kind are made for their owner alone.
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(text.as_bytes())?;

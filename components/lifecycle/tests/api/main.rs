@@ -8,5 +8,6 @@ mod harness;
 mod origins;
 mod permissions;
 mod plugins;
+mod private_files;
 mod tokens;
 mod users;
