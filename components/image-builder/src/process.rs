@@ -197,7 +197,7 @@ mod tests {
         let log = log(folder.path());
         // It gets the limit when it runs already.
         let script = "until [ \"$(ulimit -Sn)\" = 777 ]; do :; done";
-        let ended = run(shell(script), &log, Duration::from_secs(60)).await.expect("gets it");
+        let ended = run(shell(script), &log, Duration::from_mins(1)).await.expect("gets it");
         assert!(ended.status.success());
     }
 
