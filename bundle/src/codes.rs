@@ -170,7 +170,7 @@ codes! {
     ZIP_TRAILING_BYTES = "zip-trailing-bytes";
     /// The archive ends too early.
     ZIP_TRUNCATED = "zip-truncated";
-    /// The archive is split over several files, or uses ZIP64 or strong encryption.
+    /// The archive is split over several files.
     ZIP_UNSUPPORTED = "zip-unsupported";
     /// An entry is compressed with a method other than deflate.
     ZIP_UNSUPPORTED_COMPRESSION = "zip-unsupported-compression";

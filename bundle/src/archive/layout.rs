@@ -3,27 +3,25 @@
 //! Readers of ZIP disagree about archives with gaps, overlaps or several ends, and that is how an archive shows one
 //! content to a reviewer and another to a build. Such archives are refused before anything is unpacked.
 
-use crate::{Code, codes, limits};
+use super::fields::{ExtraFields, u16_at, u32_at, u64_at};
+use super::refusal::{RefusedArchive, refuse};
+use super::zip64;
+use crate::{codes, limits};
 
 const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";
 const CENTRAL_HEADER: [u8; 4] = *b"PK\x01\x02";
 const END_RECORD: [u8; 4] = *b"PK\x05\x06";
-const ZIP64_LOCATOR: [u8; 4] = *b"PK\x06\x07";
 const DESCRIPTOR: [u8; 4] = *b"PK\x07\x08";
 
 const LOCAL_HEADER_BYTES: usize = 30;
 const CENTRAL_HEADER_BYTES: usize = 46;
 const END_RECORD_BYTES: usize = 22;
-const ZIP64_LOCATOR_BYTES: usize = 20;
 
 /// Flag bits that decide how an entry is read, so both its headers must have them alike.
 const DECISIVE_FLAGS: u16 = FLAG_ENCRYPTED | FLAG_DESCRIPTOR | FLAG_UTF8;
 pub(super) const FLAG_ENCRYPTED: u16 = 1;
 const FLAG_DESCRIPTOR: u16 = 1 << 3;
 pub(super) const FLAG_UTF8: u16 = 1 << 11;
-
-const EXTRA_ZIP64: u16 = 0x0001;
-const EXTRA_UNICODE_PATH: u16 = 0x7075;
 
 /// An entry as the central directory describes it.
 #[derive(Clone, Debug)]
@@ -40,13 +38,8 @@ pub(super) struct RawEntry<'a> {
     checksum: u32,
     start: usize,
     end: usize,
-}
-
-/// Why the archive as a whole is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RefusedArchive {
-    pub(super) code: Code,
-    pub(super) message: String,
+    /// Whether the sizes in its data descriptor have 64 bits.
+    has_wide_descriptor: bool,
 }
 
 /// The entries in the order of the central directory.
@@ -54,7 +47,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<RawEntry<'_>>, RefusedArchive> {
     let end = find_end(bytes)?;
     let directory = Directory::read(bytes, end)?;
     let mut entries = Vec::with_capacity(directory.count);
-    let mut rest = &bytes[directory.start..end];
+    let mut rest = &bytes[directory.start..directory.end];
     for _ in 0..directory.count {
         let (entry, after) = read_entry(bytes, rest, directory.start)?;
         entries.push(entry);
@@ -94,40 +87,51 @@ fn find_end(bytes: &[u8]) -> Result<usize, RefusedArchive> {
     Ok(start)
 }
 
-/// The central directory, which ends where the end record starts.
+/// The central directory, which ends where the first of the end records starts.
 struct Directory {
     start: usize,
+    end: usize,
     count: usize,
 }
 
 impl Directory {
     fn read(bytes: &[u8], end: usize) -> Result<Self, RefusedArchive> {
         let field = |offset| u16_at(bytes, end + offset).unwrap_or_default();
-        let (count, size, start) = (field(10), u32_at(bytes, end + 12), u32_at(bytes, end + 16));
-        let (size, start) = (size.unwrap_or_default(), start.unwrap_or_default());
-        let has_locator =
-            end.checked_sub(ZIP64_LOCATOR_BYTES).is_some_and(|at| bytes[at..].starts_with(&ZIP64_LOCATOR));
-        if has_locator || count == u16::MAX || size == u32::MAX || start == u32::MAX {
-            return refuse(
-                codes::ZIP_UNSUPPORTED,
-                "the archive uses ZIP64, which a bundle of this size does not need",
-            );
-        }
-        if field(4) != 0 || field(6) != 0 || field(8) != count {
-            return refuse(codes::ZIP_UNSUPPORTED, "the archive is split over several files");
-        }
-        if usize::from(count) > limits::FILES {
+        let long = |offset| u32_at(bytes, end + offset).unwrap_or_default();
+        let zip64 = zip64::end_record(bytes, end)?;
+        let (count, size, start) = match &zip64 {
+            Some(record) if zip64::agrees(bytes, end, record) => (record.count, record.size, record.start),
+            Some(_) => return refuse(codes::ZIP_HEADER_MISMATCH, "the two end records say different things"),
+            None if field(10) == u16::MAX || [long(12), long(16)].contains(&u32::MAX) => {
+                return refuse(
+                    codes::ZIP_MALFORMED,
+                    "the ZIP64 end record that the archive needs is missing",
+                );
+            }
+            None if field(4) != 0 || field(6) != 0 || field(8) != field(10) => {
+                return refuse(codes::ZIP_UNSUPPORTED, "the archive is split over several files");
+            }
+            None => (field(10).into(), long(12).into(), long(16).into()),
+        };
+        if count > limits::FILES as u64 {
             let message = format!("the archive has {count} entries, the limit is {}", limits::FILES);
-            return Err(RefusedArchive { code: codes::TOO_MANY_FILES, message });
+            return refuse(codes::TOO_MANY_FILES, message);
         }
-        let (start, size) = (start as usize, size as usize);
-        let Some(gap) = end.checked_sub(start + size) else {
+        let end = zip64.map_or(end, |record| record.position);
+        let place = |value: u64| usize::try_from(value).ok();
+        let stated = place(start)
+            .zip(place(size))
+            .and_then(|(start, size)| Some((start, size, start.checked_add(size)?)));
+        let Some((start, size, gap)) =
+            stated.and_then(|(start, size, stated)| Some((start, size, end.checked_sub(stated)?)))
+        else {
             return refuse(codes::ZIP_TRUNCATED, "the central directory is not where the end record says");
         };
         if gap > 0 {
             return Err(misplaced_directory(bytes, start, size, gap));
         }
-        Ok(Self { start, count: usize::from(count) })
+        let count = usize::try_from(count).expect("it is within the limit");
+        Ok(Self { start, end, count })
     }
 }
 
@@ -171,12 +175,10 @@ fn read_entry<'a>(
     let after = directory.get(entry_end..).ok_or_else(broken)?;
     let shown = shown_name(name);
     let extra = ExtraFields::read(extra).ok_or_else(broken)?;
-    if extra.has_zip64 || [long(20), long(24), long(42)].contains(&u32::MAX) {
-        return refuse(
-            codes::ZIP_UNSUPPORTED,
-            format!("the entry `{shown}` uses ZIP64, which its size does not need"),
-        );
-    }
+    let Some(values) = zip64::central_values([long(24), long(20), long(42)], extra.zip64) else {
+        let message = format!("the entry `{shown}` has no clear size and place in the central directory");
+        return refuse(codes::ZIP_MALFORMED, message);
+    };
     if short(34) != 0 {
         return refuse(codes::ZIP_UNSUPPORTED, "the archive is split over several files");
     }
@@ -184,15 +186,17 @@ fn read_entry<'a>(
         name,
         flags: short(8),
         method: short(10),
-        packed: long(20).into(),
-        unpacked: long(24).into(),
+        packed: values.packed,
+        unpacked: values.unpacked,
         attributes: long(38),
         has_alternate_name: extra.has_unicode_path,
         checksum: long(16),
-        start: long(42) as usize,
+        // What is beyond every address is not in the file either.
+        start: usize::try_from(values.start).unwrap_or(usize::MAX),
         end: 0,
+        has_wide_descriptor: false,
     };
-    check_local_header(bytes, &mut entry, directory_start)?;
+    check_local_header(bytes, &mut entry, values.has_sizes, directory_start)?;
     Ok((entry, after))
 }
 
@@ -200,6 +204,7 @@ fn read_entry<'a>(
 fn check_local_header(
     bytes: &[u8],
     entry: &mut RawEntry<'_>,
+    has_central_sizes: bool,
     directory_start: usize,
 ) -> Result<(), RefusedArchive> {
     let shown = shown_name(entry.name);
@@ -220,21 +225,25 @@ fn check_local_header(
         return refuse(codes::ZIP_MALFORMED, format!("the local header of the entry `{shown}` is broken"));
     };
     let has_descriptor = entry.flags & FLAG_DESCRIPTOR != 0;
-    let sizes = [long(14), long(18), long(22)].map(u64::from);
+    let sizes = zip64::local_sizes([long(22), long(18)], extra.zip64, has_descriptor);
+    let found = sizes.map(|[unpacked, packed]| [u64::from(long(14)), packed, unpacked]);
     let stated = [u64::from(entry.checksum), entry.packed, entry.unpacked];
+    // With a descriptor the local header may leave them open.
+    let is_stated = |(found, stated): (u64, u64)| found == stated || (has_descriptor && found == 0);
     let differs = name != Some(entry.name)
         || (short(6) ^ entry.flags) & DECISIVE_FLAGS != 0
         || short(8) != entry.method
-        || extra.has_zip64
-        // With a descriptor the local header may leave them open.
-        || (sizes != stated && !(has_descriptor && sizes == [0; 3]));
+        || (has_central_sizes && extra.zip64.is_none())
+        || !found.is_some_and(|found| found.into_iter().zip(stated).all(is_stated));
     if differs {
         let message =
             format!("the entry `{shown}` is described differently in its local and its central header");
         return refuse(codes::ZIP_HEADER_MISMATCH, message);
     }
     entry.has_alternate_name |= extra.has_unicode_path;
-    entry.end = entry.start + data_start + usize::try_from(entry.packed).unwrap_or(usize::MAX / 2);
+    entry.has_wide_descriptor = extra.zip64.is_some();
+    let packed = usize::try_from(entry.packed).unwrap_or(usize::MAX);
+    entry.end = (entry.start + data_start).saturating_add(packed);
     if entry.end > directory_start {
         return refuse(codes::ZIP_OVERLAP, format!("the entry `{shown}` runs into the central directory"));
     }
@@ -279,41 +288,29 @@ fn check_tiling(
 
 fn check_descriptor(descriptor: &[u8], entry: &RawEntry<'_>) -> Result<(), RefusedArchive> {
     let shown = shown_name(entry.name);
-    let fields = descriptor.strip_prefix(&DESCRIPTOR).filter(|rest| rest.len() >= 12).unwrap_or(descriptor);
-    if fields.len() < 12 {
+    let size_bytes = if entry.has_wide_descriptor { 8 } else { 4 };
+    let length = 4 + 2 * size_bytes;
+    let fields =
+        descriptor.strip_prefix(&DESCRIPTOR).filter(|rest| rest.len() >= length).unwrap_or(descriptor);
+    if fields.len() < length {
         return refuse(codes::ZIP_MALFORMED, format!("the data descriptor of the entry `{shown}` is broken"));
     }
-    if fields.len() > 12 {
+    if fields.len() > length {
         let message = format!("there are bytes that belong to no entry after the entry `{shown}`");
         return refuse(codes::ZIP_HIDDEN_BYTES, message);
     }
-    let found = [0, 4, 8].map(|offset| u64::from(u32_at(fields, offset).unwrap_or_default()));
+    let size = |offset| match size_bytes {
+        8 => u64_at(fields, offset),
+        _ => u32_at(fields, offset).map(u64::from),
+    };
+    let checksum = u32_at(fields, 0).map(u64::from);
+    let found = [checksum, size(4), size(4 + size_bytes)].map(Option::unwrap_or_default);
     if found != [u64::from(entry.checksum), entry.packed, entry.unpacked] {
         let message =
             format!("the entry `{shown}` is described differently in its descriptor and its central header");
         return refuse(codes::ZIP_HEADER_MISMATCH, message);
     }
     Ok(())
-}
-
-/// What matters of the extra fields of a header.
-struct ExtraFields {
-    has_zip64: bool,
-    has_unicode_path: bool,
-}
-
-impl ExtraFields {
-    fn read(mut bytes: &[u8]) -> Option<Self> {
-        let mut fields = Self { has_zip64: false, has_unicode_path: false };
-        while !bytes.is_empty() {
-            let kind = u16_at(bytes, 0)?;
-            let length = usize::from(u16_at(bytes, 2)?);
-            fields.has_zip64 |= kind == EXTRA_ZIP64;
-            fields.has_unicode_path |= kind == EXTRA_UNICODE_PATH;
-            bytes = bytes.get(4 + length..)?;
-        }
-        Some(fields)
-    }
 }
 
 /// An entry's name for messages, whatever its bytes are.
@@ -326,18 +323,4 @@ pub(super) fn shown_name(name: &[u8]) -> String {
 
 fn positions(bytes: &[u8], signature: [u8; 4]) -> impl Iterator<Item = usize> {
     bytes.windows(4).enumerate().filter(move |(_, window)| *window == signature).map(|(position, _)| position)
-}
-
-fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
-    bytes.get(offset..offset + 2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
-    let low = u16_at(bytes, offset)?;
-    let high = u16_at(bytes, offset + 2)?;
-    Some(u32::from(low) | u32::from(high) << 16)
-}
-
-fn refuse<T>(code: Code, message: impl Into<String>) -> Result<T, RefusedArchive> {
-    Err(RefusedArchive { code, message: message.into() })
 }

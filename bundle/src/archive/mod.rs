@@ -1,7 +1,10 @@
 //! Reading a ZIP bundle into memory. An archive that some reader could understand differently is refused.
 
 mod entry_rules;
+mod fields;
 mod layout;
+mod refusal;
+mod zip64;
 
 use std::io::{self, Cursor, Read as _};
 use std::path::Path;
@@ -12,7 +15,7 @@ use zip::result::ZipError;
 use crate::source_files::ShownAs;
 use crate::{Code, Diagnostic, Diagnostics, Location, SourceFile, codes, file_set, limits, manifest};
 use entry_rules::AcceptedEntry;
-use layout::RefusedArchive;
+use refusal::RefusedArchive;
 
 /// What an archive holds.
 pub(crate) struct Unpacked {
@@ -75,7 +78,7 @@ fn extract(
     let mut diagnostics = Diagnostics::default();
     let mut files = Vec::with_capacity(accepted.len());
     for entry in accepted.iter().filter(|entry| entry.is_file) {
-        match extract_one(&mut archive, entry, entries[entry.index].name) {
+        match extract_one(&mut archive, entry, &entries[entry.index]) {
             Ok(content) => files.push(SourceFile { path: entry.path.clone(), content }),
             Err((code, reason)) => {
                 diagnostics.push(broken(code, format!("the entry `{}` {reason}", entry.path)));
@@ -92,15 +95,18 @@ fn extract(
 fn extract_one(
     archive: &mut ZipArchive<Cursor<&[u8]>>,
     entry: &AcceptedEntry,
-    name: &[u8],
+    raw: &layout::RawEntry<'_>,
 ) -> Result<Vec<u8>, (Code, String)> {
     let unreadable = |error: ZipError| (codes::ZIP_MALFORMED, format!("cannot be read: {error}"));
     let file = archive.by_index(entry.index).map_err(unreadable)?;
-    if file.name_raw() != name {
+    if file.name_raw() != raw.name {
         return Err((
             codes::ZIP_HEADER_MISMATCH,
             "is found under another name by a second reader".to_owned(),
         ));
+    }
+    if (file.compressed_size(), file.size()) != (raw.packed, raw.unpacked) {
+        return Err((codes::ZIP_HEADER_MISMATCH, "has another size for a second reader".to_owned()));
     }
     let mut content = Vec::new();
     // The stated size is within the limits; one byte more shows that it is wrong.

@@ -501,15 +501,6 @@ fn archive_in_several_files() {
 }
 
 #[test]
-fn zip64() {
-    assert_snapshot!(refused_entry(Entry { extra: vec![1, 0, 0, 0], ..stored("a", "x") }), @r"
-    error[zip-unsupported]: the entry `a` uses ZIP64, which its size does not need
-    --> bundles/x.zip
-     = help: make the bundle anew with `cargo xtask plugin bundle`
-    ");
-}
-
-#[test]
 fn wrong_checksum() {
     assert_snapshot!(refused_entry(Entry { checksum: 1, ..stored("a", "x") }), @r"
     error[zip-checksum]: the entry `a` does not have the stated checksum

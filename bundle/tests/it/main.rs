@@ -6,3 +6,4 @@ mod crates;
 mod folders;
 mod manifests;
 mod support;
+mod zip64;

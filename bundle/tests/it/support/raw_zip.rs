@@ -131,15 +131,15 @@ fn short_length(bytes: &[u8]) -> u16 {
     u16::try_from(bytes.len()).expect("a short field")
 }
 
-fn shorts(bytes: &mut Vec<u8>, values: &[u16]) {
+pub(crate) fn shorts(bytes: &mut Vec<u8>, values: &[u16]) {
     bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
 }
 
-fn longs(bytes: &mut Vec<u8>, values: &[u32]) {
+pub(crate) fn longs(bytes: &mut Vec<u8>, values: &[u32]) {
     bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
 }
 
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
     };
