@@ -25,7 +25,7 @@ async fn wrong_requests_are_refused_before_anything_is_made() {
         ("", "build_context", json!("%%%"), "extracting build context: it is not base64"),
         ("/manifest", "name", json!("a\"b\nc"), "is no job name"),
         ("/manifest", "color", json!("red"), "unknown field `color`"),
-        ("/manifest", "build_env", json!({"A B": "x"}), "is no name of a variable"),
+        ("/manifest", "build_env", json!({"A B": "x"}), "is not a name of a variable"),
     ] {
         let mut wrong = request("writes:1.0.0");
         wrong.pointer_mut(pointer).expect("is there")[key] = value;
