@@ -178,6 +178,7 @@ impl ImageBuilderSettings {
         let size = |given: Option<Size>, default| given.map_or(default, |size| size.0);
         let in_memory = |given, default| usize::try_from(size(given, default)).unwrap_or(usize::MAX);
         let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let unpack_limits = ArchiveLimits::default();
         BuildConfig {
             lifecycle_url: self.lifecycle_url.unwrap_or_default(),
             component_auth_token: self.component_auth_token,
@@ -191,8 +192,8 @@ impl ImageBuilderSettings {
             max_build_log_size: in_memory(self.max_build_log_size, 16 * MIB),
             max_request_size: in_memory(self.max_request_size, 256 * MIB),
             unpack_limits: ArchiveLimits {
-                size: size(self.max_unpacked_size, 512 * MIB),
-                entries: self.max_unpacked_entries.unwrap_or(50_000),
+                size: size(self.max_unpacked_size, unpack_limits.size),
+                entries: self.max_unpacked_entries.unwrap_or(unpack_limits.entries),
             },
             max_concurrent_builds: self.max_concurrent_builds.unwrap_or_else(cores),
             build_time_limit: span(self.build_time_limit, 30 * 60),

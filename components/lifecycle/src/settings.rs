@@ -8,6 +8,7 @@ use clap::Args;
 use racetrack_service::config::Config;
 use racetrack_service::setting_value::{AuthToken, HttpUrl, Size};
 use racetrack_service::settings::{Settings, Span};
+use racetrack_service::source_archive::ArchiveLimits;
 use racetrack_store::DatabaseUrl;
 use serde::{Deserialize, Deserializer};
 
@@ -84,6 +85,14 @@ pub struct LifecycleSettings {
     #[arg(long, env, value_name = "BYTES")]
     pub max_request_size: Option<Size>,
 
+    /// How large the source of a job in a deployment may be once it is unpacked, as in image-builder [default: 512Mi]
+    #[arg(long, env, value_name = "BYTES")]
+    pub max_unpacked_size: Option<Size>,
+
+    /// How many files and folders the source of a job in a deployment may have, as in image-builder [default: 50000]
+    #[arg(long, env, value_name = "NUMBER")]
+    pub max_unpacked_entries: Option<usize>,
+
     /// The longest time until a job must answer that was deployed; infrastructure targets have shorter ones of their own
     /// [default: 30min]
     #[arg(long, env, value_name = "DURATION")]
@@ -121,6 +130,7 @@ pub struct LifecycleConfig {
     pub infrastructure_target: Option<String>,
     pub allow_job_overwrite: bool,
     pub max_request_size: usize,
+    pub unpack_limits: ArchiveLimits,
     pub job_start_time_limit: Duration,
     pub monitor_interval: Duration,
     pub reconciliation_interval: Option<Duration>,
@@ -168,6 +178,8 @@ impl Settings for LifecycleSettings {
             infrastructure_target: self.infrastructure_target.or(other.infrastructure_target),
             allow_job_overwrite: self.allow_job_overwrite.or(other.allow_job_overwrite),
             max_request_size: self.max_request_size.or(other.max_request_size),
+            max_unpacked_size: self.max_unpacked_size.or(other.max_unpacked_size),
+            max_unpacked_entries: self.max_unpacked_entries.or(other.max_unpacked_entries),
             job_start_time_limit: self.job_start_time_limit.or(other.job_start_time_limit),
             monitor_interval: self.monitor_interval.or(other.monitor_interval),
             reconcile_lost_jobs: self.reconcile_lost_jobs.or(other.reconcile_lost_jobs),
@@ -193,6 +205,7 @@ impl LifecycleSettings {
         let state_folder = self.state_folder();
         let database = || DatabaseUrl::file(&state_folder.join("lifecycle.sqlite"));
         let external_pub_url = self.external_pub_url.unwrap_or_else(|| own("/pub"));
+        let unpack_limits = ArchiveLimits::default();
         let reconciliation_interval = span(self.reconciliation_interval, 10 * MINUTE);
         LifecycleConfig {
             database_url: self.database_url.unwrap_or_else(database),
@@ -211,6 +224,10 @@ impl LifecycleSettings {
             max_request_size: self
                 .max_request_size
                 .map_or(256 << 20, |size| usize::try_from(size.0).unwrap_or(usize::MAX)),
+            unpack_limits: ArchiveLimits {
+                size: self.max_unpacked_size.map_or(unpack_limits.size, |size| size.0),
+                entries: self.max_unpacked_entries.unwrap_or(unpack_limits.entries),
+            },
             job_start_time_limit: span(self.job_start_time_limit, 30 * MINUTE),
             monitor_interval: span(self.monitor_interval, 10),
             reconciliation_interval: self

@@ -23,6 +23,10 @@ const FREE_SIZE: u64 = 16 * 1024 * 1024;
 /// How many times larger than the archive its contents may be.
 const MAX_RATIO: u64 = 200;
 
+/// How much stands before the content of an entry, in bytes: its header, and others with a long path and notes. They are
+/// read into memory.
+const MAX_HEADER: u64 = 256 * 1024;
+
 /// How a tar archive ends: two empty blocks.
 const END_MARKER: u64 = 1024;
 
@@ -33,6 +37,13 @@ pub struct ArchiveLimits {
     pub size: u64,
     /// How many files and folders.
     pub entries: usize,
+}
+
+impl Default for ArchiveLimits {
+    /// What both components allow unless they are configured otherwise.
+    fn default() -> Self {
+        Self { size: 512 * 1024 * 1024, entries: 50_000 }
+    }
 }
 
 /// Why an archive is not unpacked.
@@ -57,6 +68,9 @@ pub enum ArchiveError {
         /// How many it may have.
         limit: usize,
     },
+    /// What stands before an entry is longer than any path and notes.
+    #[error("an entry has more than {MAX_HEADER} bytes of headers")]
+    LongHeader,
     /// A path leads out of it, or is none.
     #[error("{path}: the path is not plain text that stays inside the archive")]
     Path {
@@ -102,12 +116,17 @@ struct End {
     zeros: Cell<u64>,
     /// Whether there is no more.
     is_reached: Cell<bool>,
+    /// How much may be read until the next entry; nothing while its content is.
+    header_left: Cell<Option<u64>>,
 }
 
 /// The error of a [`Guarded`] reader that would have read more than it may.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("more than the limit")]
-struct OverLimit;
+enum OverLimit {
+    Size,
+    Header,
+}
 
 /// Reads the archive to its end, and writes nothing.
 ///
@@ -133,7 +152,12 @@ fn read(archive: &[u8], folder: Option<&Path>, limits: ArchiveLimits) -> Result<
     let mut archive = Archive::new(Guarded { inner, left: limit, end: Rc::clone(&end) });
     let damaged = |error| read_error(error, limit, &end);
     let mut seen = BTreeMap::new();
-    for entry in archive.entries().map_err(damaged)? {
+    let mut entries = archive.entries().map_err(damaged)?;
+    loop {
+        end.header_left.set(Some(MAX_HEADER));
+        let entry = entries.next();
+        end.header_left.set(None);
+        let Some(entry) = entry else { break };
         let mut entry = entry.map_err(damaged)?;
         if seen.len() >= limits.entries {
             return Err(ArchiveError::TooMany { limit: limits.entries });
@@ -249,30 +273,36 @@ const fn name_of(kind: EntryType) -> &'static str {
 }
 
 fn read_error(error: io::Error, limit: u64, end: &End) -> ArchiveError {
-    let is_over = error.get_ref().is_some_and(|inner| is_over_limit(inner));
-    match error.kind() {
-        _ if is_over => ArchiveError::TooLarge { limit },
-        io::ErrorKind::UnexpectedEof => ArchiveError::CutOff,
-        _ if end.is_reached.get() => ArchiveError::CutOff,
-        _ => ArchiveError::Damaged(error),
+    match (error.get_ref().and_then(|inner| over_limit(inner)), error.kind()) {
+        (Some(OverLimit::Size), _) => ArchiveError::TooLarge { limit },
+        (Some(OverLimit::Header), _) => ArchiveError::LongHeader,
+        (None, io::ErrorKind::UnexpectedEof) => ArchiveError::CutOff,
+        (None, _) if end.is_reached.get() => ArchiveError::CutOff,
+        (None, _) => ArchiveError::Damaged(error),
     }
 }
 
-/// Whether the chain of causes ends in an [`OverLimit`]; readers on the way wrap errors in their own.
-fn is_over_limit(error: &(dyn std::error::Error + 'static)) -> bool {
-    let of_io = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.is::<OverLimit>()
-        || of_io.is_some_and(|inner| is_over_limit(inner))
-        || error.source().is_some_and(is_over_limit)
+/// The [`OverLimit`] in the chain of causes; readers on the way wrap errors in their own.
+fn over_limit(error: &(dyn std::error::Error + 'static)) -> Option<OverLimit> {
+    let of_io = || error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error
+        .downcast_ref::<OverLimit>()
+        .copied()
+        .or_else(|| of_io().and_then(|inner| over_limit(inner)))
+        .or_else(|| error.source().and_then(over_limit))
 }
 
 impl<R: Read> Read for Guarded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
         let Some(left) = self.left.checked_sub(length as u64) else {
-            return Err(io::Error::other(OverLimit));
+            return Err(io::Error::other(OverLimit::Size));
         };
         self.left = left;
+        if let Some(left) = self.end.header_left.get() {
+            let left = left.checked_sub(length as u64).ok_or_else(|| io::Error::other(OverLimit::Header))?;
+            self.end.header_left.set(Some(left));
+        }
         self.end.is_reached.set(length == 0 && !buffer.is_empty());
         let trailing = buffer[..length].iter().rev().take_while(|byte| **byte == 0).count();
         let before = if trailing == length { self.end.zeros.get() } else { 0 };
@@ -411,6 +441,24 @@ mod tests {
         let bomb = files(&[("a", &"\0".repeat(17 * 1024 * 1024))]);
         let (_outside, result) = unpacked(&bomb, ArchiveLimits { size: u64::MAX, entries: 10 });
         assert!(matches!(result, Err(ArchiveError::TooLarge { limit: FREE_SIZE })), "{result:?}");
+    }
+
+    /// The reader of archives takes them into memory.
+    #[test]
+    fn long_paths_and_notes_do_not_count_as_content() {
+        let long = "x".repeat(3 * 1024 * 1024);
+        let limits = ArchiveLimits { size: u64::MAX, entries: 10 };
+        for kind in
+            [EntryType::GNULongName, EntryType::GNULongLink, EntryType::XHeader, EntryType::XGlobalHeader]
+        {
+            let archive = gzip(&tar(&[("long", kind, &long), ("a", EntryType::Regular, "1")]));
+            let (_outside, result) = unpacked(&archive, limits);
+            assert!(matches!(result, Err(ArchiveError::LongHeader)), "{kind:?}: {result:?}");
+        }
+        let path = "long/".repeat(40);
+        let archive = gzip(&tar(&[("long", EntryType::GNULongName, &path), ("a", EntryType::Directory, "")]));
+        unpacked(&archive, limits).1.expect("the path is of a usual length");
+        unpacked(&files(&[("a", &long), ("b", &long)]), limits).1.expect("the files may be large");
     }
 
     #[test]

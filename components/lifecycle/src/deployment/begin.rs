@@ -35,7 +35,7 @@ pub(crate) async fn begin(
     if !request.force.unwrap_or(false) && !app.config.allow_job_overwrite {
         refuse_overwriting(app, &manifest).await?;
     }
-    request.check_build_context().await?;
+    request.check_build_context(app.config.unpack_limits).await?;
     let claim = NewDeployment {
         job_name: manifest.name.clone(),
         job_version: manifest.version.clone(),

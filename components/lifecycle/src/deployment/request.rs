@@ -14,13 +14,13 @@ use racetrack_service::source_archive::{self, ArchiveError, ArchiveLimits};
 use racetrack_service::{ApiError, body_size};
 use serde::Deserialize;
 use serde_yaml::Mapping;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use super::variables;
 
-/// What may come out of a build context. How much image-builder takes is its own setting; this bounds the work of looking
-/// through, beside what the archive's own size allows.
-const CONTEXT_LIMITS: ArchiveLimits = ArchiveLimits { size: u64::MAX, entries: 250_000 };
+/// Whose turn it is to look through a build context. Each keeps a processor busy, for seconds when it is large.
+static CONTEXT_CHECKS: Semaphore = Semaphore::const_new(2);
 
 /// A job to deploy, with its secrets and, where it does not come from git, with its source.
 #[derive(Deserialize, ToSchema)]
@@ -98,9 +98,15 @@ impl DeployRequest {
     ///
     /// # Errors
     /// 400, with what is wrong in it.
-    pub(crate) async fn check_build_context(&mut self) -> Result<(), ApiError> {
+    pub(crate) async fn check_build_context(&mut self, limits: ArchiveLimits) -> Result<(), ApiError> {
         let Some(context) = self.build_context.take() else { return Ok(()) };
-        let checked = tokio::task::spawn_blocking(move || checked_context(context)).await;
+        let turn = CONTEXT_CHECKS.acquire().await.map_err(ApiError::internal)?;
+        let checked = tokio::task::spawn_blocking(move || {
+            // Held to the end of the work, also when whoever asked goes away.
+            let _turn = turn;
+            checked_context(context, limits)
+        });
+        let checked = checked.await;
         self.build_context = Some(checked.map_err(ApiError::internal)??);
         Ok(())
     }
@@ -155,11 +161,11 @@ fn yaml_of(manifest: &Mapping) -> Result<String, ApiError> {
     String::from_utf8(bytes).map_err(ApiError::internal)
 }
 
-fn checked_context(context: String) -> Result<String, ApiError> {
+fn checked_context(context: String, limits: ArchiveLimits) -> Result<String, ApiError> {
     let archive = BASE64_STANDARD.decode(&context);
     let archive = archive.map_err(|_| ApiError::invalid("build_context: it is not base64"))?;
     let wrong = |error: ArchiveError| ApiError::invalid(format!("build_context: {}", chain(&error)));
-    source_archive::check(&archive, CONTEXT_LIMITS).map_err(wrong)?;
+    source_archive::check(&archive, limits).map_err(wrong)?;
     Ok(context)
 }
 

@@ -1,5 +1,7 @@
 //! Requests that are wrong, whatever they are about.
 
+use std::io::Read;
+
 use axum::body::Body;
 use axum::http::Method;
 use base64::Engine;
@@ -159,6 +161,38 @@ async fn bad_contexts_are_refused_before_there_is_a_deployment() {
     assert_nothing_is_kept(&server).await;
     server.deployed(&with(adder("1.0.0"), "/build_context", sound.as_str())).await;
     assert_eq!(server.builder.orders()[0].body["build_context"], sound, "is handed on as it came");
+}
+
+/// An archive in base64 of so many files, each of so many zeros.
+fn zeros(files: usize, size: usize) -> String {
+    let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+    for number in 0..files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(size as u64);
+        builder
+            .append_data(&mut header, number.to_string(), std::io::repeat(0).take(size as u64))
+            .expect("is in memory");
+    }
+    let packed = builder.into_inner().and_then(GzEncoder::finish).expect("is in memory");
+    BASE64_STANDARD.encode(packed)
+}
+
+#[tokio::test]
+async fn contexts_that_image_builder_would_not_unpack_are_refused_before_there_is_a_deployment() {
+    let mut setup = Setup::new(&["north"]);
+    setup.settings.max_unpacked_size = Some(Size(100_000));
+    setup.settings.max_unpacked_entries = Some(10);
+    let server = setup.start().await;
+    for (context, text) in [
+        (zeros(1, 200_000), "build_context: it is larger than 100000 bytes unpacked"),
+        (zeros(10, 20_000), "build_context: it is larger than 100000 bytes unpacked"),
+        (zeros(11, 0), "build_context: it has more than 10 files and folders"),
+    ] {
+        let error = server.post("/deploy", &with(adder("1.0.0"), "/build_context", context)).await.error(400);
+        assert!(error.contains(text), "{error:?} does not say {text:?}");
+    }
+    assert_nothing_is_kept(&server).await;
+    server.deployed(&with(adder("1.0.0"), "/build_context", zeros(10, 1000))).await;
 }
 
 #[tokio::test]
