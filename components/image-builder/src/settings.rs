@@ -74,11 +74,11 @@ pub struct ImageBuilderSettings {
     #[arg(long, env, value_name = "BYTES")]
     pub max_request_size: Option<Size>,
 
-    /// How large the source of a job in a request may be once it is unpacked [default: 512Mi]
+    /// How large the source of a job may be once it is unpacked or checked out [default: 512Mi]
     #[arg(long, env, value_name = "BYTES")]
     pub max_unpacked_size: Option<Size>,
 
-    /// How many files and folders the source of a job in a request may have [default: 50000]
+    /// How many files and folders the source of a job may have; of a repository, all of it counts [default: 50000]
     #[arg(long, env, value_name = "NUMBER")]
     pub max_unpacked_entries: Option<usize>,
 

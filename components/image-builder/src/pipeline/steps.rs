@@ -17,7 +17,7 @@ use crate::engine::EngineRequest;
 use crate::engine::bundle::on_a_thread;
 use crate::phases::{Phase, Reporter};
 use crate::request::{BuildRequest, RequestedSource};
-use crate::source::git::FetchError;
+use crate::source::git::{FetchError, GitLimits};
 use crate::source::links::LinkError;
 use crate::source::{FetchedSource, consistency, git, links};
 use crate::workspace::{Claim, ScratchFolder};
@@ -133,8 +133,8 @@ async fn fetch(
             (extract(archive, workspace.clone(), limits).await?, false)
         }
         RequestedSource::Git { source, credentials } => {
-            let limit = config.git_time_limit;
-            (git::fetch(source, credentials.as_ref(), workspace, progress.log, limit).await?, true)
+            let limits = GitLimits { time: config.git_time_limit, tree: config.unpack_limits };
+            (git::fetch(source, credentials.as_ref(), workspace, progress.log, limits).await?, true)
         }
     };
     let (held, manifest, yaml) = (workspace.clone(), request.manifest.clone(), request.manifest_yaml.clone());

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use racetrack_core::{GitCredentials, git_source};
+use racetrack_service::source_archive::ArchiveLimits;
+use tokio::process::Command;
 
 use super::FetchedSource;
 use super::git_address::{GitAddress, GitProtocols, GitSourceError};
 use super::git_environment::{git, git_with_credentials};
+use super::git_size::{self, MeasureError};
 use crate::build_log::BuildLog;
-use crate::process::{self, ProcessError};
+use crate::process::{self, Ended, ProcessError};
 use crate::workspace::ScratchFolder;
 
 /// The folder of the repository in the workspace.
@@ -47,6 +50,8 @@ pub(crate) enum FetchError {
     NoFolder(String),
     #[error("git.directory: `{0}` leaves the repository by a symbolic link")]
     Leaves(String),
+    #[error("cloning git repo")]
+    Size(#[from] MeasureError),
     #[error("cannot use what was cloned")]
     Files(#[from] io::Error),
 }
@@ -69,14 +74,25 @@ impl GitSource {
     }
 }
 
-/// Clones the repository into the workspace, without its history. `limit` holds for each call of git.
+/// How much git may do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GitLimits {
+    /// How long each call may take.
+    pub(crate) time: Duration,
+    /// How large the files of the repository may be, and how many there may be.
+    pub(crate) tree: ArchiveLimits,
+}
+
+/// Clones the repository into the workspace, without its history, and not beyond the limits.
 pub(crate) async fn fetch(
     source: &GitSource,
     credentials: Option<&GitCredentials>,
     workspace: &ScratchFolder,
     log: &BuildLog,
-    limit: Duration,
+    limits: GitLimits,
 ) -> Result<FetchedSource, FetchError> {
+    let limit = limits.time;
+    let root = workspace.path().join(REPOSITORY);
     let git_in = |folder: &Path| git(folder, &source.protocols);
     if let Some(branch) = &source.branch {
         let mut check = git_in(workspace.path());
@@ -85,17 +101,39 @@ pub(crate) async fn fetch(
             return Err(FetchError::Branch(branch.clone()));
         }
     }
-    let mut clone = git_with_credentials(workspace.path(), &source.protocols, &source.address, credentials);
-    clone.args(["clone", "--depth=1", "--single-branch", "--no-recurse-submodules"]);
+    let with_credentials =
+        |folder: &Path| git_with_credentials(folder, &source.protocols, &source.address, credentials);
+    let mut clone = with_credentials(workspace.path());
+    clone.args([
+        "clone",
+        "--template=",
+        "--no-checkout",
+        "--depth=1",
+        "--single-branch",
+        "--no-recurse-submodules",
+    ]);
     if let Some(branch) = &source.branch {
         clone.arg(format!("--branch={branch}"));
     }
     clone.args(["--", source.address.as_str(), REPOSITORY]);
-    let cloned = process::run(clone, log, limit).await?;
+    let files_of_git = ArchiveLimits { entries: usize::MAX, ..limits.tree };
+    // Of a path of this machine, git links the files of the whole history instead of copying anything.
+    let is_linked = source.address.is_path();
+    let watched = if is_linked { None } else { Some(files_of_git) };
+    let cloned = run_watched(clone, log, limit, &root, watched).await?;
     if !cloned.status.success() {
         return Err(clone_error(&cloned.tail, credentials.is_some()));
     }
-    let root = workspace.path().join(REPOSITORY);
+    git_size::check_tree(git_in(&root), limits.tree, limit).await?;
+    // Files may get larger on the way out: line ends and encodings are converted as the repository wants.
+    let mut checkout = with_credentials(&root);
+    checkout.args(["reset", "--quiet", "--hard"]);
+    let size = limits.tree.size.saturating_mul(2);
+    let watched = ArchiveLimits { entries: usize::MAX, size };
+    let checked_out = run_watched(checkout, log, limit, &root, (!is_linked).then_some(watched)).await?;
+    if !checked_out.status.success() {
+        return Err(clone_error(&checked_out.tail, credentials.is_some()));
+    }
     let mut describe = git_in(&root);
     describe.args(["describe", "--long", "--tags", "--dirty", "--always"]);
     let described = process::run(describe, log, limit).await?;
@@ -108,10 +146,28 @@ pub(crate) async fn fetch(
     let held = workspace.clone();
     let job = tokio::task::spawn_blocking(move || {
         let _held = held;
-        enter(&root, &directory).map(|job| (root, job))
+        let job = enter(&root, &directory)?;
+        git_size::measure(&root, limits.tree)?;
+        Ok::<_, FetchError>((root, job))
     });
     let (root, job) = job.await.map_err(io::Error::other)??;
     Ok(FetchedSource { job, root, git_version })
+}
+
+/// Runs git, which is killed when the repository outgrows the limits.
+async fn run_watched(
+    git: Command,
+    log: &BuildLog,
+    limit: Duration,
+    repository: &Path,
+    watched: Option<ArchiveLimits>,
+) -> Result<Ended, FetchError> {
+    let running = process::run(git, log, limit);
+    let Some(limits) = watched else { return Ok(running.await?) };
+    tokio::select! {
+        ended = running => Ok(ended?),
+        excess = git_size::outgrown(repository.to_owned(), limits) => Err(MeasureError::from(excess).into()),
+    }
 }
 
 /// The folder of the job in a repository, which is no longer one afterwards.
@@ -143,6 +199,8 @@ fn clone_error(tail: &str, has_credentials: bool) -> FetchError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
+    use crate::source::git_size::TooLarge;
 
     fn parse(directory: &str, branch: Option<&str>) -> Result<GitSource, GitSourceError> {
         let source = git_source::GitSource {
@@ -158,6 +216,29 @@ mod tests {
         assert!(parse("jobs/adder", Some("feature/x")).is_ok());
         assert!(parse("jobs/../..", None).is_err());
         assert!(parse(".", Some("--upload-pack=x")).is_err());
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn git_is_ended_when_the_repository_outgrows_its_limits() {
+        use crate::redaction::Redaction;
+        use crate::request::DeploymentId;
+
+        let folder = tempfile::tempdir().expect("can be made");
+        let id = DeploymentId::parse("5c0a1d9e-7a40-4a8e-9d7c-0242ac120002").expect("valid");
+        let log = BuildLog::open(folder.path(), &id, Redaction::new([]), 1_000_000).expect("can be opened");
+        let run = async |script: &str, size| {
+            let repository = folder.path().join(REPOSITORY);
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("mkdir -p {REPOSITORY}/a && cd {REPOSITORY}/a && {script}")]);
+            command.current_dir(folder.path());
+            let limits = Some(ArchiveLimits { size, entries: usize::MAX });
+            run_watched(command, &log, Duration::from_mins(1), &repository, limits).await
+        };
+        assert!(run("echo x > b", 10).await.expect("is small").status.success());
+        let endless = "while :; do echo 0123456789 >> b; sleep 0.01; done";
+        let error = run(endless, 100).await.expect_err("grows");
+        assert!(matches!(error, FetchError::Size(MeasureError::TooLarge(TooLarge::Size(100)))), "{error:?}");
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl GitAddress {
         &self.address
     }
 
+    /// Whether it is a path of this machine, and not a URL.
+    pub(crate) fn is_path(&self) -> bool {
+        self.protocol == GitProtocol::File && !self.address.contains("://")
+    }
+
     /// Scheme, host and port, for the settings of git that hold for this server only; only for http and https.
     pub(crate) fn server(&self) -> Option<String> {
         let (scheme, rest) = self.address.split_once("://")?;

@@ -6,6 +6,7 @@ pub mod git_address;
 pub(crate) mod consistency;
 pub(crate) mod git;
 mod git_environment;
+mod git_size;
 pub(crate) mod links;
 
 use std::path::PathBuf;

@@ -1,7 +1,8 @@
 //! Jobs from git repositories.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use racetrack_service::setting_value::Size;
 use racetrack_service::settings::Span;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -181,6 +183,98 @@ async fn what_is_not_in_the_repository_is_said() {
         let (error, _) = builder.failed(&body).await;
         assert!(error.starts_with("fetching the source code: ") && error.contains(text), "{error}");
     }
+}
+
+/// An image-builder that takes 100 kB and 20 files and folders.
+async fn small_image_builder() -> ImageBuilderUnderTest {
+    ImageBuilderUnderTest::with(|settings| {
+        settings.max_unpacked_size = Some(Size(100_000));
+        settings.max_unpacked_entries = Some(20);
+    })
+    .await
+}
+
+const TOO_LARGE: &str = "fetching job repo: cloning git repo: the repository is larger than 100000 bytes \
+                         (max-unpacked-size of image-builder)";
+
+const TOO_MANY: &str = "fetching job repo: cloning git repo: the repository has more than 20 files and folders \
+                        (max-unpacked-entries of image-builder)";
+
+#[tokio::test]
+async fn a_repository_that_unpacks_to_more_than_uploads_may_is_refused() {
+    let repository = Repository::new();
+    let builder = small_image_builder().await;
+    builder.built(&repository.request()).await;
+    let local = |repository: &Repository| {
+        let mut body = repository.request();
+        body["manifest"]["git"]["remote"] = json!(repository.path());
+        body
+    };
+
+    // A few kilobytes as git sends it.
+    repository.write("zeros", &"\0".repeat(10_000_000));
+    repository.commit();
+    for body in [repository.request(), local(&repository)] {
+        let (error, log) = builder.failed(&body).await;
+        assert!(error.contains(TOO_LARGE), "{error}");
+        assert!(!log.contains("The revision"), "nothing is checked out: {log}");
+    }
+    // Only what is there counts, not its history.
+    std::fs::remove_file(repository.path().join("zeros")).expect("is there");
+    repository.commit();
+    builder.built(&repository.request()).await;
+    builder.built(&local(&repository)).await;
+
+    for number in 0..20 {
+        repository.write(&number.to_string(), "");
+    }
+    repository.commit();
+    let (error, _) = builder.failed(&repository.request()).await;
+    assert!(error.contains(TOO_MANY), "{error}");
+    let mut kept = names(&builder.folder.path().join("workspaces"));
+    kept.retain(|name| !name.starts_with('.'));
+    assert_eq!(kept, [""; 0], "nothing stays behind");
+}
+
+#[tokio::test]
+async fn folders_that_hold_each_other_are_not_checked_out() {
+    let repository = Repository::new();
+    let builder = small_image_builder().await;
+    // Ten levels of ten: ten thousand million files.
+    let output = |args: &[&str], input: &str| {
+        let mut git = Command::new("git");
+        git.current_dir(repository.path()).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        let mut child = git.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
+        child.stdin.take().expect("is piped").write_all(input.as_bytes()).expect("is read");
+        let output = child.wait_with_output().expect("ends");
+        String::from_utf8(output.stdout).expect("is text").trim().to_owned()
+    };
+    let mut entry = format!("100644 blob {}", output(&["hash-object", "-w", "--stdin"], "x"));
+    for _ in 0..10 {
+        let lines: Vec<_> = (0..10).map(|number| format!("{entry}\t{number}\n")).collect();
+        entry = format!("040000 tree {}", output(&["mktree"], &lines.concat()));
+    }
+    let tree = entry.rsplit(' ').next().expect("is an id");
+    let who = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+    let commit = output(&[&who[..], &["commit-tree", "-m", "x", tree]].concat(), "");
+    repository.git(&["update-ref", "refs/heads/bomb", &commit]);
+    let mut body = repository.request();
+    body["manifest"]["git"]["branch"] = json!("bomb");
+    let (error, _) = builder.failed(&body).await;
+    assert!(error.contains(TOO_MANY), "{error}");
+}
+
+#[tokio::test]
+async fn files_that_grow_on_the_way_out_are_counted_as_they_are() {
+    let repository = Repository::new();
+    let builder = small_image_builder().await;
+    repository.write("jobs/adder/text", &"\n".repeat(60_000));
+    repository.commit();
+    builder.built(&repository.request()).await;
+    repository.write(".gitattributes", "text text eol=crlf\n");
+    repository.commit();
+    let (error, _) = builder.failed(&repository.request()).await;
+    assert!(error.contains(TOO_LARGE), "{error}");
 }
 
 #[cfg(unix)]
