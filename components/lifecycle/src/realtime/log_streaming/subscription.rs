@@ -1,6 +1,7 @@
 //! What a client asks for, and why it does not get it.
 
 use racetrack_core::error::chain;
+use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_service::ApiError;
 use racetrack_service::hooks::TargetFailure;
 use racetrack_store::StoreError;
@@ -56,7 +57,7 @@ impl Refusal {
             Self::Job(StoreError::NotFound(reason)) => reason.to_string(),
             Self::Job(_) => "internal error; the log of the server has the details".to_owned(),
             Self::Denied(error) => error.to_string(),
-            _ => chain(self),
+            _ => BoundedText::new(chain(self), TextLimit::FAILURE).into(),
         }
     }
 }
