@@ -35,6 +35,10 @@ async fn keep_one_small(job: &JobKey, log: &Arc<ReplicaLog>, watch: &LogWatch) -
         Some(watched) => watched.written().await,
         None => std::future::pending().await,
     };
+    let trimming = Arc::clone(log);
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || trimming.trim_rotated()).await {
+        tracing::warn!(%job, error = chain(&error), "the rotated files of a log cannot be cut");
+    }
     let mut warned: Option<Instant> = None;
     loop {
         let rotating = Arc::clone(log);
