@@ -11,7 +11,7 @@ use std::fmt;
 pub struct TextLimit(usize);
 
 /// A text that is no longer than its limit. Of a longer one the beginning and the end are kept, or the end alone, and
-/// `[… 1234 bytes left out …]` stands for the rest.
+/// `[… 1234 bytes left out …]` stands for the rest. What was left out of that before is counted too.
 ///
 /// ```
 /// use racetrack_core::text::{BoundedText, TextLimit};
@@ -40,6 +40,8 @@ impl TextLimit {
     pub const FAILURE: Self = Self(24 * 1024);
     /// Why a deployment failed. Longer than any failure, which is part of it.
     pub const RECORD: Self = Self(32 * 1024);
+    /// A text of which secrets have still to be taken out. Of what is cut off here nothing is near an end that stays later.
+    pub const UNREDACTED: Self = Self(1024 * 1024);
     /// One line of a log that is handed on.
     pub const LINE: Self = Self(256 * 1024);
     /// A log that is answered as a whole.
@@ -77,12 +79,12 @@ impl BoundedText {
         if text.len() <= limit.0 {
             return Self(text);
         }
-        let longest_mark = LeftOut(text.len() as u64).to_string().len();
+        let longest_mark = LeftOut::of(&text).to_string().len();
         let room = limit.0.saturating_sub(longest_mark);
         let head = head(room);
         let begin = text.floor_char_boundary(head);
         let end = text.ceil_char_boundary(text.len() - (room - head));
-        Self(format!("{}{}{}", &text[..begin], LeftOut((end - begin) as u64), &text[end..]))
+        Self(format!("{}{}{}", &text[..begin], LeftOut::of(&text[begin..end]), &text[end..]))
     }
 }
 
@@ -113,6 +115,21 @@ pub fn whole_characters(bytes: &[u8]) -> usize {
 /// How many bytes at the beginning are the rest of a character that began before them.
 pub fn rest_of_character(bytes: &[u8]) -> usize {
     bytes.iter().take(3).take_while(|byte| matches!(byte, 0x80..=0xbf)).count()
+}
+
+impl LeftOut {
+    /// What stands for a part that is left out, of which a part may have been left out before.
+    fn of(part: &str) -> Self {
+        let mut bytes = part.len() as u64;
+        for mark in part.split("[… ").skip(1) {
+            let Some((count, _)) = mark.split_once(" left out …]") else { continue };
+            let count = count.strip_suffix(" bytes").or_else(|| count.strip_suffix(" byte"));
+            if let Some(before) = count.and_then(|count| count.parse().ok()).map(Self) {
+                bytes = bytes.saturating_add(before.0).saturating_sub(before.to_string().len() as u64);
+            }
+        }
+        Self(bytes)
+    }
 }
 
 impl fmt::Display for BoundedText {
@@ -177,6 +194,25 @@ mod tests {
         let cut = BoundedText::end_of(&*text, TextLimit::ANSWER);
         assert!(cut.as_str().starts_with("[… 995") && cut.as_str().ends_with("-end"));
         assert_eq!(BoundedText::new("xyz", TextLimit::bytes(1)).as_str(), "[… 3 bytes left out …]");
+    }
+
+    #[test]
+    fn what_was_left_out_before_is_counted() {
+        let text = "é".repeat(1_000_000);
+        let first = BoundedText::new(&*text, TextLimit::OUTPUT);
+        let around = format!("the job failed: {first}");
+        for cut in
+            [BoundedText::new(&*around, TextLimit::ANSWER), BoundedText::end_of(&*around, TextLimit::ANSWER)]
+        {
+            assert_eq!(length_before(cut.as_str()), text.len() + 16, "{cut}");
+        }
+        let end = BoundedText::end_of(BoundedText::end_of(&*text, TextLimit::OUTPUT), TextLimit::ANSWER);
+        assert_eq!(length_before(end.as_str()), text.len());
+        for odd in
+            ["[… x bytes left out …]", "[… 18446744073709551615 bytes left out …]", "[… 5 bytes", "[… "]
+        {
+            BoundedText::new(odd.repeat(100), TextLimit::bytes(100));
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use racetrack_core::error::chain;
 use racetrack_core::failure::HookFailure;
+use racetrack_core::text::{BoundedText, TextLimit};
 use serde::Serialize;
 
 /// An error as the caller of the API sees it.
@@ -64,9 +65,11 @@ impl ApiError {
         error
     }
 
-    /// An answer with this status, class and text. All three are shown to the caller.
+    /// An answer with this status, class and text. All three are shown to the caller. The text is cut to
+    /// [`TextLimit::RECORD`]: it may quote a plugin or a job.
     pub fn new(status: StatusCode, class: &'static str, message: impl Into<String>) -> Self {
-        Self { status, class, message: message.into(), source: None }
+        let message = BoundedText::new(message, TextLimit::RECORD).into();
+        Self { status, class, message, source: None }
     }
 }
 

@@ -5,13 +5,15 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 use std::panic::PanicHookInfo;
 
+use racetrack_core::text::{BoundedText, TextLimit};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt as lines, registry};
 
 use crate::settings::{LogFormat, LogLevel};
 
-/// A text that may come from outside, for a log line: line breaks and other control characters are escaped.
+/// A text that may come from outside, for a log line: line breaks and other control characters are escaped, and a long one is
+/// cut.
 pub(crate) struct OneLine<'a>(pub(crate) &'a str);
 
 /// Starts the log, and logs panics from now on.
@@ -32,7 +34,8 @@ pub(crate) fn start(level: &LogLevel, format: LogFormat) {
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in self.0.split_inclusive(char::is_control) {
+        let text = BoundedText::new(self.0, TextLimit::FAILURE);
+        for part in text.as_str().split_inclusive(char::is_control) {
             let text = part.trim_end_matches(char::is_control);
             write!(f, "{text}{}", part[text.len()..].escape_default())?;
         }
@@ -61,5 +64,7 @@ mod tests {
     fn a_text_from_outside_stays_in_its_line() {
         assert_eq!(OneLine("a\nb\r\n\u{1b}[31mred").to_string(), "a\\nb\\r\\n\\u{1b}[31mred");
         assert_eq!(OneLine("plain, ünd all").to_string(), "plain, ünd all");
+        let long = OneLine(&"é".repeat(1_000_000)).to_string();
+        assert!(long.len() <= TextLimit::FAILURE.get() && long.contains(" bytes left out "));
     }
 }

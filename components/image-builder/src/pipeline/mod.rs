@@ -18,6 +18,7 @@ use racetrack_core::catalogue::Catalogue;
 use racetrack_core::error::chain;
 use racetrack_core::failure::HookFailureCause;
 use racetrack_core::redaction::Redaction;
+use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_service::HookRuntime;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -31,6 +32,10 @@ use crate::phases::{LifecycleClient, Phase, Reporter};
 use crate::request::{BuildRequest, DeploymentId};
 use crate::settings::BuildConfig;
 use crate::workspace::{Claim, Workspaces, WorkspacesError};
+
+/// How much of a log is given back with the result: lifecycle reads no answer of more than 64 MiB, and a character may
+/// take six bytes of JSON. The file has all that is kept.
+const ANSWERED_LOG: TextLimit = TextLimit::bytes(8 << 20);
 
 /// Builds jobs. Clones share everything.
 #[derive(Clone)]
@@ -181,7 +186,8 @@ impl Build {
                 Some(format!("image-builder failed: {}", HookFailureCause::from_panic(&**payload)))
             }
         };
-        let error = error.map(|error| log.redact(&error).into_owned());
+        let error: Option<String> =
+            error.map(|error| BoundedText::new(log.redact(&error), TextLimit::FAILURE).into());
         if let Some(error) = &error {
             log.line(&format!("error: {error}"));
             let error = error.escape_debug();
@@ -191,7 +197,7 @@ impl Build {
         }
         let image_names = built.ok().and_then(Result::ok).unwrap_or_default();
         build_metrics::done(&name, &version, image_names.len(), error.is_some(), started.elapsed());
-        BuildResult { image_names, logs: log.text(), error }
+        BuildResult { image_names, logs: BoundedText::new(log.text(), ANSWERED_LOG).into(), error }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use racetrack_core::failure::HookFailure;
 use racetrack_core::job_type_match::{self, JobTypeError};
+use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_core::{Hook, JobManifest, ValidateJobManifest};
 use racetrack_service::source_archive::{self, ArchiveError, ArchiveLimits};
 
@@ -208,7 +209,7 @@ impl Progress<'_> {
     }
 
     async fn warn(&mut self, warning: &str) {
-        let warning = self.log.redact(warning).into_owned();
+        let warning: String = BoundedText::new(self.log.redact(warning), TextLimit::ANSWER).into();
         self.log.line(&format!("warning: {warning}"));
         self.reporter.warn(&warning).await;
     }

@@ -44,7 +44,8 @@ where
         let result = running.unwrap_or_else(|payload| {
             Err(DeploymentError::Panicked(HookFailureCause::from_panic(&*payload).to_string()))
         });
-        finish(&app, &deployment, result.as_ref().err().map(|error| chain(error))).await;
+        let reason = |error| BoundedText::new(chain(error), TextLimit::RECORD).into();
+        finish(&app, &deployment, result.as_ref().err().map(|error| reason(error))).await;
         result
     };
     tokio::spawn(task.instrument(span))
@@ -61,6 +62,7 @@ pub(super) async fn phase(app: &App, deployment: &Deployment, phase: &str) {
 /// Adds to what the owner of the job should know: one line, however many the text has.
 pub(super) async fn warn(app: &App, deployment: &Deployment, text: &str) {
     let line = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+    let line: String = BoundedText::new(line, TextLimit::ANSWER).into();
     tracing::warn!("{line}");
     if let Err(error) = app.store.add_deployment_warnings(&deployment.id, &line).await {
         tracing::error!(error = chain(&error), "a warning of a deployment is not kept");
