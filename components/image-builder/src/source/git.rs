@@ -221,12 +221,14 @@ mod tests {
     #[cfg(unix)]
     #[tokio::test]
     async fn git_is_ended_when_the_repository_outgrows_its_limits() {
-        use crate::redaction::Redaction;
+        use racetrack_core::redaction::Redaction;
+
+        use crate::build_log::REDACTED;
         use crate::request::DeploymentId;
 
         let folder = tempfile::tempdir().expect("can be made");
         let id = DeploymentId::parse("5c0a1d9e-7a40-4a8e-9d7c-0242ac120002").expect("valid");
-        let log = BuildLog::open(folder.path(), &id, Redaction::new([]), 1_000_000).expect("can be opened");
+        let log = BuildLog::open(folder.path(), &id, Redaction::new(REDACTED, [""; 0]), 1_000_000).expect("can be opened");
         let run = async |script: &str, size| {
             let repository = folder.path().join(REPOSITORY);
             let mut command = Command::new("sh");
