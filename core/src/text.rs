@@ -42,8 +42,8 @@ impl TextLimit {
     pub const RECORD: Self = Self(32 * 1024);
     /// A text of which secrets have still to be taken out. Of what is cut off here nothing is near an end that stays later.
     pub const UNREDACTED: Self = Self(1024 * 1024);
-    /// One line of a log that is handed on.
-    pub const LINE: Self = Self(256 * 1024);
+    /// One line of a log that is handed on: as JSON, where a character may take six bytes, it fits into a message of 1 MB.
+    pub const LINE: Self = Self(160 * 1024);
     /// A log that is answered as a whole.
     pub const LOG: Self = Self(4 * 1024 * 1024);
 

@@ -74,6 +74,16 @@ async fn a_client_with_a_websocket_gets_line_after_line() {
 }
 
 #[tokio::test]
+async fn a_line_that_is_too_long_for_a_message_comes_in_part() {
+    let mut server = Server::start().await;
+    let (mut client, id) = following(&mut server).await;
+    soon(server.streamer.on_line(&id)(format!("begin{}end", "\u{1}é".repeat(1_000_000)))).await;
+    let packet = client.next().await;
+    assert!(packet.len() < 1_000_000 && packet.contains(r#"{"line":"begin\u0001é"#), "{}", packet.len());
+    assert!(packet.contains(" bytes left out …]") && packet.ends_with("\\u0001éend\\n\"}]"));
+}
+
+#[tokio::test]
 async fn a_streamer_reads_no_faster_than_the_client() {
     let mut server = Server::start().await;
     let (mut client, id) = following(&mut server).await;
