@@ -285,12 +285,14 @@ mod tests {
                     external-pub-url: https://example.com/pub\n\
                     internal-pub-url: http://pub/pub\nexternal-lifecycle-url: https://example.com/lifecycle\n\
                     infrastructure-target: process\nallow-job-overwrite: true\nmax-request-size: 1Gi\n\
+                    max-unpacked-size: 2Gi\nmax-unpacked-entries: 7\n\
                     job-start-time-limit: 1h\nmonitor-interval: 1s\nreconcile-lost-jobs: true\n\
                     reconciliation-interval: 2min\n";
         let settings: LifecycleSettings = serde_yaml::from_str(text).expect("fits");
         let config = settings.or(LifecycleSettings::default()).with_defaults(([127, 0, 0, 1], 7202).into());
         assert_eq!(config.reconciliation_interval, Some(Duration::from_mins(2)));
         assert_eq!(config.image_builder_url.as_str(), "http://builder:7201");
+        assert_eq!((config.unpack_limits.size, config.unpack_limits.entries), (2 << 30, 7));
         assert!(!format!("{config:?}").contains("hunter2"));
         let command = LifecycleSettings::augment_args(clap::Command::new("lifecycle"));
         command.clone().debug_assert();
