@@ -14,7 +14,8 @@ use racetrack_service::kept_config::BadKeptConfig;
 use racetrack_store::{Store, StoreError};
 
 use crate::auth::{
-    AuthKey, AuthKeyError, Authenticator, FirstAdministratorError, Passwords, ensure_first_administrator,
+    Attempts, AuthKey, AuthKeyError, Authenticator, FirstAdministratorError, Passwords, Registrations,
+    ensure_first_administrator,
 };
 use crate::deployment::{Deletions, ImageBuilder, recovery};
 use crate::infrastructure::Target;
@@ -41,6 +42,8 @@ pub struct State {
     pub store: Store,
     pub(crate) authenticator: Authenticator,
     pub(crate) passwords: Passwords,
+    pub(crate) attempts: Attempts,
+    pub(crate) registrations: Registrations,
     pub(crate) image_builder: ImageBuilder,
     pub(crate) rendered_jobs: RenderedJobs,
     pub(crate) proxy: JobProxy,
@@ -110,6 +113,8 @@ impl App {
         let app = Self(Arc::new(State {
             authenticator: Authenticator::new(key, config.auth_required, component_token.clone()),
             passwords,
+            attempts: Attempts::new(config.free_password_attempts),
+            registrations: Registrations::new(config.max_registrations_per_peer),
             image_builder: ImageBuilder::new(
                 config.image_builder_url.clone(),
                 component_token,

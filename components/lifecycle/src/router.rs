@@ -26,6 +26,9 @@ use crate::routes::{Route, Routes};
 /// The largest body that is taken, in bytes, where it is no deployment: the configuration of a plugin may have 1 MiB.
 const MAX_BODY_SIZE: usize = 4 << 20;
 
+/// The largest body that is taken of somebody who need not be known, in bytes: a name and a password.
+const MAX_CREDENTIALS_SIZE: usize = 16 << 10;
+
 /// The routes, answered from `app`.
 pub fn router(app: App) -> Router {
     let (api, document, _) = api(&app).finish();
@@ -125,11 +128,11 @@ fn api(app: &App) -> Routes {
         .add(Everywhere(CallAdminApi), routes!(token::regenerate_users))
         .add(Everywhere(CallAdminApi), routes!(token::regenerate_job_families))
         .add(Everywhere(CallAdminApi), routes!(token::regenerate_escs))
-        .add(Open, routes!(user::login))
+        .add(Open, with_limit(routes!(user::login), MAX_CREDENTIALS_SIZE))
         .add(User, routes!(user::validate_user_auth))
         .add(Open, routes!(user::logout))
-        .add(Open, routes!(user::register))
-        .add(User, routes!(user::change_password))
+        .add(Open, with_limit(routes!(user::register), MAX_CREDENTIALS_SIZE))
+        .add(User, with_limit(routes!(user::change_password), MAX_CREDENTIALS_SIZE))
         .add(Staff, routes!(users::list))
         .add(Staff, routes!(users::put))
         .add(Staff, routes!(users::delete))

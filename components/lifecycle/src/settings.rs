@@ -1,10 +1,11 @@
 //! The settings that lifecycle has besides those of every component, and what comes of them.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use racetrack_service::config::Config;
 use racetrack_service::setting_value::{AuthToken, HttpUrl, Size};
 use racetrack_service::settings::{Settings, Span};
@@ -43,6 +44,19 @@ pub struct LifecycleSettings {
     /// [default: a random one, shown once on standard error]
     #[arg(long, env, value_name = "PASSWORD")]
     pub admin_password: Option<AuthToken>,
+
+    /// Who may make an account: `open` lets everybody in who registers, `approval` when an administrator says so, and
+    /// `closed` takes no registrations [default: approval]
+    #[arg(long, env, value_name = "MODE")]
+    pub registration: Option<Registration>,
+
+    /// How many accounts one address may make in an hour; all together make ten times as many [default: 10]
+    #[arg(long, env, value_name = "NUMBER")]
+    pub max_registrations_per_peer: Option<NonZeroU32>,
+
+    /// How many wrong passwords of an account may be tried without a delay; of an address, twice as many [default: 10]
+    #[arg(long, env, value_name = "NUMBER")]
+    pub free_password_attempts: Option<u32>,
 
     /// How long the token of a login is good, such as 12h or 30days [default: for ever]
     #[arg(long, env, value_name = "DURATION")]
@@ -120,6 +134,9 @@ pub struct LifecycleConfig {
     pub auth_required: bool,
     pub auth_key: Option<AuthKey>,
     pub admin_password: Option<AuthToken>,
+    pub registration: Registration,
+    pub max_registrations_per_peer: NonZeroU32,
+    pub free_password_attempts: u32,
     pub user_token_lifetime: Option<Duration>,
     pub component_auth_token: Option<AuthToken>,
     pub image_builder_url: HttpUrl,
@@ -134,6 +151,19 @@ pub struct LifecycleConfig {
     pub job_start_time_limit: Duration,
     pub monitor_interval: Duration,
     pub reconciliation_interval: Option<Duration>,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Registration {
+    /// Everybody, and is let in at once
+    Open,
+    /// Everybody, and is let in when an administrator activates the account
+    #[default]
+    Approval,
+    /// Nobody
+    Closed,
 }
 
 /// Why lifecycle must not be started like this.
@@ -166,6 +196,9 @@ impl Settings for LifecycleSettings {
             auth_required: self.auth_required.or(other.auth_required),
             auth_key: self.auth_key.or(other.auth_key),
             admin_password: self.admin_password.or(other.admin_password),
+            registration: self.registration.or(other.registration),
+            max_registrations_per_peer: self.max_registrations_per_peer.or(other.max_registrations_per_peer),
+            free_password_attempts: self.free_password_attempts.or(other.free_password_attempts),
             user_token_lifetime: self.user_token_lifetime.or(other.user_token_lifetime),
             component_auth_token: self.component_auth_token.or(other.component_auth_token),
             image_builder_url: self.image_builder_url.or(other.image_builder_url),
@@ -197,6 +230,7 @@ impl LifecycleSettings {
     /// The settings with their defaults filled in, for a lifecycle that listens on `address`.
     pub fn with_defaults(self, address: SocketAddr) -> LifecycleConfig {
         const MINUTE: u64 = 60;
+        const TEN: NonZeroU32 = NonZeroU32::new(10).expect("is not zero");
         let span = |given: Option<Span>, seconds| given.map_or(Duration::from_secs(seconds), |span| span.0);
         let own = |path: &str| -> HttpUrl {
             let url = format!("http://{}{path}", reachable(address));
@@ -212,6 +246,9 @@ impl LifecycleSettings {
             auth_required: self.auth_required.unwrap_or(true),
             auth_key: self.auth_key,
             admin_password: self.admin_password,
+            registration: self.registration.unwrap_or_default(),
+            max_registrations_per_peer: self.max_registrations_per_peer.unwrap_or(TEN),
+            free_password_attempts: self.free_password_attempts.unwrap_or(10),
             user_token_lifetime: self.user_token_lifetime.map(|span| span.0),
             component_auth_token: self.component_auth_token,
             image_builder_url: self.image_builder_url.unwrap_or_else(default_image_builder_url),
@@ -280,7 +317,8 @@ mod tests {
     fn every_option_may_stand_in_the_file() {
         let text = "state-folder: a\ndatabase-url: 'sqlite:a.sqlite'\nauth-required: false\n\
                     auth-key: 0123456789abcdef0123456789abcdef\nadmin-password: hunter2hunter2\n\
-                    user-token-lifetime: 12h\ncomponent-auth-token: t0ken\n\
+                    registration: closed\nmax-registrations-per-peer: 5\n\
+                    free-password-attempts: 3\nuser-token-lifetime: 12h\ncomponent-auth-token: t0ken\n\
                     image-builder-url: http://builder:7201/\nimage-builder-start-time-limit: 1min\n\
                     external-pub-url: https://example.com/pub\n\
                     internal-pub-url: http://pub/pub\nexternal-lifecycle-url: https://example.com/lifecycle\n\

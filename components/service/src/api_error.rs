@@ -6,9 +6,11 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use racetrack_core::error::chain;
 use racetrack_core::failure::HookFailure;
@@ -22,6 +24,7 @@ pub struct ApiError {
     status: StatusCode,
     class: &'static str,
     message: String,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -69,7 +72,13 @@ impl ApiError {
     /// [`TextLimit::RECORD`]: it may quote a plugin or a job.
     pub fn new(status: StatusCode, class: &'static str, message: impl Into<String>) -> Self {
         let message = BoundedText::new(message, TextLimit::RECORD).into();
-        Self { status, class, message, source: None }
+        Self { status, class, message, retry_after: None, source: None }
+    }
+
+    /// The same, with the time after which to try again.
+    #[must_use]
+    pub fn retry_after(self, time: Duration) -> Self {
+        Self { retry_after: Some(time), ..self }
     }
 }
 
@@ -85,6 +94,11 @@ impl IntoResponse for ApiError {
         let cause = self.source.as_deref().map(|source| PrivateCause(chain(source).into()));
         let envelope = Envelope { error: self.message, class: self.class };
         let mut response = (self.status, Json(envelope)).into_response();
+        if let Some(time) = self.retry_after {
+            // Rounded up: earlier it would be too early.
+            let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
         if let Some(cause) = cause {
             response.extensions_mut().insert(cause);
         }

@@ -1,9 +1,12 @@
 //! The address that a request comes from, also where a reverse proxy stands before the server.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName};
 use serde::Deserialize;
 
@@ -66,9 +69,17 @@ impl PeerKey {
     }
 
     /// Whether many users may stand behind it: whatever runs on this machine, a proxy for example, or an unknown place.
-    pub fn is_shared(self) -> bool {
+    pub const fn is_shared(self) -> bool {
         // `::1` is in the network `::`.
         self.0.is_loopback() || self.0.is_unspecified()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for PeerKey {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.extensions))
     }
 }
 

@@ -73,13 +73,20 @@ impl Store {
     /// Adds a user with permissions and a first token, all or nothing.
     ///
     /// # Errors
-    /// [`Conflict::User`] when there is a user of that name.
+    /// [`Conflict::User`] when there is a user of that name, or of one that differs in case alone. Databases from before may
+    /// have such users.
     pub async fn create_user(&self, user: &User, permissions: &[Permission]) -> Result<(), StoreError> {
         const ATTEMPT: &str = "add a user";
         const INSERT: &str = "\
             INSERT INTO users (username, password_hash, is_active, is_staff, create_time, last_login_time) \
             VALUES ($1, $2, $3, $4, $5, $6)";
+        const ALIKE: &str = "SELECT username FROM users WHERE lower(username) = lower($1) LIMIT 1";
         let mut transaction = self.begin(ATTEMPT).await?;
+        let alike = sqlx::query_scalar(ALIKE).bind(text(&user.username)).fetch_optional(&mut *transaction);
+        let alike: Option<String> = alike.await.map_err(attempt(ATTEMPT))?;
+        if let Some(username) = alike {
+            return Err(Conflict::User { username }.into());
+        }
         let inserted = sqlx::query(INSERT)
             .bind(text(&user.username))
             .bind(text(user.password_hash.expose()))

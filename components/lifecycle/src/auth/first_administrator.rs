@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use racetrack_store::{Permission, Scope, Store, StoreError, User};
 
 use super::authenticator::seconds_since_1970;
-use super::{PasswordError, Passwords};
+use super::{Line, PasswordError, Passwords};
 
 /// The name of the first administrator.
 const USERNAME: &str = "admin";
@@ -37,7 +37,7 @@ pub(crate) async fn ensure(
         Some(password) => password.to_owned(),
         None => random_password()?,
     };
-    let hash = passwords.hash(password.clone()).await?;
+    let hash = passwords.hash(Line::Known, password.clone()).await?;
     let mut user = User::new(USERNAME, hash, seconds_since_1970());
     user.is_active = true;
     user.is_staff = true;
@@ -81,7 +81,9 @@ mod tests {
             let user = store.user(USERNAME).await.expect("is there");
             assert!(user.is_staff && user.is_active);
             let hash = Some(user.password_hash);
-            assert!(passwords.verify("first password".to_owned(), hash).await.expect("is checked"));
+            assert!(
+                passwords.verify(Line::Known, "first password".to_owned(), hash).await.expect("is checked")
+            );
         }
         assert_eq!(store.users().await.expect("are there").len(), 1);
     }

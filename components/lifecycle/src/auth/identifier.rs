@@ -22,7 +22,7 @@ pub(crate) enum InvalidIdentifier {
 
 /// Checks the name of a user to be.
 pub(crate) fn check_username(username: &str) -> Result<(), InvalidIdentifier> {
-    if RESERVED_USERNAMES.contains(&username) {
+    if RESERVED_USERNAMES.iter().any(|reserved| reserved.eq_ignore_ascii_case(username)) {
         return Err(InvalidIdentifier::Reserved);
     }
     check(username)
@@ -61,6 +61,16 @@ mod tests {
             ("böb", InvalidIdentifier::Character),
             ("..", InvalidIdentifier::Start),
             ("login", InvalidIdentifier::Reserved),
+            ("Login", InvalidIdentifier::Reserved),
+            // What looks like another name.
+            ("\u{ff41}dmin", InvalidIdentifier::Character),
+            ("\u{430}dmin", InvalidIdentifier::Character),
+            ("adm\u{131}n", InvalidIdentifier::Character),
+            ("admin\u{301}", InvalidIdentifier::Character),
+            ("admin ", InvalidIdentifier::Character),
+            ("\u{a0}admin", InvalidIdentifier::Character),
+            ("ad\u{200b}min", InvalidIdentifier::Character),
+            ("ad\0min", InvalidIdentifier::Character),
         ] {
             assert_eq!(check_username(username), Err(expected), "{username}");
         }

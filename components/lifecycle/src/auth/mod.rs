@@ -6,6 +6,7 @@
 //! follow a rule of their own, in `call`.
 
 mod access;
+mod attempts;
 mod auth_key;
 mod authenticator;
 mod call;
@@ -14,10 +15,12 @@ mod first_administrator;
 mod identifier;
 mod json_web_token;
 mod password;
+mod registrations;
 pub(crate) mod user_token;
 
 pub use access::Access;
 pub(crate) use access::{BuildPath, Guard, JobPath, authorize, missing_scope, refused};
+pub(crate) use attempts::{Attempts, Purpose, TooManyAttempts};
 pub use auth_key::{AuthKey, AuthKeyError};
 pub(crate) use authenticator::{Authenticator, seconds_since_1970, token_in_header};
 pub(crate) use call::{AllowedCall, may_call};
@@ -26,4 +29,6 @@ pub(crate) use first_administrator::FirstAdministratorError;
 pub(crate) use first_administrator::ensure as ensure_first_administrator;
 pub(crate) use identifier::{check as check_identifier, check_username};
 pub use json_web_token::{Claims, InvalidToken};
-pub(crate) use password::{PasswordError, Passwords};
+pub(crate) use password::check as check_password;
+pub(crate) use password::{AGAIN_IN, Line, PasswordError, Passwords};
+pub(crate) use registrations::{Registrations, TooManyRegistrations};

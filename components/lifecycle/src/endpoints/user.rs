@@ -2,18 +2,23 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use racetrack_service::ApiError;
+use racetrack_service::peer::PeerKey;
 use racetrack_store::{NotFound, Permission, Scope, StoreError, User};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::api_error::store_error;
-use crate::auth::{Caller, check_username, refused, seconds_since_1970, token_in_header, user_token};
+use crate::auth::{
+    Caller, Line, Purpose, check_password, check_username, refused, seconds_since_1970, token_in_header,
+    user_token,
+};
 use crate::extract::JsonBody;
+use crate::settings::Registration;
 
 /// What somebody may do everywhere who registered and was let in.
 const REGISTERED_SCOPES: [Scope; 4] =
@@ -47,12 +52,15 @@ pub(crate) struct LoggedIn {
 ///
 /// Answers the token to show from now on, and has browsers keep it as a cookie.
 #[utoipa::path(post, path = "/users/login", tag = "users", request_body = Credentials,
-    responses((status = 200, body = LoggedIn), (status = 401, description = "this is no user, or none who was let in")))]
+    responses((status = 200, body = LoggedIn), (status = 401, description = "this is no user, or none who was let in"),
+        (status = 429, description = "too many passwords were tried; the header Retry-After says when to go on"),
+        (status = 503, description = "too many passwords are being checked")))]
 pub(crate) async fn login(
     State(app): State<App>,
+    peer: PeerKey,
     JsonBody(Credentials { username, password }): JsonBody<Credentials>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let user = verified(&app, &username, password).await?;
+    let user = verified(&app, Purpose::Login, peer, &username, password).await?;
     let Some(user) = user else {
         return Err(ApiError::unauthorized("Unauthenticated: the username or the password is wrong"));
     };
@@ -87,16 +95,29 @@ pub(crate) async fn logout(State(app): State<App>) -> impl IntoResponse {
 }
 
 /// Registers a user, who is let in when an administrator activates the user
+///
+/// The setting `registration` may let the user in at once, or keep everybody from registering.
 #[utoipa::path(post, path = "/users/register", tag = "users", request_body = Credentials,
     responses((status = 200, body = ()), (status = 400, description = "the username or the password breaks a rule"),
-        (status = 409, description = "there is a user of this name")))]
+        (status = 403, description = "nobody may register here"),
+        (status = 409, description = "there is a user of this name, or one that differs in case alone"),
+        (status = 429, description = "too many accounts were made"),
+        (status = 503, description = "too many passwords are being checked")))]
 pub(crate) async fn register(
     State(app): State<App>,
+    peer: PeerKey,
     JsonBody(Credentials { username, password }): JsonBody<Credentials>,
 ) -> Result<Json<()>, ApiError> {
+    if app.config.registration == Registration::Closed {
+        let message = "nobody may register here (registration: closed)";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message));
+    }
     check_username(&username).map_err(|error| ApiError::invalid(format!("a username {error}")))?;
-    let hash = app.passwords.hash(password).await?;
-    let user = User::new(&username, hash, seconds_since_1970());
+    check_password(&password)?;
+    app.registrations.count(peer)?;
+    let hash = app.passwords.hash(Line::Unknown, password).await?;
+    let mut user = User::new(&username, hash, seconds_since_1970());
+    user.is_active = app.config.registration == Registration::Open;
     let permissions = REGISTERED_SCOPES.map(Permission::everywhere);
     app.store.create_user(&user, &permissions).await.map(Json).map_err(store_error)
 }
@@ -106,17 +127,20 @@ pub(crate) async fn register(
 /// Whoever holds a token of the user has to log in with the new password. The browser that asks for the change stays
 /// logged in: it gets a new token as a cookie.
 #[utoipa::path(put, path = "/users/change_password", tag = "users", request_body = PasswordChange,
-    responses((status = 200, body = ()), (status = 400, description = "the new password breaks a rule")))]
+    responses((status = 200, body = ()), (status = 400, description = "the new password breaks a rule"),
+        (status = 429, description = "too many passwords were tried"),
+        (status = 503, description = "too many passwords are being checked")))]
 pub(crate) async fn change_password(
     State(app): State<App>,
     caller: Caller,
+    peer: PeerKey,
     JsonBody(PasswordChange { old_password, new_password }): JsonBody<PasswordChange>,
 ) -> Result<impl IntoResponse, ApiError> {
     let username = own_name(&caller)?;
-    if verified(&app, username, old_password).await?.is_none() {
+    if verified(&app, Purpose::Change, peer, username, old_password).await?.is_none() {
         return Err(refused("the old password is wrong"));
     }
-    let hash = app.passwords.hash(new_password).await?;
+    let hash = app.passwords.hash(Line::Known, new_password).await?;
     app.store.set_password_hash(username, &hash).await.map_err(store_error)?;
     let token = user_token::for_login(&app, username).await?;
     Ok(([(SET_COOKIE, user_token::cookie(&app, &token))], Json(())))
@@ -131,13 +155,37 @@ pub(super) fn own_name(caller: &Caller) -> Result<&str, ApiError> {
 
 /// The user of this name, if the password is the user's. That there is no such user takes as long to find out as that
 /// the password is wrong.
-async fn verified(app: &App, username: &str, password: String) -> Result<Option<User>, ApiError> {
+async fn verified(
+    app: &App,
+    purpose: Purpose,
+    peer: PeerKey,
+    username: &str,
+    password: String,
+) -> Result<Option<User>, ApiError> {
+    let attempt = app.attempts.begin(purpose, username, peer).await?;
+    let line = if purpose == Purpose::Change || attempt.is_known() { Line::Known } else { Line::Unknown };
+    let user = user_with_password(app, line, username, password).await;
+    match &user {
+        Ok(Some(_)) => attempt.succeeded(),
+        // It has been counted already.
+        Ok(None) => drop(attempt),
+        Err(_) => attempt.was_none(),
+    }
+    user
+}
+
+async fn user_with_password(
+    app: &App,
+    line: Line,
+    username: &str,
+    password: String,
+) -> Result<Option<User>, ApiError> {
     let user = match app.store.user(username).await {
         Ok(user) => Some(user),
         Err(StoreError::NotFound(NotFound::User { .. })) => None,
         Err(error) => return Err(store_error(error)),
     };
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let is_right = app.passwords.verify(password, hash).await?;
+    let is_right = app.passwords.verify(line, password, hash).await?;
     Ok(user.filter(|_| is_right))
 }

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use axum::http::Method;
-use racetrack_lifecycle::settings::LifecycleSettings;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use futures_util::future::join_all;
+use racetrack_lifecycle::settings::{LifecycleSettings, Registration};
+use racetrack_service::peer::Peer;
 use racetrack_service::settings::Span;
 use racetrack_store::{Permission, Scope, Subject};
 use serde_json::{Value, json};
 
-use crate::harness::{PASSWORD, Server, send, settings};
+use crate::harness::{Answer, PASSWORD, Server, send, settings};
 
 fn credentials(username: &str, password: &str) -> Value {
     json!({ "username": username, "password": password })
@@ -54,8 +57,8 @@ async fn a_login_answers_a_token_and_a_cookie() {
 
     let (cookie, _) = answer.cookie().split_once(';').expect("has attributes");
     let with_cookie = async |path: &str| {
-        let request = axum::http::Request::get(path).header("Cookie", cookie);
-        send(&server.router, request.body(axum::body::Body::empty()).expect("a request")).await
+        let request = Request::get(path).header("Cookie", cookie);
+        send(&server.router, request.body(Body::empty()).expect("a request")).await
     };
     // Pages of jobs are of the same origin: a job must not act as an administrator who looks at its page.
     assert_eq!(with_cookie("/api/v1/users/validate_user_auth").await.status, 401);
@@ -205,4 +208,125 @@ async fn nobody_is_a_user_where_nobody_is_asked() {
         let (status, text) = server.get("", path).await.error();
         assert!(status == 400 && text.contains("auth-required"), "{path}: {text}");
     }
+}
+
+/// A peer of an address that is nobody else's.
+fn peer(number: u8) -> Peer {
+    Peer([192, 0, 2, number].into())
+}
+
+async fn post_from(server: &Server, peer: Peer, path: &str, username: &str, password: &str) -> Answer {
+    let request = Request::post(format!("/api/v1{path}")).extension(peer);
+    let body = Body::from(credentials(username, password).to_string());
+    send(&server.router, request.body(body).expect("a request")).await
+}
+
+async fn login_from(server: &Server, peer: Peer, username: &str, password: &str) -> Answer {
+    post_from(server, peer, "/users/login", username, password).await
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_and_locks_nobody_out() {
+    let server = Server::start().await;
+    post_from(&server, peer(9), "/users/register", "bob", PASSWORD).await.ok();
+    server
+        .put(&server.admin().await, "/users/bob", &json!({ "is_active": true, "is_staff": false }))
+        .await
+        .ok();
+    let admins = peer(1);
+    login_from(&server, admins, "admin", PASSWORD).await.ok();
+
+    for username in ["admin", "nobody"] {
+        let guesses = (0..150).map(|number| login_from(&server, peer(100 + number % 100), username, "wrong"));
+        let guesses = join_all(guesses);
+        let right = login_from(&server, peer(2), username, PASSWORD);
+        let others = login_from(&server, peer(3), "bob", PASSWORD);
+        let (guesses, right, others) = tokio::join!(guesses, right, others);
+        others.ok();
+        let (tried, refused): (Vec<_>, Vec<_>) = guesses.iter().partition(|answer| answer.status == 401);
+        assert_eq!(tried.len(), 11, "{username}");
+        for refused in refused.into_iter().chain([&right]) {
+            let (status, text) = refused.error();
+            assert!(status == 429 && text.starts_with("too many attempts with wrong passwords"), "{text}");
+            assert_eq!(refused.headers["retry-after"], "1");
+        }
+    }
+    login_from(&server, admins, "admin", PASSWORD).await.ok();
+    while login_from(&server, peer(2), "admin", PASSWORD).await.status == 429 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    login_from(&server, peer(2), "admin", PASSWORD).await.ok();
+}
+
+#[tokio::test]
+async fn the_old_password_is_not_guessed_with_a_token_either() {
+    let server = Server::start().await;
+    let token = server.admin().await;
+    let change = json!({ "old_password": "wrong", "new_password": "new password" });
+    let guesses = join_all((0..40).map(|_| server.put(&token, "/users/change_password", &change))).await;
+    assert_eq!(guesses.iter().filter(|answer| answer.status == 401).count(), 11);
+    assert!(guesses.iter().all(|answer| matches!(answer.status, 401 | 429)));
+    server.login("admin", PASSWORD).await.ok();
+}
+
+#[tokio::test]
+async fn accounts_are_not_made_without_end() {
+    let server = Server::start().await;
+    let register = |number: u32| {
+        let server = &server;
+        async move { post_from(server, peer(1), "/users/register", &format!("user{number}"), PASSWORD).await }
+    };
+    let mut made = 0;
+    for number in 0..30 {
+        let answer = register(number).await;
+        match answer.status {
+            200 => made += 1,
+            status => {
+                assert_eq!(status, 429, "{answer:?}");
+                assert!(answer.headers.contains_key("retry-after"));
+            }
+        }
+    }
+    assert_eq!(made, 10);
+    assert_eq!(server.app.store.users().await.expect("are there").len(), 11);
+    post_from(&server, peer(2), "/users/register", "carol", PASSWORD).await.ok();
+}
+
+#[tokio::test]
+async fn who_may_register_is_a_setting() {
+    let with = |mode| Server::start_with(LifecycleSettings { registration: Some(mode), ..settings() });
+    let server = with(Registration::Closed).await;
+    let refused = server.post("", "/users/register", &credentials("bob", PASSWORD)).await;
+    assert_eq!(refused.error(), (403, "nobody may register here (registration: closed)".to_owned()));
+    assert_eq!(server.login("bob", PASSWORD).await.status, 401);
+    let server = with(Registration::Open).await;
+    server.post("", "/users/register", &credentials("bob", PASSWORD)).await.ok();
+    server.login("bob", PASSWORD).await.ok();
+}
+
+#[tokio::test]
+async fn no_user_looks_like_another() {
+    let server = Server::start().await;
+    for username in ["Admin", "ADMIN"] {
+        let refused = server.post("", "/users/register", &credentials(username, "another password")).await;
+        assert_eq!(refused.error(), (409, "User admin already exists".to_owned()));
+    }
+    for username in
+        ["\u{ff41}dmin", "\u{430}dmin", "admin ", " admin", "admin\u{301}", "ad\u{200b}min", "admin\n"]
+    {
+        let refused = server.post("", "/users/register", &credentials(username, "another password")).await;
+        assert_eq!(refused.status, 400, "{username:?}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_short() {
+    let server = Server::start().await;
+    let token = server.admin().await;
+    let long = "x".repeat(20 << 10);
+    for path in ["/users/login", "/users/register"] {
+        assert_eq!(server.post("", path, &credentials("admin", &long)).await.status, 413, "{path}");
+    }
+    let change = json!({ "old_password": long, "new_password": long });
+    assert_eq!(server.put(&token, "/users/change_password", &change).await.status, 413);
 }

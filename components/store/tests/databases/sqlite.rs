@@ -4,7 +4,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use racetrack_store::{AuditEventType, AuditFilter, DatabaseUrl, DeploymentOutcome, NewAuditEvent, Store};
+use racetrack_store::{
+    AuditEventType, AuditFilter, DatabaseUrl, DeploymentOutcome, NewAuditEvent, PasswordHash, Store, User,
+};
+use sqlx::Connection;
 
 use crate::deployments::new_deployment;
 use crate::{with_cases, with_reopening_cases};
@@ -206,4 +209,30 @@ async fn claim_until_killed(path: &Path) {
 /// Past the test harness, which keeps what is printed.
 fn say(text: &str) {
     std::io::stdout().write_all(text.as_bytes()).unwrap();
+}
+
+#[tokio::test]
+async fn users_from_before_whose_names_differ_in_case_alone_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.sqlite");
+    let url = DatabaseUrl::file(&path);
+    let user = |username, hash| User::new(username, PasswordHash::new(hash), 0);
+    let store = Store::open(&url).await.unwrap();
+    store.create_user(&user("admin", "one"), &[]).await.unwrap();
+    store.close().await;
+    let file = format!("sqlite://{}", path.display());
+    let mut database = sqlx::AnyConnection::connect(&file).await.unwrap();
+    let insert = "INSERT INTO users SELECT 'Admin', 'other', 1, 0, 0, NULL";
+    sqlx::query(insert).execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+
+    let store = Store::open(&url).await.unwrap();
+    for (username, hash) in [("admin", "one"), ("Admin", "other")] {
+        assert_eq!(store.user(username).await.unwrap().password_hash.expose(), hash);
+    }
+    store.set_password_hash("Admin", &PasswordHash::new("new")).await.unwrap();
+    assert_eq!(store.user("admin").await.unwrap().password_hash.expose(), "one");
+    assert!(store.create_user(&user("ADMIN", "third"), &[]).await.is_err());
+    store.delete_user("Admin").await.unwrap();
+    assert!(store.user("admin").await.is_ok());
 }

@@ -91,6 +91,11 @@ pub(crate) async fn two_users_of_one_name_conflict(store: Store) {
     let refused = store.create_user(&again, &[Permission::everywhere(Scope::FullAccess)]).await.unwrap_err();
     let StoreError::Conflict(what) = refused else { panic!("{refused:?}") };
     assert_eq!(what, Conflict::User { username: "bob".to_owned() });
+    for alike in ["Bob", "BOB", "boB"] {
+        let refused = store.create_user(&user(alike), &[]).await.unwrap_err();
+        let StoreError::Conflict(what) = refused else { panic!("{refused:?}") };
+        assert_eq!(what, Conflict::User { username: "bob".to_owned() }, "names the one there is");
+    }
     assert!(!store.user("bob").await.unwrap().is_staff);
     assert!(store.access().await.unwrap().permissions_of(&Subject::user("bob")).is_empty());
     store.create_user(&user("alice"), &[]).await.unwrap();
