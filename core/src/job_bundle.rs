@@ -7,6 +7,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::tool_launcher::ToolLauncher;
 use crate::{EnvVars, HookResult, JobManifest};
 
 /// The file in the root of a job bundle that holds its [`JobBundle`], as JSON.
@@ -65,6 +66,8 @@ pub struct MakeBundle<'a> {
     /// is compiled, is compiled anew. What they have left stays as it is, because jobs may run from it; what this build makes
     /// takes its place for later builds.
     pub no_cache: bool,
+    /// Starts the tools of the build, so that nothing of them is left when the build has ended.
+    pub launcher: &'a ToolLauncher,
     /// Takes one line of the build log.
     pub log: &'a (dyn Fn(&str) + Send + Sync),
 }
@@ -79,7 +82,25 @@ impl<'a> MakeBundle<'a> {
         log: &'a (dyn Fn(&str) + Send + Sync),
     ) -> Self {
         const NONE: &EnvVars = &EnvVars::new();
-        Self { manifest, job_type, bundle, cache, build_env: NONE, build_secrets: NONE, no_cache: false, log }
+        const DIRECT: &ToolLauncher = &ToolLauncher::direct();
+        Self {
+            manifest,
+            job_type,
+            bundle,
+            cache,
+            build_env: NONE,
+            build_secrets: NONE,
+            no_cache: false,
+            launcher: DIRECT,
+            log,
+        }
+    }
+
+    /// The request with a launcher of tools.
+    #[must_use]
+    pub const fn with_launcher(mut self, launcher: &'a ToolLauncher) -> Self {
+        self.launcher = launcher;
+        self
     }
 
     /// The request of a build that may use the cache or may not.

@@ -70,6 +70,7 @@ pub mod secrets;
 pub mod start;
 pub mod text;
 pub mod time_limit;
+pub mod tool_launcher;
 pub mod version;
 pub mod yaml;
 

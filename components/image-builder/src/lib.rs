@@ -19,6 +19,7 @@ mod request;
 pub mod router;
 pub mod settings;
 pub mod source;
+mod supervisor;
 mod workspace;
 
 use std::error::Error;
@@ -36,6 +37,10 @@ use settings::ImageBuilderSettings;
 
 /// Runs image-builder with the plugins linked into this binary, which must be those that `plan` names.
 pub fn main(plan: &'static ComponentPlan) -> ExitCode {
+    if let Some(code) = supervisor::run_if_asked(std::env::args_os()) {
+        return code;
+    }
+    supervisor::install();
     racetrack_service::run::<ImageBuilder>(plan)
 }
 

@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use racetrack_core::redaction::LinePiece;
+use racetrack_core::tool_launcher::ToolLauncher;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
@@ -21,6 +22,14 @@ pub(crate) struct Ended {
     pub(crate) tail: String,
 }
 
+/// A program to run.
+pub(crate) struct Tool<'a> {
+    program: &'a str,
+    /// Its arguments and its environment.
+    pub(crate) command: Command,
+    launcher: &'a ToolLauncher,
+}
+
 /// Why it is not known how a program ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProcessError {
@@ -32,32 +41,41 @@ pub(crate) enum ProcessError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot run `{program}`, is it installed here and on the PATH? {reason}")]
+    NotStarted { program: String, reason: String },
     #[error("`{program}` did not finish within {}", humantime::format_duration(*limit))]
     TimedOut { program: String, limit: Duration },
+}
+
+impl<'a> Tool<'a> {
+    /// A call of a program.
+    pub(crate) fn new(program: &'a str, launcher: &'a ToolLauncher) -> Self {
+        Self { program, command: Command::from(launcher.command(program)), launcher }
+    }
 }
 
 /// A process and those it started. They are killed when this is dropped, unless the process has ended by itself.
 struct ProcessGroup {
     #[cfg(unix)]
     leader: Option<rustix::process::Pid>,
+    /// Whether the leader is a supervisor, which kills all others and then ends.
+    #[cfg(unix)]
+    is_supervised: bool,
 }
 
 /// Runs the program. It and all it started are killed when it takes too long, and when the future is dropped.
-pub(crate) async fn run(
-    mut command: Command,
-    log: &BuildLog,
-    limit: Duration,
-) -> Result<Ended, ProcessError> {
-    let program = command.as_std().get_program().to_string_lossy().into_owned();
+pub(crate) async fn run(tool: Tool<'_>, log: &BuildLog, limit: Duration) -> Result<Ended, ProcessError> {
+    let Tool { program, mut command, launcher } = tool;
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => ProcessError::NotInstalled { program: program.clone() },
-        _ => ProcessError::Run { program: program.clone(), source },
+        io::ErrorKind::NotFound => ProcessError::NotInstalled { program: program.to_owned() },
+        _ => ProcessError::Run { program: program.to_owned(), source },
     };
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(!launcher.is_supervised());
     #[cfg(unix)]
     command.process_group(0);
     let mut child = command.spawn().map_err(failed)?;
-    let mut group = ProcessGroup::of(&child);
+    let mut group = ProcessGroup::of(&child, launcher);
     group.restore_open_files();
     let output = child.stdout.take().zip(child.stderr.take());
     let (stdout, stderr) = output.expect("both are piped");
@@ -66,9 +84,14 @@ pub(crate) async fn run(
         Ok(Ended { status: status?, tail: stdout? + &stderr? })
     };
     let ended = tokio::time::timeout(limit, ended).await;
-    let ended = ended.map_err(|_| ProcessError::TimedOut { program: program.clone(), limit })?;
+    let ended = ended.map_err(|_| ProcessError::TimedOut { program: program.to_owned(), limit })?;
     group.has_ended();
-    ended.map_err(failed)
+    let ended = ended.map_err(failed)?;
+    if launcher.has_not_started(ended.status) {
+        let reason = ended.tail.lines().last().unwrap_or_default().to_owned();
+        return Err(ProcessError::NotStarted { program: program.to_owned(), reason });
+    }
+    Ok(ended)
 }
 
 /// Logs what comes, line by line, and gives back the end of it.
@@ -99,13 +122,14 @@ async fn pump(mut output: impl AsyncRead + Unpin, log: &BuildLog) -> io::Result<
 
 impl ProcessGroup {
     #[cfg(unix)]
-    fn of(child: &tokio::process::Child) -> Self {
+    fn of(child: &tokio::process::Child, launcher: &ToolLauncher) -> Self {
         let id = child.id().and_then(|id| i32::try_from(id).ok());
-        Self { leader: id.and_then(rustix::process::Pid::from_raw) }
+        let leader = id.and_then(rustix::process::Pid::from_raw);
+        Self { leader, is_supervised: launcher.is_supervised() }
     }
 
     #[cfg(not(unix))]
-    fn of(_: &tokio::process::Child) -> Self {
+    fn of(_: &tokio::process::Child, _: &ToolLauncher) -> Self {
         Self {}
     }
 
@@ -136,13 +160,21 @@ impl ProcessGroup {
 }
 
 impl Drop for ProcessGroup {
+    #[cfg(unix)]
     fn drop(&mut self) {
-        #[cfg(unix)]
-        if let Some(leader) = self.leader {
-            // It fails when the whole group has ended meanwhile.
-            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
-        }
+        use rustix::process::{Signal, kill_process, kill_process_group};
+
+        let Some(leader) = self.leader else { return };
+        // It fails when all have ended meanwhile.
+        let _ = if self.is_supervised {
+            kill_process(leader, Signal::TERM)
+        } else {
+            kill_process_group(leader, Signal::KILL)
+        };
     }
+
+    #[cfg(not(unix))]
+    fn drop(&mut self) {}
 }
 
 #[cfg(all(test, unix))]
@@ -162,10 +194,11 @@ mod tests {
         BuildLog::open(folder, &id, Redaction::new(REDACTED, [SECRET]), 1_000_000).expect("can be opened")
     }
 
-    fn shell(script: &str) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]);
-        command
+    fn shell(script: &str) -> Tool<'static> {
+        static DIRECT: ToolLauncher = ToolLauncher::direct();
+        let mut tool = Tool::new("sh", &DIRECT);
+        tool.command.args(["-c", script]);
+        tool
     }
 
     #[tokio::test]
@@ -219,7 +252,8 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_is_not_there_is_named() {
         let folder = tempfile::tempdir().expect("can be made");
-        let command = Command::new("no-such-program");
+        let launcher = ToolLauncher::direct();
+        let command = Tool::new("no-such-program", &launcher);
         let error =
             run(command, &log(folder.path()), Duration::from_secs(30)).await.expect_err("is not there");
         assert_eq!(error.to_string(), "`no-such-program` is not installed here, or not on the PATH");
@@ -232,11 +266,11 @@ mod tests {
         let fifo = folder.path().join("fifo");
         let made = std::process::Command::new("mkfifo").arg(&fifo).status().expect("runs");
         assert!(made.success());
-        let mut command = shell("exec 9>\"$ALIVE\"; (exec sleep 30) & wait");
-        command.env("ALIVE", &fifo);
+        let mut tool = shell("exec 9>\"$ALIVE\"; (exec sleep 30) & wait");
+        tool.command.env("ALIVE", &fifo);
         let reader = tokio::task::spawn_blocking(move || std::fs::read(fifo));
         let log = log(folder.path());
-        let error = run(command, &log, Duration::from_millis(300)).await.expect_err("takes too long");
+        let error = run(tool, &log, Duration::from_millis(300)).await.expect_err("takes too long");
         assert_eq!(error.to_string(), "`sh` did not finish within 300ms");
         let read =
             tokio::time::timeout(Duration::from_secs(10), reader).await.expect("nobody holds the pipe");

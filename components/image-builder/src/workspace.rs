@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::request::DeploymentId;
 
-/// How often a folder is removed before it is left: processes that were just killed may still write into it.
-const ATTEMPTS: u32 = 20;
+/// How often a folder is removed before it is left: processes that are being killed may still write into it.
+const ATTEMPTS: u32 = 200;
 
 /// The folder with the workspaces of all builds.
 #[derive(Clone, Debug)]

@@ -222,11 +222,12 @@ mod tests {
     use std::time::Instant;
 
     use racetrack_core::redaction::Redaction;
+    use racetrack_core::tool_launcher::ToolLauncher;
     use rustix::process::{Pid, Signal, kill_process};
     use tokio::process::Command;
 
     use super::*;
-    use crate::command;
+    use crate::command::{self, Tool};
 
     struct Cache {
         folder: tempfile::TempDir,
@@ -289,7 +290,10 @@ mod tests {
         let make = |folder: PathBuf, lock: Arc<File>| async move {
             let redaction = Redaction::new("***", []);
             std::fs::write(folder.join("file"), "").expect("can be written");
-            command::run(Command::new("sh").args(["-c", script]), &lock, &redaction, &on_line).await
+            let launcher = ToolLauncher::direct();
+            let mut tool = Tool::new(&launcher, "sh");
+            tool.command.args(["-c", script]);
+            command::run(tool, &lock, &redaction, &on_line).await
         };
         let entry = cache.entry();
         entry.ensure(Path::new("file"), Reuse::Yes, &|_| {}, make).await.expect("is made");

@@ -4,6 +4,7 @@
 //! lock belongs to the open file, whoever has it open, and is given free when the last of them is gone.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::process::{ExitStatus, Stdio};
@@ -11,7 +12,8 @@ use std::sync::Mutex;
 
 use racetrack_core::open_files::original_limit;
 use racetrack_core::redaction::{LinePiece, Redaction};
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, prlimit};
+use racetrack_core::tool_launcher::ToolLauncher;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, kill_process_group, prlimit};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
@@ -41,20 +43,37 @@ pub(crate) enum CommandError {
     Failed { program: String, status: ExitStatus, last_lines: String },
 }
 
-/// Runs a command to its end. The lock is held for as long as the tool lives; its file is empty and open for reading.
+/// A tool to run.
+pub(crate) struct Tool<'a> {
+    program: String,
+    /// Its arguments and its environment.
+    pub(crate) command: Command,
+    launcher: &'a ToolLauncher,
+}
+
+impl<'a> Tool<'a> {
+    /// A call of a program, started by the launcher of the build.
+    pub(crate) fn new(launcher: &'a ToolLauncher, program: impl AsRef<OsStr>) -> Self {
+        let name = program.as_ref().to_string_lossy().into_owned();
+        Self { program: name, command: Command::from(launcher.command(program)), launcher }
+    }
+}
+
+/// Runs a tool to its end. The lock is held for as long as the tool lives; its file is empty and open for reading.
 pub(crate) async fn run(
-    command: &mut Command,
+    tool: Tool<'_>,
     lock: &File,
     redaction: &Redaction,
     log: &(dyn Fn(&str) + Send + Sync),
 ) -> Result<(), CommandError> {
-    let program = command.as_std().get_program().to_string_lossy().into_owned();
-    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+    let Tool { program, mut command, launcher } = tool;
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command.kill_on_drop(!launcher.is_supervised());
     let started = lock.try_clone().and_then(|lock| command.stdin(lock).spawn());
     // The command would hold on to the lock.
-    command.stdin(Stdio::null());
+    drop(command);
     let mut child = started.map_err(|source| CommandError::Start { program: program.clone(), source })?;
-    let mut group = ProcessGroup::of(&child);
+    let mut group = ProcessGroup::of(&child, launcher);
     group.restore_open_files();
     let last_lines = Mutex::new(VecDeque::new());
     let on_line = |line: String| {
@@ -78,22 +97,30 @@ pub(crate) async fn run(
         return Ok(());
     }
     let last_lines = last_lines.into_inner().expect("taking a line does not panic");
+    if launcher.has_not_started(status) {
+        let reason = Vec::from(last_lines).pop().unwrap_or_default();
+        return Err(CommandError::Start { program, source: io::Error::other(reason) });
+    }
     let last_lines = Vec::from(last_lines).join("\n");
     Err(CommandError::Failed { program, status, last_lines })
 }
 
 /// Kills the process group of a child, unless the child has ended by itself: a tool starts tools of its own, and a
-/// build that is given up must leave none behind.
-struct ProcessGroup(Option<Pid>);
+/// build that is given up must leave none behind. A supervisor is told to end, and takes all along.
+struct ProcessGroup {
+    leader: Option<Pid>,
+    is_supervised: bool,
+}
 
 impl ProcessGroup {
-    fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)))
+    fn of(child: &Child, launcher: &ToolLauncher) -> Self {
+        let leader = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        Self { leader, is_supervised: launcher.is_supervised() }
     }
 
     /// Gives the tool the limit of open files that the component was started with.
     fn restore_open_files(&self) {
-        if let (Some(leader), Some(limit)) = (self.0, original_limit()) {
+        if let (Some(leader), Some(limit)) = (self.leader, original_limit()) {
             let limit = Rlimit { current: Some(limit), maximum: getrlimit(Resource::Nofile).maximum };
             // The only failure is that the tool is gone already.
             let _ = prlimit(Some(leader), Resource::Nofile, limit);
@@ -101,16 +128,19 @@ impl ProcessGroup {
     }
 
     fn ended(&mut self) {
-        self.0 = None;
+        self.leader = None;
     }
 }
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // The only failure is that the group is gone already.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        let Some(leader) = self.leader else { return };
+        // The only failure is that all of it is gone already.
+        let _ = if self.is_supervised {
+            kill_process(leader, Signal::TERM)
+        } else {
+            kill_process_group(leader, Signal::KILL)
+        };
     }
 }
 
@@ -149,9 +179,11 @@ mod tests {
         let lines = Mutex::new(Vec::new());
         let log = |line: &str| lines.lock().unwrap().push(line.to_owned());
         let redaction = Redaction::new(SECRET, ["hunter2", "tok-AAAABBBBCCCC"]);
-        let mut command = Command::new("sh");
+        let launcher = ToolLauncher::direct();
+        let mut tool = Tool::new(&launcher, "sh");
+        tool.command.args(["-c", script]);
         let lock = tempfile::tempfile().expect("a file");
-        let result = run(command.args(["-c", script]), &lock, &redaction, &log).await;
+        let result = run(tool, &lock, &redaction, &log).await;
         (result.map_err(|error| error.to_string()), lines.into_inner().unwrap())
     }
 
@@ -193,9 +225,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_tool_that_is_not_there_is_named() {
-        let mut command = Command::new("no-such-tool");
+        let launcher = ToolLauncher::direct();
+        let tool = Tool::new(&launcher, "no-such-tool");
         let lock = tempfile::tempfile().expect("a file");
-        let result = run(&mut command, &lock, &Redaction::new(SECRET, []), &|_| {}).await;
+        let result = run(tool, &lock, &Redaction::new(SECRET, []), &|_| {}).await;
         assert_eq!(result.expect_err("cannot start").to_string(), "cannot start `no-such-tool`");
     }
 

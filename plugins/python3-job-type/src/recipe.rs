@@ -13,14 +13,14 @@ use std::sync::Arc;
 
 use racetrack_core::job_bundle::{JOB_FOLDER, PORT_PLACEHOLDER};
 use racetrack_core::redaction::Redaction;
+use racetrack_core::tool_launcher::ToolLauncher;
 use racetrack_core::{BundleRecipe, HookResult, JobBundle, JobManifest, MakeBundle, async_trait};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::process::Command;
 use tokio::sync::Mutex;
 
 use crate::cache_entry::{CacheEntry, Reuse};
-use crate::command::{self, CommandError};
+use crate::command::{self, CommandError, Tool};
 use crate::config::{self, Python3Config};
 use crate::interpreter::{Interpreter, InterpreterError};
 use crate::job_path;
@@ -107,16 +107,16 @@ impl PythonRecipe {
         let no_secrets = Redaction::new(command::SECRET, []);
         let make = async |folder: PathBuf, lock: Arc<File>| {
             (request.log)(&format!("installing racetrack-job-runner {version} (once for all jobs)"));
-            let mut venv = Command::new(&interpreter.executable);
-            venv.args(["-I", "-m", "venv"]).arg(&folder);
-            let venv = venv.env_clear().envs(config::passed_on());
+            let mut venv = Tool::new(request.launcher, &interpreter.executable);
+            venv.command.args(["-I", "-m", "venv"]).arg(&folder);
+            venv.command.env_clear().envs(config::passed_on());
             command::run(venv, &lock, &no_secrets, request.log).await.map_err(EnvironmentError::Venv)?;
-            let mut pip = pip(&folder);
+            let mut pip = pip(&folder, request.launcher);
             if request.no_cache {
-                pip.arg(NO_PIP_CACHE);
+                pip.command.arg(NO_PIP_CACHE);
             }
-            pip.arg(format!("racetrack-job-runner=={version}"));
-            let installed = command::run(&mut pip, &lock, &no_secrets, request.log).await;
+            pip.command.arg(format!("racetrack-job-runner=={version}"));
+            let installed = command::run(pip, &lock, &no_secrets, request.log).await;
             installed.map_err(|source| EnvironmentError::Runner { version: version.clone(), source })
         };
         let ready = entry.ensure(Path::new(VENV_PYTHON), reuse(request), request.log, make).await?;
@@ -194,14 +194,14 @@ async fn packages(
     let redaction = Redaction::new(command::SECRET, request.build_secrets.values().map(String::as_str));
     let make = async |folder: PathBuf, lock: Arc<File>| {
         (request.log)(&format!("installing the packages of `{path}`"));
-        let mut pip = pip(runner);
-        pip.arg("--target").arg(&folder).arg("--requirement").arg(path).current_dir(job);
+        let mut pip = pip(runner, request.launcher);
+        pip.command.arg("--target").arg(&folder).arg("--requirement").arg(path).current_dir(job);
         // pip's own cache is shared by all jobs.
         if request.no_cache || !request.build_secrets.is_empty() {
-            pip.arg(NO_PIP_CACHE);
+            pip.command.arg(NO_PIP_CACHE);
         }
-        pip.envs(request.build_env).envs(request.build_secrets);
-        let installed = command::run(&mut pip, &lock, &redaction, request.log).await;
+        pip.command.envs(request.build_env).envs(request.build_secrets);
+        let installed = command::run(pip, &lock, &redaction, request.log).await;
         installed.map_err(|source| EnvironmentError::Packages { path: path.to_owned(), source })
     };
     let ready = entry.ensure(Path::new(""), reuse(request), request.log, make).await?;
@@ -217,15 +217,16 @@ fn reuse(request: &MakeBundle<'_>) -> Reuse {
 }
 
 /// `pip install` of a virtual environment, with the machine's own configuration of pip.
-fn pip(venv: &Path) -> Command {
-    let mut pip = Command::new(venv.join(VENV_PYTHON));
+fn pip<'a>(venv: &Path, launcher: &'a ToolLauncher) -> Tool<'a> {
+    let mut tool = Tool::new(launcher, venv.join(VENV_PYTHON));
+    let pip = &mut tool.command;
     // Isolated, so that modules of the job are not taken for parts of pip.
     pip.args(["-I", "-m", "pip", "install", "--no-input", "--progress-bar", "off"]);
     pip.args(["--disable-pip-version-check", "--no-warn-script-location"]);
     pip.env_clear().envs(config::passed_on());
     // A machine may be set up to install for its user; that contradicts the folder.
     pip.env("PIP_USER", "0");
-    pip
+    tool
 }
 
 /// The name of a cache entry.

@@ -39,11 +39,11 @@ mod tests {
     use std::time::Instant;
 
     use racetrack_core::redaction::Redaction;
+    use racetrack_core::tool_launcher::ToolLauncher;
     use rustix::process::{Pid, Signal, kill_process};
-    use tokio::process::Command;
 
     use super::*;
-    use crate::command;
+    use crate::command::{self, Tool};
 
     #[tokio::test]
     async fn the_second_one_waits_for_the_first() {
@@ -67,8 +67,10 @@ mod tests {
         let pid = Mutex::new(String::new());
         let on_line = |line: &str| line.clone_into(&mut pid.lock().unwrap());
         let redaction = Redaction::new("***", []);
-        let mut tool = Command::new("sh");
-        command::run(tool.args(["-c", script]), &lock, &redaction, &on_line).await.expect("ends well");
+        let launcher = ToolLauncher::direct();
+        let mut tool = Tool::new(&launcher, "sh");
+        tool.command.args(["-c", script]);
+        command::run(tool, &lock, &redaction, &on_line).await.expect("ends well");
         drop(lock);
         let is_locked = || {
             let lock = File::open(&path).expect("is there");

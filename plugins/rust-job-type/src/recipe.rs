@@ -9,9 +9,8 @@ use racetrack_core::context::Resources;
 use racetrack_core::job_bundle::{JOB_FOLDER, PORT_PLACEHOLDER};
 use racetrack_core::redaction::Redaction;
 use racetrack_core::{BundleRecipe, EnvVars, HookResult, JobBundle, MakeBundle, async_trait};
-use tokio::process::Command;
 
-use crate::command::{self, CommandError};
+use crate::command::{self, CommandError, Tool};
 use crate::config::{self, RustConfig};
 use crate::job_crate::JobCrate;
 use crate::job_folder::{self, JobFolder, JobFolderError};
@@ -81,7 +80,8 @@ impl RustRecipe {
         lock: &File,
         request: &MakeBundle<'_>,
     ) -> Result<(), RustRecipeError> {
-        let mut cargo = Command::new(self.config.cargo());
+        let mut tool = Tool::new(request.launcher, self.config.cargo());
+        let cargo = &mut tool.command;
         cargo.args(["build", "--release"]).current_dir(&folder.path);
         if self.config.offline {
             cargo.arg("--offline");
@@ -96,7 +96,7 @@ impl RustRecipe {
         let crate_folder = format!("{}/", folder.crate_folder());
         let log = |line: &str| (request.log)(&line.replace(&crate_folder, ""));
         let compiled = command::run(
-            &mut cargo,
+            tool,
             lock,
             &Redaction::new(command::SECRET, request.build_secrets.values().map(String::as_str)),
             &log,

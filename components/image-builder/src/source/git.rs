@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use racetrack_core::{GitCredentials, git_source};
 use racetrack_service::source_archive::ArchiveLimits;
-use tokio::process::Command;
 
 use super::FetchedSource;
 use super::git_address::{GitAddress, GitProtocols, GitSourceError};
-use super::git_environment::{git, git_with_credentials};
+use super::git_environment::{git, git_alone, git_with_credentials};
 use super::git_size::{self, MeasureError};
 use crate::build_log::BuildLog;
-use crate::process::{self, Ended, ProcessError};
+use crate::process::{self, Ended, ProcessError, Tool};
 use crate::workspace::ScratchFolder;
 
 /// The folder of the repository in the workspace.
@@ -96,7 +95,7 @@ pub(crate) async fn fetch(
     let git_in = |folder: &Path| git(folder, &source.protocols);
     if let Some(branch) = &source.branch {
         let mut check = git_in(workspace.path());
-        check.args(["check-ref-format", &format!("refs/heads/{branch}")]);
+        check.command.args(["check-ref-format", &format!("refs/heads/{branch}")]);
         if !process::run(check, log, limit).await?.status.success() {
             return Err(FetchError::Branch(branch.clone()));
         }
@@ -104,7 +103,7 @@ pub(crate) async fn fetch(
     let with_credentials =
         |folder: &Path| git_with_credentials(folder, &source.protocols, &source.address, credentials);
     let mut clone = with_credentials(workspace.path());
-    clone.args([
+    clone.command.args([
         "clone",
         "--template=",
         "--no-checkout",
@@ -113,9 +112,9 @@ pub(crate) async fn fetch(
         "--no-recurse-submodules",
     ]);
     if let Some(branch) = &source.branch {
-        clone.arg(format!("--branch={branch}"));
+        clone.command.arg(format!("--branch={branch}"));
     }
-    clone.args(["--", source.address.as_str(), REPOSITORY]);
+    clone.command.args(["--", source.address.as_str(), REPOSITORY]);
     let files_of_git = ArchiveLimits { entries: usize::MAX, ..limits.tree };
     // Of a path of this machine, git links the files of the whole history instead of copying anything.
     let is_linked = source.address.is_path();
@@ -124,10 +123,10 @@ pub(crate) async fn fetch(
     if !cloned.status.success() {
         return Err(clone_error(&cloned.tail, credentials.is_some()));
     }
-    git_size::check_tree(git_in(&root), limits.tree, limit).await?;
+    git_size::check_tree(git_alone(&root, &source.protocols), limits.tree, limit).await?;
     // Files may get larger on the way out: line ends and encodings are converted as the repository wants.
     let mut checkout = with_credentials(&root);
-    checkout.args(["reset", "--quiet", "--hard"]);
+    checkout.command.args(["reset", "--quiet", "--hard"]);
     let size = limits.tree.size.saturating_mul(2);
     let watched = ArchiveLimits { entries: usize::MAX, size };
     let checked_out = run_watched(checkout, log, limit, &root, (!is_linked).then_some(watched)).await?;
@@ -135,7 +134,7 @@ pub(crate) async fn fetch(
         return Err(clone_error(&checked_out.tail, credentials.is_some()));
     }
     let mut describe = git_in(&root);
-    describe.args(["describe", "--long", "--tags", "--dirty", "--always"]);
+    describe.command.args(["describe", "--long", "--tags", "--dirty", "--always"]);
     let described = process::run(describe, log, limit).await?;
     let git_version = described.tail.lines().next().unwrap_or_default().to_owned();
     if !described.status.success() {
@@ -156,7 +155,7 @@ pub(crate) async fn fetch(
 
 /// Runs git, which is killed when the repository outgrows the limits.
 async fn run_watched(
-    git: Command,
+    git: Tool<'_>,
     log: &BuildLog,
     limit: Duration,
     repository: &Path,
@@ -222,20 +221,23 @@ mod tests {
     #[tokio::test]
     async fn git_is_ended_when_the_repository_outgrows_its_limits() {
         use racetrack_core::redaction::Redaction;
+        use racetrack_core::tool_launcher::ToolLauncher;
 
         use crate::build_log::REDACTED;
         use crate::request::DeploymentId;
 
         let folder = tempfile::tempdir().expect("can be made");
         let id = DeploymentId::parse("5c0a1d9e-7a40-4a8e-9d7c-0242ac120002").expect("valid");
-        let log = BuildLog::open(folder.path(), &id, Redaction::new(REDACTED, [""; 0]), 1_000_000).expect("can be opened");
+        let log = BuildLog::open(folder.path(), &id, Redaction::new(REDACTED, [""; 0]), 1_000_000)
+            .expect("can be opened");
         let run = async |script: &str, size| {
             let repository = folder.path().join(REPOSITORY);
-            let mut command = Command::new("sh");
-            command.args(["-c", &format!("mkdir -p {REPOSITORY}/a && cd {REPOSITORY}/a && {script}")]);
-            command.current_dir(folder.path());
+            let launcher = ToolLauncher::direct();
+            let mut tool = Tool::new("sh", &launcher);
+            tool.command.args(["-c", &format!("mkdir -p {REPOSITORY}/a && cd {REPOSITORY}/a && {script}")]);
+            tool.command.current_dir(folder.path());
             let limits = Some(ArchiveLimits { size, entries: usize::MAX });
-            run_watched(command, &log, Duration::from_mins(1), &repository, limits).await
+            run_watched(tool, &log, Duration::from_mins(1), &repository, limits).await
         };
         assert!(run("echo x > b", 10).await.expect("is small").status.success());
         let endless = "while :; do echo 0123456789 >> b; sleep 0.01; done";

@@ -4,9 +4,12 @@
 use std::path::Path;
 
 use racetrack_core::GitCredentials;
+use racetrack_core::tool_launcher::ToolLauncher;
 use tokio::process::Command;
 
 use super::git_address::{GitAddress, GitProtocols};
+use crate::process::Tool;
+use crate::supervisor;
 
 /// What git, and what it calls for ssh and https, need of this process's environment. Everything else stays here: the
 /// environment of a component holds tokens.
@@ -35,8 +38,19 @@ const INHERITED: [&str; 17] = [
 const CREDENTIAL_HELPER: &str = r#"!f() { test "$1" = get && printf 'username=%s\npassword=%s\n' "$JOB_GIT_USERNAME" "$JOB_GIT_PASSWORD"; }; f"#;
 
 /// A call of git in that folder, which neither asks nor runs anything of its own accord.
-pub(super) fn git(folder: &Path, allowed: &GitProtocols) -> Command {
-    let mut command = Command::new("git");
+pub(super) fn git(folder: &Path, allowed: &GitProtocols) -> Tool<'static> {
+    git_by(supervisor::launcher(), folder, allowed)
+}
+
+/// The same, without a supervisor: for what starts nothing, and may be killed at any time.
+pub(super) fn git_alone(folder: &Path, allowed: &GitProtocols) -> Command {
+    static LAUNCHER: ToolLauncher = ToolLauncher::direct();
+    git_by(&LAUNCHER, folder, allowed).command
+}
+
+fn git_by(launcher: &'static ToolLauncher, folder: &Path, allowed: &GitProtocols) -> Tool<'static> {
+    let mut tool = Tool::new("git", launcher);
+    let command = &mut tool.command;
     command
         .current_dir(folder)
         .env_clear()
@@ -50,8 +64,8 @@ pub(super) fn git(folder: &Path, allowed: &GitProtocols) -> Command {
         // Holds for redirections and everything else that git follows, too.
         .env("GIT_ALLOW_PROTOCOL", allowed.join(":"));
     // An empty helper forgets the ones configured before it. Nothing may go on in the background after git has ended.
-    configure(&mut command, &[("credential.helper", ""), ("gc.auto", "0"), ("maintenance.auto", "false")]);
-    command
+    configure(command, &[("credential.helper", ""), ("gc.auto", "0"), ("maintenance.auto", "false")]);
+    tool
 }
 
 /// The same, with credentials for the server of that address.
@@ -60,8 +74,9 @@ pub(super) fn git_with_credentials(
     allowed: &GitProtocols,
     address: &GitAddress,
     credentials: Option<&GitCredentials>,
-) -> Command {
-    let mut command = git(folder, allowed);
+) -> Tool<'static> {
+    let mut tool = git(folder, allowed);
+    let command = &mut tool.command;
     if let Some((credentials, server)) = credentials.zip(address.server()) {
         let helper = format!("credential.{server}.helper");
         let settings = [
@@ -70,10 +85,10 @@ pub(super) fn git_with_credentials(
             ("maintenance.auto", "false"),
             (helper.as_str(), CREDENTIAL_HELPER),
         ];
-        configure(&mut command, &settings);
+        configure(command, &settings);
         command.env("JOB_GIT_USERNAME", &credentials.username).env("JOB_GIT_PASSWORD", &credentials.password);
     }
-    command
+    tool
 }
 
 fn configure(command: &mut Command, settings: &[(&str, &str)]) {

@@ -2,6 +2,7 @@
 //!
 //! All tests share one build, but each starts components of its own.
 
+mod builds;
 mod client_session;
 mod distribution;
 mod hooks;

@@ -17,6 +17,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use crate::build_log::BuildLog;
+use crate::supervisor;
 use crate::workspace::ScratchFolder;
 
 /// Threads for what recipes await and spawn.
@@ -106,6 +107,7 @@ async fn call(task: &RecipeTask) -> HookResult<JobBundle> {
     let log = |line: &str| task.log.line(line);
     let request = MakeBundle::new(&task.manifest, &task.job_type, task.bundle.path(), &task.cache, &log);
     let request = request.with_variables(build_env, &task.build_secrets).without_cache(task.no_cache);
+    let request = request.with_launcher(supervisor::launcher());
     task.recipe.make_bundle(request).await
 }
 
