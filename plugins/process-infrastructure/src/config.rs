@@ -63,10 +63,10 @@ pub(crate) struct TargetConfig {
     pub(crate) default_cpu_max: Option<Quantity>,
     /// The most memory a manifest may ask for; unlimited by default.
     pub(crate) max_job_memory_limit: Option<Quantity>,
-    /// Whether limits are applied by control groups where these can be written.
+    /// Whether processes are held and limited by control groups where these can be written.
     pub(crate) control_groups: bool,
     /// The folder of a control group of version 2 that was set aside for jobs: each replica gets a group below it. Without
-    /// one, replicas with limits get groups below lifecycle's own.
+    /// one, replicas get groups below lifecycle's own.
     pub(crate) control_group: Option<PathBuf>,
 }
 

@@ -1,9 +1,11 @@
-//! Control groups: the limits of a replica, below lifecycle's own group or below one that was set aside for jobs.
+//! Control groups: they hold the processes of a replica and limit them, below lifecycle's own group or below one that
+//! was set aside for jobs.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::group_location;
 use crate::limits::Limits;
 
 /// Where the control groups of replicas are made.
@@ -20,6 +22,13 @@ pub(crate) enum Place {
 pub(crate) struct GroupLimits {
     pub(crate) memory: bool,
     pub(crate) cpu: bool,
+}
+
+/// The control groups that a process was put into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Joined {
+    pub(crate) groups: Vec<PathBuf>,
+    pub(crate) limits: GroupLimits,
 }
 
 /// A folder that no groups with limits can be made in.
@@ -71,23 +80,37 @@ pub(crate) fn prepare(folder: &Path) -> Result<(), UnusableGroup> {
     Ok(())
 }
 
-/// Puts a process into a control group made for it and sets its limits there, as far as the system allows.
-pub(crate) fn apply(place: &Place, group: &str, pid: i32, limits: &Limits) -> GroupLimits {
+/// Puts a process into control groups made for it and sets its limits there, as far as the system allows. One of them
+/// holds the processes of the replica, with limits or without.
+pub(crate) fn hold(place: &Place, group: &str, pid: i32, limits: &Limits) -> Joined {
     let memory = limits.memory_bytes.map(|bytes| bytes.to_string());
     // The system refuses less than a millisecond in a period.
     let quota = limits.cpus.map(|cpus| format!("{:.0}", (cpus * PERIOD).max(1000.0)));
     match place {
         Place::Own => {
-            let memory = memory.is_some_and(|bytes| {
+            let memory = memory.and_then(|bytes| {
                 let version_1 = [("memory.limit_in_bytes", bytes.clone())];
                 limit(group, pid, "memory", &version_1, &[("memory.max", bytes)])
             });
-            let cpu = quota.is_some_and(|quota| {
+            let cpu = quota.and_then(|quota| {
                 let version_2 = [("cpu.max", format!("{quota} {PERIOD}"))];
                 let version_1 = [("cpu.cfs_period_us", format!("{PERIOD}")), ("cpu.cfs_quota_us", quota)];
                 limit(group, pid, "cpu", &version_1, &version_2)
             });
-            GroupLimits { memory, cpu }
+            let limits = GroupLimits { memory: memory.is_some(), cpu: cpu.is_some() };
+            let mut groups: Vec<_> = memory.into_iter().chain(cpu).collect();
+            for folder in group_location::own_groups() {
+                let group = folder.join(group);
+                if groups.contains(&group) {
+                    break;
+                }
+                if enter(&group, pid, &[]) {
+                    groups.push(group);
+                    break;
+                }
+            }
+            groups.dedup();
+            Joined { groups, limits }
         }
         Place::Below(folder) => {
             let group = folder.join(group);
@@ -95,29 +118,26 @@ pub(crate) fn apply(place: &Place, group: &str, pid: i32, limits: &Limits) -> Gr
                 ("memory.max", memory.unwrap_or_else(|| "max".to_owned())),
                 ("cpu.max", format!("{} {PERIOD}", quota.unwrap_or_else(|| "max".to_owned()))),
             ];
-            join(&group, pid, &settings).unwrap_or_else(|error| {
-                tracing::warn!(group = %group.display(), pid, %error, "a job is not in its control group");
-                GroupLimits::default()
-            })
+            match join(&group, pid, &settings) {
+                Ok(limits) => Joined { groups: vec![group], limits },
+                Err(error) => {
+                    tracing::warn!(group = %group.display(), pid, %error, "a job is not in its control group");
+                    Joined::default()
+                }
+            }
         }
     }
 }
 
-/// Removes the control groups of that name. They have to be empty of processes.
-pub(crate) fn remove(place: &Place, group: &str) {
+/// Where groups of that name may be, now or from an earlier start of a lifecycle that runs as this one does.
+pub(crate) fn possible(place: &Place, group: &str) -> Vec<PathBuf> {
+    let mut folders = group_location::own_groups();
     // The place may have been another one when the group was made.
-    let own = CONTROLLERS.into_iter().filter_map(|controller| Some(own_group(controller)?.0));
-    let below = match place {
+    folders.extend(match place {
         Place::Own => None,
         Place::Below(folder) => Some(folder.clone()),
-    };
-    for folder in own.chain(below) {
-        match fs::remove_dir(folder.join(group)) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => tracing::warn!(group, %error, "a control group stays behind"),
-        }
-    }
+    });
+    folders.into_iter().map(|folder| folder.join(group)).collect()
 }
 
 /// Puts a process into a group of version 2 and sets `memory.max` and `cpu.max`, each if the group has the controller.
@@ -137,95 +157,48 @@ fn join(group: &Path, pid: i32, [memory, cpu]: &[(&str, String); 2]) -> io::Resu
 }
 
 /// Writes to a file of a group, which is there or is not.
-fn write(file: &Path, value: &str) -> io::Result<()> {
+pub(crate) fn write(file: &Path, value: &str) -> io::Result<()> {
     fs::OpenOptions::new().write(true).open(file)?.write_all(value.as_bytes())
 }
 
+/// The group in which the process is limited, if it is.
 fn limit(
     group: &str,
     pid: i32,
     controller: &str,
     version_1: &[(&str, String)],
     version_2: &[(&str, String)],
-) -> bool {
-    let Some((folder, version)) = own_group(controller) else { return false };
-    let settings = if version == 1 { version_1 } else { version_2 };
+) -> Option<PathBuf> {
+    let (folder, version) = group_location::own_group(controller)?;
     let group = folder.join(group);
+    enter(&group, pid, if version == 1 { version_1 } else { version_2 }).then_some(group)
+}
+
+/// Makes a group, sets it up and puts the process into it; false if the system does not allow that.
+fn enter(group: &Path, pid: i32, settings: &[(&str, String)]) -> bool {
     let set = || -> io::Result<()> {
         if !group.is_dir() {
-            fs::create_dir(&group)?;
+            fs::create_dir(group)?;
         }
         for (file, value) in settings {
-            fs::write(group.join(file), value)?;
+            write(&group.join(file), value)?;
         }
-        fs::write(group.join("cgroup.procs"), pid.to_string())
+        write(&group.join("cgroup.procs"), &pid.to_string())
     };
     match set() {
         Ok(()) => true,
         Err(error) => {
             tracing::debug!(group = %group.display(), %error, "this control group cannot be used");
             // It may hold processes of the other limit (version 2 has one group for both), and then it stays.
-            drop(fs::remove_dir(&group));
+            drop(fs::remove_dir(group));
             false
         }
     }
 }
 
-/// The control group of lifecycle for a controller, below which groups can be made, and its version.
-fn own_group(controller: &str) -> Option<(PathBuf, u8)> {
-    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    find_group(controller, &groups, &mounts)
-}
-
-fn find_group(controller: &str, groups: &str, mounts: &str) -> Option<(PathBuf, u8)> {
-    let lines = groups.lines().filter_map(|line| {
-        let mut parts = line.splitn(3, ':').skip(1);
-        Some((parts.next()?, parts.next()?))
-    });
-    let own = |wanted: &str| {
-        lines.clone().find(|(names, _)| names.split(',').any(|name| name == wanted)).map(|(_, path)| path)
-    };
-    let folder = |file_system: &str, option: &str, path: &str| {
-        let mount = mounts.lines().find_map(|line| {
-            let (place, kind) = line.split_once(" - ")?;
-            let mut kind = kind.split(' ');
-            let fits = kind.next()? == file_system && kind.nth(1)?.split(',').any(|name| name == option);
-            let mut place = place.split(' ').skip(3);
-            fits.then_some((place.next()?, place.next()?))
-        });
-        let (root, point) = mount?;
-        // The mount shows the hierarchy from `root` downwards.
-        let below = Path::new(path).strip_prefix(root).ok()?;
-        Some(Path::new(point).join(below))
-    };
-    if let Some(path) = own(controller) {
-        return folder("cgroup", controller, path).map(|folder| (folder, 1));
-    }
-    folder("cgroup2", "rw", own("")?).map(|folder| (folder, 2))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_own_group_is_found_in_both_versions() {
-        let groups = "4:memory:/docker/abc\n1:cpu,cpuacct:/\n0::/\n";
-        let mounts = "35 31 0:32 /docker /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n\
-                      32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct\n";
-        let found = |controller| find_group(controller, groups, mounts);
-        assert_eq!(found("memory"), Some((PathBuf::from("/sys/fs/cgroup/memory/abc"), 1)));
-        assert_eq!(found("cpu"), Some((PathBuf::from("/sys/fs/cgroup/cpu/"), 1)));
-        assert_eq!(found("blkio"), None);
-
-        let mounts = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n";
-        let own = "0::/user.slice/racetrack.service\n";
-        assert_eq!(
-            find_group("memory", own, mounts),
-            Some((PathBuf::from("/sys/fs/cgroup/user.slice/racetrack.service"), 2))
-        );
-    }
 
     /// A folder with these files, as a group has.
     fn group(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -268,12 +241,14 @@ mod tests {
         let folder = group(&files);
         let read = |file: &str| fs::read_to_string(folder.path().join("racetrack-a").join(file)).unwrap();
         let place = Place::Below(folder.path().to_owned());
-        let held = apply(&place, "racetrack-a", 4711, &limits);
-        assert_eq!(held, GroupLimits { memory: false, cpu: true });
+        let held = hold(&place, "racetrack-a", 4711, &limits);
+        assert_eq!(held.limits, GroupLimits { memory: false, cpu: true });
+        assert_eq!(held.groups, [folder.path().join("racetrack-a")]);
         assert_eq!((read("cpu.max"), read("cgroup.procs")), ("50000 100000".to_owned(), "4711".to_owned()));
 
         fs::write(folder.path().join("racetrack-a/memory.max"), "").unwrap();
-        assert_eq!(apply(&place, "racetrack-a", 4711, &limits), GroupLimits { memory: true, cpu: true });
+        let held = hold(&place, "racetrack-a", 4711, &limits);
+        assert_eq!(held.limits, GroupLimits { memory: true, cpu: true });
         assert_eq!(read("memory.max"), "1048576");
     }
 
@@ -281,7 +256,8 @@ mod tests {
     fn a_replica_without_limits_joins_its_group_too() {
         let folder = group(&[("racetrack-a/cgroup.procs", "")]);
         let place = Place::Below(folder.path().to_owned());
-        assert_eq!(apply(&place, "racetrack-a", 4711, &Limits::default()), GroupLimits::default());
+        let held = hold(&place, "racetrack-a", 4711, &Limits::default());
+        assert_eq!((held.limits, held.groups.len()), (GroupLimits::default(), 1));
         let joined = fs::read_to_string(folder.path().join("racetrack-a/cgroup.procs")).unwrap();
         assert_eq!(joined, "4711");
     }

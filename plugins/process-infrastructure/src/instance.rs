@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::TargetConfig;
+use crate::group_processes;
 use crate::job_key::JobKey;
 use crate::limits::{AppliedLimits, Limits};
 use crate::process::ProcessIdentity;
@@ -64,6 +65,25 @@ pub(crate) struct ReplicaRecord {
     pub(crate) restarts: u64,
     /// Why it is not running.
     pub(crate) failure: Option<String>,
+    /// The control groups that it was last started in.
+    #[serde(default)]
+    pub(crate) groups: Vec<PathBuf>,
+    /// What holds the processes it was last started with.
+    #[serde(default)]
+    pub(crate) held_by: HeldBy,
+}
+
+/// How the processes of a replica are found, from the surest to what a process may lose by accident.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum HeldBy {
+    /// They are in a control group.
+    Cgroup,
+    /// They inherit a mark among their limits.
+    Rlimit,
+    /// They inherit a mark in their environment, or are in the process group of the first one.
+    #[default]
+    Environment,
 }
 
 /// One instance, with what lifecycle does for it.
@@ -177,12 +197,17 @@ impl InstanceRecord {
 
     /// The processes of a replica.
     pub(crate) fn processes_of(&self, index: usize) -> ReplicaProcesses {
-        ReplicaProcesses { mark: self.mark_of(index), leader: self.replicas[index].process.clone() }
+        let replica = &self.replicas[index];
+        ReplicaProcesses {
+            mark: self.mark_of(index),
+            leader: replica.process.clone(),
+            groups: replica.groups.clone(),
+        }
     }
 
     /// The control group of a replica.
     pub(crate) fn group_of(&self, index: usize) -> String {
-        format!("racetrack-{}", self.mark_of(index))
+        group_processes::name_of(&self.mark_of(index))
     }
 }
 

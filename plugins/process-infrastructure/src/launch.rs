@@ -2,18 +2,18 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 use racetrack_core::EnvVars;
 use racetrack_core::job_bundle::{JOB_FOLDER, PORT_PLACEHOLDER};
 
+use crate::control_group;
+use crate::gate::{HeldBack, Program};
 use crate::host::Host;
-use crate::instance::{Instance, InstanceRecord, InstanceStatus};
+use crate::inherited_mark::InheritedMark;
+use crate::instance::{HeldBy, Instance, InstanceRecord, InstanceStatus};
 use crate::limits::restore_open_files;
 use crate::ports::{self, NoFreePort};
-use crate::process::ProcessIdentity;
 use crate::process_table::REPLICA_VARIABLE;
 use crate::sealed::SealError;
 use crate::state_folder::{self, StateError};
@@ -56,19 +56,45 @@ pub(crate) fn launch(instance: &Instance, index: usize, host: &Host) -> Result<(
         .and_then(|seal| seal.read(&instance.environment_file(), &instance.environment_purpose()))
         .map_err(LaunchError::Environment)?;
     let log = instance.logs[index].open_for_writing()?;
-    let mut command = command(&record, index, port, &folder, environment);
-    let process = start(&mut command, log).map_err(|source| LaunchError::Start {
-        program: record.command.first().cloned().unwrap_or_default(),
-        source,
-    })?;
+    let started = HeldBack::start(program(&record, index, port, &folder, environment, log));
+    let start_error =
+        |source| LaunchError::Start { program: record.command.first().cloned().unwrap_or_default(), source };
+    let held_back = started.map_err(start_error)?;
+    let process = held_back.identity().clone();
+    if let Err(error) = restore_open_files(process.pid) {
+        tracing::warn!(pid = process.pid, %error, "this process of a job keeps the limit of open files of lifecycle");
+    }
     let place = host.config.control_group_place();
-    let applied = record.limits.apply(process.pid, place.as_ref(), &record.group_of(index));
+    let joined = place
+        .map(|place| control_group::hold(&place, &record.group_of(index), process.pid, &record.limits))
+        .unwrap_or_default();
+    let applied = record.limits.apply(process.pid, joined.limits);
+    let held_by = held_by(&record.mark_of(index), process.pid, !joined.groups.is_empty());
+    // It begins once it is in its groups, and this is noted: whatever it starts is found.
     change.update(|record| {
         record.applied_limits = applied;
-        record.replicas[index].process = Some(process);
-        record.replicas[index].failure = None;
+        let replica = &mut record.replicas[index];
+        replica.process = Some(process);
+        replica.failure = None;
+        replica.groups = joined.groups;
+        replica.held_by = held_by;
     })?;
-    Ok(())
+    held_back.release().map_err(start_error)
+}
+
+/// Marks a process, and says by what it is held then.
+fn held_by(mark: &str, pid: i32, in_group: bool) -> HeldBy {
+    let marked = InheritedMark::of(mark).put_on(pid);
+    if in_group {
+        return HeldBy::Cgroup;
+    }
+    match marked {
+        Ok(()) => HeldBy::Rlimit,
+        Err(error) => {
+            tracing::warn!(pid, %error, "processes of a job are held by their environment alone");
+            HeldBy::Environment
+        }
+    }
 }
 
 fn usable_port(port: u16, host: &Host) -> Result<u16, NoFreePort> {
@@ -80,34 +106,28 @@ fn usable_port(port: u16, host: &Host) -> Result<u16, NoFreePort> {
     Ok(other)
 }
 
-fn command(
+fn program(
     record: &InstanceRecord,
     index: usize,
     port: u16,
-    folder: &PathBuf,
-    environment: EnvVars,
-) -> Command {
+    folder: &Path,
+    mut environment: EnvVars,
+    log: File,
+) -> Program {
     let (program, arguments) = record.command.split_first().expect("checked when the job was deployed");
-    let program = program.strip_prefix("./").map_or_else(|| program.into(), |path| record.bundle.join(path));
-    let mut command = Command::new(program);
-    command
-        .args(arguments.iter().map(|argument| argument.replace(PORT_PLACEHOLDER, &port.to_string())))
-        .current_dir(record.bundle.join(JOB_FOLDER))
-        .env_clear()
-        .env("HOME", folder)
-        .env("TMPDIR", folder)
-        .envs(environment)
-        .env(REPLICA_VARIABLE, record.mark_of(index))
-        .process_group(0);
-    command
-}
-
-/// Nobody waits for the child here: the supervision of the replica reaps it, and it may outlive this lifecycle.
-fn start(command: &mut Command, log: File) -> io::Result<ProcessIdentity> {
-    let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-    let pid = i32::try_from(child.id()).expect("process numbers are positive");
-    if let Err(error) = restore_open_files(pid) {
-        tracing::warn!(pid, %error, "this process of a job keeps the limit of open files of lifecycle");
+    let own_folder = folder.to_string_lossy();
+    for name in ["HOME", "TMPDIR"] {
+        environment.entry(name.to_owned()).or_insert_with(|| own_folder.clone().into_owned());
     }
-    ProcessIdentity::of(pid)
+    environment.insert(REPLICA_VARIABLE.to_owned(), record.mark_of(index));
+    Program {
+        path: program.strip_prefix("./").map_or_else(|| program.into(), |path| record.bundle.join(path)),
+        arguments: arguments
+            .iter()
+            .map(|argument| argument.replace(PORT_PLACEHOLDER, &port.to_string()))
+            .collect(),
+        folder: record.bundle.join(JOB_FOLDER),
+        environment,
+        log,
+    }
 }

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde::{Deserialize, Serialize};
 
 use crate::config::TargetConfig;
-use crate::control_group::{self, Place};
+use crate::control_group::GroupLimits;
 
 /// The limits of one replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -84,10 +84,8 @@ impl Limits {
         })
     }
 
-    /// Holds a process just started, and all that it starts, to the limits. `group` names the control group, made at
-    /// `place` if there is one.
-    pub(crate) fn apply(&self, pid: i32, place: Option<&Place>, group: &str) -> AppliedLimits {
-        let by_group = place.map(|place| control_group::apply(place, group, pid, self)).unwrap_or_default();
+    /// Holds a process just started, and all that it starts, to the limits that its control group does not hold.
+    pub(crate) fn apply(&self, pid: i32, by_group: GroupLimits) -> AppliedLimits {
         let memory = match self.memory_bytes {
             None => "none",
             Some(_) if by_group.memory => "cgroup",

@@ -115,6 +115,7 @@ impl ProcessTarget {
                 json!({
                     "port": replica.port,
                     "pids": pids(&table, &record, index),
+                    "processes_held_by": replica.held_by,
                     "memory_rss_bytes": table.resident_bytes(&processes),
                     "restarts": replica.restarts,
                     "failure": replica.failure,
@@ -195,11 +196,13 @@ async fn with_condition(target: &Target, record: InstanceRecord, table: &Process
     job
 }
 
-fn statistics(record: &InstanceRecord, table: &ProcessTable) -> [(String, Value); 5] {
+fn statistics(record: &InstanceRecord, table: &ProcessTable) -> [(String, Value); 6] {
     let replicas = 0..record.replicas.len();
     let all_pids: Vec<_> = replicas.clone().flat_map(|index| pids(table, record, index)).collect();
     let memory: u64 = replicas.map(|index| table.resident_bytes(&record.processes_of(index))).sum();
     let restarts: u64 = record.replicas.iter().map(|replica| replica.restarts).sum();
+    // Of several, the one that holds least.
+    let held_by = record.replicas.iter().map(|replica| replica.held_by).max();
     let limits = json!({
         "memory_bytes": record.limits.memory_bytes,
         "memory_limited_by": record.applied_limits.memory,
@@ -210,6 +213,7 @@ fn statistics(record: &InstanceRecord, table: &ProcessTable) -> [(String, Value)
         ("number_of_restarts", json!(restarts)),
         ("number_of_replicas", json!(record.replicas.len())),
         ("pids", json!(all_pids)),
+        ("processes_held_by", json!(held_by)),
         ("memory_rss_bytes", json!(memory)),
         ("limits", limits),
     ]

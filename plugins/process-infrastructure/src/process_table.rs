@@ -1,11 +1,15 @@
 //! Which processes of the machine belong to which replica.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::group_processes;
+use crate::inherited_mark::InheritedMark;
 use crate::process::{ProcessIdentity, ProcessStat, boot_id};
 
 /// The variable that every process of a replica inherits. By it they are found whatever group they have moved to, and
@@ -24,16 +28,21 @@ struct ProcessEntry {
     identity: ProcessIdentity,
     group: i32,
     resident_bytes: u64,
-    replica: Option<String>,
+    /// The replicas that its environment and its control groups name.
+    replicas: Vec<String>,
+    inherited: Option<InheritedMark>,
 }
 
-/// The processes of one replica: those that inherited its mark, and those in the process group of its first one.
+/// The processes of one replica: those in its control groups, those that inherited one of its marks, and those in the
+/// process group of its first one. A process that has left one of these behind is found by the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReplicaProcesses {
     /// The value of [`REPLICA_VARIABLE`].
     pub(crate) mark: String,
     /// The process the replica was started with.
     pub(crate) leader: Option<ProcessIdentity>,
+    /// The folders of its control groups.
+    pub(crate) groups: Vec<PathBuf>,
 }
 
 /// Processes that could not be stopped.
@@ -71,8 +80,11 @@ impl ProcessTable {
         // The number of a group is not used again while the process of that number is there, even dead. Once that one
         // is gone the group may be a stranger's, and only the mark counts.
         let group = replica.leader.as_ref().filter(|leader| leader.stat().is_some()).map(|leader| leader.pid);
+        let inherited = InheritedMark::of(&replica.mark);
         self.0.iter().filter(move |entry| {
-            Some(entry.group) == group || entry.replica.as_deref() == Some(replica.mark.as_str())
+            Some(entry.group) == group
+                || entry.replicas.contains(&replica.mark)
+                || entry.inherited == Some(inherited)
         })
     }
 
@@ -88,7 +100,10 @@ impl ProcessTable {
             let Some(stat) = ProcessStat::read(pid).filter(|stat| !stat.is_dead()) else { continue };
             let identity = ProcessIdentity { pid, start_ticks: stat.start_ticks, boot_id: boot_id.clone() };
             let resident_bytes = stat.resident_pages * page;
-            entries.push(ProcessEntry { identity, group: stat.group, resident_bytes, replica: mark_of(pid) });
+            let mut replicas = group_processes::replicas_of(pid);
+            replicas.extend(mark_of(pid));
+            let inherited = InheritedMark::read(pid);
+            entries.push(ProcessEntry { identity, group: stat.group, resident_bytes, replicas, inherited });
         }
         Ok(Self(entries))
     }
@@ -100,15 +115,28 @@ pub(crate) async fn stop(replicas: &[ReplicaProcesses], grace: Duration) -> Resu
     const POLL: Duration = Duration::from_millis(20);
     let start = Instant::now();
     let mut terminated: Vec<ProcessIdentity> = Vec::new();
-    loop {
+    // One look may miss a process that was just being started by another one.
+    let mut looks_at_none = 0;
+    while looks_at_none < 2 {
         let table = ProcessTable::read().await.map_err(StopError::List)?;
         let members: Vec<_> = replicas.iter().flat_map(|replica| table.members(replica)).collect();
-        if members.is_empty() {
-            break;
+        let groups = replicas.iter().flat_map(|replica| &replica.groups);
+        let populated: Vec<_> = groups.filter(|group| group_processes::is_populated(group)).collect();
+        if members.is_empty() && populated.is_empty() {
+            looks_at_none += 1;
+            continue;
         }
+        looks_at_none = 0;
         let waited = start.elapsed();
         if waited > grace + LONGEST_DEATH {
-            return Err(StopError::Immortal(members.iter().map(|member| member.pid).collect()));
+            let members = members.iter().map(|member| member.pid);
+            let pids = members.chain(populated.iter().flat_map(|group| group_processes::pids(group)));
+            return Err(StopError::Immortal(pids.collect::<BTreeSet<_>>().into_iter().collect()));
+        }
+        if waited >= grace {
+            for group in populated {
+                group_processes::kill(group.clone()).await;
+            }
         }
         for member in members {
             let signal = if waited >= grace {

@@ -1,6 +1,8 @@
 //! Takes instances and whole jobs away. What was begun goes on when whoever asked for it gives up: a job that ignores
 //! SIGTERM may need longer than lifecycle waits for a call.
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use racetrack_core::error::chain;
 use tokio::sync::oneshot;
 
 use crate::control_group::{self, Place};
+use crate::group_processes;
 use crate::instance::{Instance, InstanceStatus};
 use crate::job_key::JobKey;
 use crate::log_rotation;
@@ -97,7 +100,14 @@ impl Target {
         // From here on nothing starts a process of it, this lifecycle or a later one.
         note_retirement(instance);
         instance.release_tasks().shutdown().await;
-        let processes = instance.processes();
+        let mut processes = instance.processes();
+        let record = instance.record();
+        let place = self.host.config.control_group_place().unwrap_or(Place::Own);
+        for (index, replica) in processes.iter_mut().enumerate() {
+            // Lifecycle may have been killed before it could note a group that it had just made.
+            let others = control_group::possible(&place, &record.group_of(index)).into_iter();
+            replica.groups.extend(others.filter(|group| group.is_dir()));
+        }
         let stopped = tokio::select! {
             stopped = process_table::stop(&processes, self.host.config.grace) => stopped,
             // A process that is slow to end may write all the more.
@@ -107,10 +117,10 @@ impl Target {
         for process in processes.iter().filter_map(|replica| replica.leader.as_ref()) {
             process.reap();
         }
-        let record = instance.record();
-        let place = self.host.config.control_group_place().unwrap_or(Place::Own);
-        for (index, replica) in record.replicas.iter().enumerate() {
-            control_group::remove(&place, &record.group_of(index));
+        for group in processes.iter().flat_map(|replica| &replica.groups) {
+            self.remove_group(&instance.key, group).await?;
+        }
+        for replica in &record.replicas {
             self.host.ports.give_back(replica.port);
         }
         state_folder::remove(&instance.folder, &self.jobs_folder())?;
@@ -123,6 +133,21 @@ impl Target {
             }
         }
         Ok(())
+    }
+
+    /// Removes a group that nothing is left in. One that is still in use keeps its instance from being forgotten: the
+    /// next deletion or the next start removes both.
+    async fn remove_group(&self, job: &JobKey, group: &Path) -> Result<(), TargetError> {
+        match group_processes::remove(group).await {
+            Err(source) if source.kind() == ErrorKind::ResourceBusy => {
+                Err(TargetError::Group { job: job.clone(), path: group.to_owned(), source })
+            }
+            Err(error) => {
+                tracing::warn!(group = %group.display(), %error, "an empty control group stays behind");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,6 +63,13 @@ pub(crate) enum TargetError {
         job: JobKey,
         #[source]
         source: StopError,
+    },
+    #[error("cannot stop job {job}: its control group {} is still in use", path.display())]
+    Group {
+        job: JobKey,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
     },
     #[error("the removal of a job was broken off")]
     Interrupted,

@@ -12,6 +12,43 @@ MODE = os.environ.get("MODE", "")
 
 turned_bad = []
 
+# Ways of a process out of its job: each leaves the environment, the session and the parent behind.
+DOUBLE_FORK = """
+import os, sys
+os.fork() and os._exit(0)
+os.setsid()
+os.fork() and os._exit(0)
+os.chdir("/")
+null = os.open("/dev/null", os.O_RDWR)
+for descriptor in range(3):
+    os.dup2(null, descriptor)
+os.execve("/bin/sleep", ["sleep", sys.argv[1]], {})
+"""
+# Never the same process for long: whoever lists processes and then signals them comes too late.
+FLEEING = """
+import os, time
+os.setsid()
+while True:
+    time.sleep(0.001)
+    os.fork() and os._exit(0)
+"""
+ESCAPES = {
+    "session": ["setsid", "env", "-i", "sleep", "NUMBER"],
+    "orphan": ["env", "-i", "setsid", "-f", "/bin/sleep", "NUMBER"],
+    "daemon": ["env", "-i", sys.executable, "-c", DOUBLE_FORK, "NUMBER"],
+    "deaf": ["env", "-i", "setsid", "-f", "/bin/sh", "-c", "trap '' TERM HUP; while :; do sleep NUMBER; done"],
+    "storm": ["env", "-i", "setsid", "-f", "/bin/sh", "-c", "while :; do sleep NUMBER & sleep 0.01; done"],
+    "fleeing": ["env", "-i", "setsid", "-f", sys.executable, "-c", FLEEING, "NUMBER"],
+}
+
+
+def escape(kind, number):
+    null = subprocess.DEVNULL
+    command = [part.replace("NUMBER", number) for part in ESCAPES[kind]]
+    child = subprocess.Popen(command, stdin=null, stdout=null, stderr=null, cwd="/")
+    if kind != "session":
+        child.wait()
+
 
 def write(size, line):
     """Writes so many bytes to standard error, at one stretch and as fast as it can."""
@@ -44,6 +81,8 @@ class Job(BaseHTTPRequestHandler):
             answer = os.getcwd()
         elif what == "turn-bad":
             turned_bad.append(True)
+        elif what == "escape":
+            escape(*argument.split("/"))
         elif what == "print":
             print(argument, flush=True)
         elif what == "print-e-acute":
@@ -75,6 +114,8 @@ if MODE == "crash":
 if MODE == "crash-loudly":
     write(40_000_000, b"")
     sys.exit(3)
+if MODE == "escapes-at-once":
+    escape("orphan", os.environ["NUMBER"])
 if MODE == "ignores-term":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if MODE == "many-lines":

@@ -2,6 +2,7 @@
 
 mod bursts;
 mod deploying;
+mod escaping;
 mod following;
 mod limiting;
 mod secrets;
@@ -21,6 +22,8 @@ use racetrack_core::{
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::group_processes;
+use crate::instance::InstanceRecord;
 use crate::process::ProcessIdentity;
 use crate::{ProcessInfrastructure, ProcessTarget};
 
@@ -163,6 +166,14 @@ impl Sandbox {
         own.filter_map(|pid| ProcessIdentity::of(pid).ok()).filter(ProcessIdentity::is_alive).collect()
     }
 
+    /// The control groups of the jobs there are.
+    fn control_groups(&self) -> Vec<PathBuf> {
+        let records = files_below(&self.state()).into_iter().filter(|path| path.ends_with("instance.json"));
+        let records = records.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok());
+        let replicas = records.flat_map(|record: InstanceRecord| record.replicas);
+        replicas.flat_map(|replica| replica.groups).collect()
+    }
+
     /// Every file of the state folder that belongs to jobs.
     fn job_files(&self) -> Vec<PathBuf> {
         files_below(&self.state())
@@ -189,8 +200,19 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.plugin = None;
+        let groups = self.control_groups();
+        for group in &groups {
+            group_processes::kill_blocking(group);
+        }
         for process in self.processes() {
             process.signal(Signal::KILL).unwrap();
+        }
+        // Also after a failed test, whose reason is to be shown rather than what this makes of it.
+        let start = Instant::now();
+        while groups.iter().any(|group| group_processes::remove_tree(group).is_err())
+            && start.elapsed() < LONGEST_WAIT
+        {
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 }
