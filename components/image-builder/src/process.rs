@@ -4,12 +4,12 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use racetrack_core::redaction::LinePiece;
+use racetrack_core::redaction::{LinePiece, Redaction};
 use racetrack_core::tool_launcher::ToolLauncher;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-use crate::build_log::BuildLog;
+use crate::build_log::{BuildLog, MAX_LINE, REDACTED};
 
 /// How much of the end of the output is given back, in bytes.
 const MAX_TAIL: usize = 16 * 1024;
@@ -64,7 +64,14 @@ struct ProcessGroup {
 }
 
 /// Runs the program. It and all it started are killed when it takes too long, and when the future is dropped.
-pub(crate) async fn run(tool: Tool<'_>, log: &BuildLog, limit: Duration) -> Result<Ended, ProcessError> {
+///
+/// Without a log, its output is in what is given back alone.
+pub(crate) async fn run<'log>(
+    tool: Tool<'_>,
+    log: impl Into<Option<&'log BuildLog>>,
+    limit: Duration,
+) -> Result<Ended, ProcessError> {
+    let log = log.into();
     let Tool { program, mut command, launcher } = tool;
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => ProcessError::NotInstalled { program: program.to_owned() },
@@ -95,12 +102,13 @@ pub(crate) async fn run(tool: Tool<'_>, log: &BuildLog, limit: Duration) -> Resu
 }
 
 /// Logs what comes, line by line, and gives back the end of it.
-async fn pump(mut output: impl AsyncRead + Unpin, log: &BuildLog) -> io::Result<String> {
+async fn pump(mut output: impl AsyncRead + Unpin, log: Option<&BuildLog>) -> io::Result<String> {
     let mut tail = String::new();
     // Secrets go before anything is cut, the tail included.
-    let mut lines = log.lines();
+    let nothing = Redaction::new(REDACTED, [""; 0]);
+    let mut lines = log.map_or_else(|| nothing.lines(MAX_LINE), BuildLog::lines);
     let mut on_piece = |piece: LinePiece<'_>| {
-        log.redacted_line(piece.text);
+        log.inspect(|log| log.redacted_line(piece.text));
         tail.push_str(piece.text);
         if piece.is_last {
             tail.push('\n');
@@ -181,10 +189,7 @@ impl Drop for ProcessGroup {
 mod tests {
     use std::path::Path;
 
-    use racetrack_core::redaction::Redaction;
-
     use super::*;
-    use crate::build_log::REDACTED;
     use crate::request::DeploymentId;
 
     const SECRET: &str = "tok-AAAABBBBCCCC";

@@ -16,6 +16,7 @@ use racetrack_service::source_archive::ArchiveLimits;
 use serde::Deserialize;
 
 use crate::source::git_address::GitProtocols;
+use crate::source::networks::Networks;
 
 /// Image-builder's own settings.
 #[derive(Debug, Default, Args, Deserialize)]
@@ -40,6 +41,11 @@ pub struct ImageBuilderSettings {
     /// How the source of jobs may be fetched, of https, http, ssh and file, with commas between [default: https,http]
     #[arg(long, env, value_name = "PROTOCOLS")]
     pub allowed_git_protocols: Option<GitProtocols>,
+
+    /// Networks in which no job is fetched by https and http, with commas between: loopback, private, link-local, or such as
+    /// 10.0.0.0/8; an empty text for none [default: link-local]
+    #[arg(long, env, value_name = "NETWORKS")]
+    pub refused_git_networks: Option<Networks>,
 
     /// The longest time that fetching the source of a job may take [default: 10min]
     #[arg(long, env, value_name = "DURATION")]
@@ -102,6 +108,7 @@ pub struct BuildConfig {
     pub lifecycle_url: LifecycleUrl,
     pub component_auth_token: Option<AuthToken>,
     pub allowed_git_protocols: GitProtocols,
+    pub refused_git_networks: Networks,
     pub git_time_limit: Duration,
     pub verify_manifest_consistency: bool,
     pub workspaces_folder: PathBuf,
@@ -150,6 +157,7 @@ impl Settings for ImageBuilderSettings {
                 .allow_unauthenticated_remote_access
                 .or(other.allow_unauthenticated_remote_access),
             allowed_git_protocols: self.allowed_git_protocols.or(other.allowed_git_protocols),
+            refused_git_networks: self.refused_git_networks.or(other.refused_git_networks),
             git_time_limit: self.git_time_limit.or(other.git_time_limit),
             verify_manifest_consistency: self
                 .verify_manifest_consistency
@@ -183,6 +191,7 @@ impl ImageBuilderSettings {
             lifecycle_url: self.lifecycle_url.unwrap_or_default(),
             component_auth_token: self.component_auth_token,
             allowed_git_protocols: self.allowed_git_protocols.unwrap_or_default(),
+            refused_git_networks: self.refused_git_networks.unwrap_or_default(),
             git_time_limit: span(self.git_time_limit, 10 * 60),
             verify_manifest_consistency: self.verify_manifest_consistency.unwrap_or(true),
             workspaces_folder: folder(self.workspaces_folder, ".racetrack-run/image-builder/workspaces"),
@@ -269,7 +278,7 @@ mod tests {
 
     #[test]
     fn every_option_may_stand_in_the_file() {
-        let text = "lifecycle-url: ''\ncomponent-auth-token: abc\nallow-unauthenticated-remote-access: true\nallowed-git-protocols: [https, ssh]\n\
+        let text = "lifecycle-url: ''\ncomponent-auth-token: abc\nallow-unauthenticated-remote-access: true\nallowed-git-protocols: [https, ssh]\nrefused-git-networks: 'loopback, 10.0.0.0/8'\n\
                     git-time-limit: 1min\nverify-manifest-consistency: false\nworkspaces-folder: a\n\
                     bundles-folder: b\nbundle-cache-folder: c\nbuild-logs-folder: d\nmax-build-log-size: 1000\n\
                     max-request-size: 1Gi\nmax-unpacked-size: 2Gi\nmax-unpacked-entries: 7\n\

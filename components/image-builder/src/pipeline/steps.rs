@@ -135,7 +135,9 @@ async fn fetch(
         }
         RequestedSource::Git { source, credentials } => {
             let limits = GitLimits { time: config.git_time_limit, tree: config.unpack_limits };
-            (git::fetch(source, credentials.as_ref(), workspace, progress.log, limits).await?, true)
+            let credentials = credentials.as_ref();
+            let refused = &config.refused_git_networks;
+            (git::fetch(source, credentials, refused, workspace, progress.log, limits).await?, true)
         }
     };
     let (held, manifest, yaml) = (workspace.clone(), request.manifest.clone(), request.manifest_yaml.clone());

@@ -9,8 +9,10 @@ use racetrack_service::source_archive::ArchiveLimits;
 
 use super::FetchedSource;
 use super::git_address::{GitAddress, GitProtocols, GitSourceError};
-use super::git_environment::{git, git_alone, git_with_credentials};
+use super::git_environment::{git, git_alone, git_with_credentials, has_proxy, set_proxy};
+use super::git_relay::GitRelay;
 use super::git_size::{self, MeasureError};
+use super::networks::Networks;
 use crate::build_log::BuildLog;
 use crate::process::{self, Ended, ProcessError, Tool};
 use crate::workspace::ScratchFolder;
@@ -41,6 +43,18 @@ pub(crate) enum FetchError {
     Clone(String),
     #[error("cloning git repo: git cannot name the revision, does the branch have a commit? {0}")]
     Describe(String),
+    #[error(
+        "git.remote: the repository, or where its server redirects to, is in a network in which none is fetched \
+         (refused-git-networks of image-builder)"
+    )]
+    RefusedNetwork,
+    #[error(
+        "cloning git repo: there is no repository to fetch at that address: nothing answers there, or what answers has none; \
+         whoever runs image-builder finds the reason in its log"
+    )]
+    Internal,
+    #[error("cannot make the way by which git reaches servers")]
+    Relay(#[source] io::Error),
     #[error("cloning git repo")]
     Process(#[from] ProcessError),
     #[error("branch: {0:?} is no name of a branch")]
@@ -86,6 +100,7 @@ pub(crate) struct GitLimits {
 pub(crate) async fn fetch(
     source: &GitSource,
     credentials: Option<&GitCredentials>,
+    refused: &Networks,
     workspace: &ScratchFolder,
     log: &BuildLog,
     limits: GitLimits,
@@ -103,6 +118,13 @@ pub(crate) async fn fetch(
     let with_credentials =
         |folder: &Path| git_with_credentials(folder, &source.protocols, &source.address, credentials);
     let mut clone = with_credentials(workspace.path());
+    // A proxy that the environment names is the operator's own guard: it looks names up, and decides.
+    let has_relay = source.address.is_http() && !has_proxy();
+    let relay = if has_relay { Some(GitRelay::start(refused.clone()).await) } else { None };
+    let relay = relay.transpose().map_err(FetchError::Relay)?;
+    if let Some(relay) = &relay {
+        set_proxy(&mut clone.command, &relay.proxy());
+    }
     clone.command.args([
         "clone",
         "--template=",
@@ -119,17 +141,37 @@ pub(crate) async fn fetch(
     // Of a path of this machine, git links the files of the whole history instead of copying anything.
     let is_linked = source.address.is_path();
     let watched = if is_linked { None } else { Some(files_of_git) };
-    let cloned = run_watched(clone, log, limit, &root, watched).await?;
-    if !cloned.status.success() {
-        return Err(clone_error(&cloned.tail, credentials.is_some()));
+    // What git says of servers that are not on the Internet is not for everybody who may deploy.
+    let shown = if relay.is_some() { None } else { Some(log) };
+    let cloned = run_watched(clone, shown, limit, &root, watched).await?;
+    let has_failed = !cloned.status.success();
+    let listing = git_alone(&root, &source.protocols);
+    let listed = if has_failed { Ok(()) } else { git_size::check_tree(listing, limits.tree, limit).await };
+    let is_empty = matches!(listed, Err(MeasureError::Listing));
+    let is_internal = relay.as_ref().is_some_and(GitRelay::was_internal);
+    if relay.as_ref().is_some_and(GitRelay::has_refused) && (has_failed || is_empty) {
+        return Err(FetchError::RefusedNetwork);
     }
-    git_size::check_tree(git_alone(&root, &source.protocols), limits.tree, limit).await?;
+    let error = has_failed.then(|| clone_error(&cloned.tail, credentials.is_some()));
+    if is_internal && (is_empty || error.as_ref().is_some_and(is_about_server)) {
+        tracing::warn!(
+            git.remote = source.address.as_str(),
+            reason = cloned.tail,
+            "a repository is not fetched"
+        );
+        return Err(FetchError::Internal);
+    }
+    if relay.is_some() {
+        log.line(&cloned.tail);
+    }
+    error.map_or(Ok(()), Err)?;
+    listed?;
     // Files may get larger on the way out: line ends and encodings are converted as the repository wants.
     let mut checkout = with_credentials(&root);
     checkout.command.args(["reset", "--quiet", "--hard"]);
     let size = limits.tree.size.saturating_mul(2);
     let watched = ArchiveLimits { entries: usize::MAX, size };
-    let checked_out = run_watched(checkout, log, limit, &root, (!is_linked).then_some(watched)).await?;
+    let checked_out = run_watched(checkout, Some(log), limit, &root, (!is_linked).then_some(watched)).await?;
     if !checked_out.status.success() {
         return Err(clone_error(&checked_out.tail, credentials.is_some()));
     }
@@ -156,7 +198,7 @@ pub(crate) async fn fetch(
 /// Runs git, which is killed when the repository outgrows the limits.
 async fn run_watched(
     git: Tool<'_>,
-    log: &BuildLog,
+    log: Option<&BuildLog>,
     limit: Duration,
     repository: &Path,
     watched: Option<ArchiveLimits>,
@@ -179,6 +221,11 @@ fn enter(root: &Path, directory: &Path) -> Result<PathBuf, FetchError> {
         return Err(FetchError::Leaves(shown()));
     }
     if job.is_dir() { Ok(job) } else { Err(FetchError::NoFolder(shown())) }
+}
+
+/// Whether there is no telling that the server has a repository.
+fn is_about_server(error: &FetchError) -> bool {
+    matches!(error, FetchError::Clone(reason) if !reason.contains("fatal: Remote branch "))
 }
 
 /// What went wrong, by what git wrote in English.
@@ -237,7 +284,7 @@ mod tests {
             tool.command.args(["-c", &format!("mkdir -p {REPOSITORY}/a && cd {REPOSITORY}/a && {script}")]);
             tool.command.current_dir(folder.path());
             let limits = Some(ArchiveLimits { size, entries: usize::MAX });
-            run_watched(tool, &log, Duration::from_mins(1), &repository, limits).await
+            run_watched(tool, Some(&log), Duration::from_mins(1), &repository, limits).await
         };
         assert!(run("echo x > b", 10).await.expect("is small").status.success());
         let endless = "while :; do echo 0123456789 >> b; sleep 0.01; done";

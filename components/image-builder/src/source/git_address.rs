@@ -86,6 +86,11 @@ impl GitAddress {
         &self.address
     }
 
+    /// Whether git reaches it by http or https.
+    pub(crate) fn is_http(&self) -> bool {
+        matches!(self.protocol, GitProtocol::Https | GitProtocol::Http)
+    }
+
     /// Whether it is a path of this machine, and not a URL.
     pub(crate) fn is_path(&self) -> bool {
         self.protocol == GitProtocol::File && !self.address.contains("://")

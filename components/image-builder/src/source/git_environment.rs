@@ -91,6 +91,21 @@ pub(super) fn git_with_credentials(
     tool
 }
 
+/// Has git reach servers by that proxy, whatever the environment says of proxies.
+pub(super) fn set_proxy(command: &mut Command, proxy: &str) {
+    let is_about_proxies = |name: &str| name.to_ascii_lowercase().ends_with("_proxy");
+    for name in INHERITED.into_iter().filter(|name| is_about_proxies(name)) {
+        command.env_remove(name);
+    }
+    command.args(["-c", &format!("http.proxy={proxy}")]);
+}
+
+/// Whether the environment has git reach servers by a proxy.
+pub(super) fn has_proxy() -> bool {
+    let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    names.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
 fn configure(command: &mut Command, settings: &[(&str, &str)]) {
     command.env("GIT_CONFIG_COUNT", settings.len().to_string());
     for (index, (key, value)) in settings.iter().enumerate() {

@@ -44,7 +44,7 @@ pub(crate) enum MeasureError {
     Read(#[from] io::Error),
     #[error(transparent)]
     Process(#[from] ProcessError),
-    #[error("git cannot list the files of the repository")]
+    #[error("git cannot list the files of the repository; is it empty?")]
     Listing,
 }
 

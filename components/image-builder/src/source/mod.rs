@@ -2,10 +2,12 @@
 //! [`racetrack_service::source_archive`] reads.
 
 pub mod git_address;
+pub mod networks;
 
 pub(crate) mod consistency;
 pub(crate) mod git;
 mod git_environment;
+mod git_relay;
 mod git_size;
 pub(crate) mod links;
 

@@ -1,7 +1,7 @@
 //! Jobs from git repositories.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE};
 use racetrack_service::setting_value::Size;
 use racetrack_service::settings::Span;
 use serde_json::{Value, json};
@@ -326,6 +326,131 @@ async fn credentials_reach_the_server_and_nobody_else() {
     let (_, shown, _) = seen.last().expect("git asked");
     let expected = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, "bob:p@ss 'w0rd' $HOME");
     assert_eq!(shown.as_deref(), Some(format!("Basic {expected}").as_str()));
+}
+
+/// A job from a repository at that address.
+fn request_from(remote: &str) -> Value {
+    let mut body = request("writes:1.0.0");
+    body["build_context"] = Value::Null;
+    body["manifest"]["git"]["remote"] = json!(remote);
+    body
+}
+
+#[tokio::test]
+async fn an_internal_server_shows_nothing_but_whether_it_has_a_repository() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("has one");
+    let greeting = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let greeting_address = greeting.local_addr().expect("has one");
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = greeting.accept().await {
+            // Whoever asked may be gone.
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut connection, b"SSH-2.0-OpenSSH_9.2\r\n").await;
+        }
+    });
+    let (empty, missing) = (Server::start(StatusCode::OK).await, Server::start(StatusCode::NOT_FOUND).await);
+    let builder = ImageBuilderUnderTest::start().await;
+    let mut answers = Vec::new();
+    for address in
+        [format!("http://{closed}"), format!("http://{greeting_address}"), empty.address, missing.address]
+    {
+        let (error, log) = builder.failed(&request_from(&format!("{address}/jobs.git"))).await;
+        assert!(
+            error.contains("cloning git repo: there is no repository to fetch at that address"),
+            "{error}"
+        );
+        answers.push((error, log.replace(&address, "ADDRESS")));
+    }
+    for (index, answer) in answers.iter().enumerate() {
+        assert_eq!(answer, &answers[0], "address {index} can be told from the first");
+    }
+    assert!(!missing.seen.lock().expect("is not poisoned").is_empty(), "git asked");
+}
+
+/// What `git http-backend` answers to a request, as CGI.
+async fn by_git(root: PathBuf, request: Request) -> axum::response::Response {
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+    let output = tokio::task::spawn_blocking(move || {
+        let mut git = Command::new("git");
+        git.arg("http-backend").env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_HTTP_EXPORT_ALL", "1");
+        git.env("GIT_PROJECT_ROOT", root).env("PATH_INFO", head.uri.path());
+        git.env("REQUEST_METHOD", head.method.as_str())
+            .env("QUERY_STRING", head.uri.query().unwrap_or_default());
+        let header = |name| head.headers.get(name).map_or("", |value| value.to_str().expect("is text"));
+        git.env("CONTENT_TYPE", header(CONTENT_TYPE)).env("HTTP_CONTENT_ENCODING", header(CONTENT_ENCODING));
+        let mut child = git.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
+        child.stdin.take().expect("is piped").write_all(&body).expect("is read");
+        child.wait_with_output().expect("ends").stdout
+    });
+    let output = output.await.expect("does not panic");
+    let end = output.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("has a head");
+    let mut response = axum::response::Response::builder();
+    for line in String::from_utf8_lossy(&output[..end]).lines() {
+        let (name, value) = line.split_once(": ").expect("is a header");
+        response = match name {
+            "Status" => response.status(&value[..3]),
+            _ => response.header(name, value),
+        };
+    }
+    response.body(output[end + 4..].to_vec().into()).expect("is an answer")
+}
+
+#[tokio::test]
+async fn a_repository_is_fetched_over_http() {
+    let repository = Repository::new();
+    let root = repository.path().to_owned();
+    let router = Router::new().fallback(move |request: Request| by_git(root.clone(), request));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = listener.local_addr().expect("has one");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let builder = ImageBuilderUnderTest::start().await;
+    let mut body = repository.request();
+    body["manifest"]["git"]["remote"] = json!(format!("http://{address}/.git"));
+    let (bundle, log) = builder.built(&body).await;
+    assert_eq!(names(&bundle.join("job")), ["job.yaml", "main.py"]);
+    assert!(log.contains("Cloning into 'repository'..."), "{log}");
+
+    body["manifest"]["git"]["branch"] = json!("nope");
+    body["deployment_id"] = json!("5c0a1d9e-7a40-4a8e-9d7c-ffffffffffff");
+    let (error, _) = builder.failed(&body).await;
+    assert!(error.contains("Remote branch nope not found"), "{error}");
+}
+
+#[tokio::test]
+async fn nothing_is_fetched_in_a_refused_network() {
+    let server = Server::start(StatusCode::NOT_FOUND).await;
+    let port = server.address.rsplit(':').next().expect("has one");
+    let loopback = Some("loopback, 10.0.0.0/8".parse().expect("valid"));
+    let builder = ImageBuilderUnderTest::with(|settings| settings.refused_git_networks = loopback).await;
+    let mapped = format!("http://[::ffff:127.0.0.1]:{port}");
+    for address in
+        [server.address.clone(), format!("http://localhost:{port}"), mapped, "http://10.1.2.3".to_owned()]
+    {
+        let (error, _) = builder.failed(&request_from(&format!("{address}/jobs.git"))).await;
+        assert!(error.contains("is in a network in which none is fetched (refused-git-networks"), "{error}");
+    }
+    assert!(server.seen.lock().expect("is not poisoned").is_empty(), "nobody connected");
+
+    // Where cloud providers hand out credentials, unless it is wanted.
+    let builder = ImageBuilderUnderTest::start().await;
+    let (error, _) = builder.failed(&request_from("http://169.254.169.254/latest")).await;
+    assert!(error.contains("is in a network in which none is fetched"), "{error}");
+}
+
+#[tokio::test]
+async fn a_redirect_does_not_lead_into_a_refused_network() {
+    let redirecting = Router::new().fallback(async || {
+        (
+            StatusCode::MOVED_PERMANENTLY,
+            [(LOCATION, "http://169.254.169.254/jobs.git/info/refs?service=git-upload-pack")],
+        )
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = listener.local_addr().expect("has one");
+    tokio::spawn(async move { axum::serve(listener, redirecting).await });
+    let builder = ImageBuilderUnderTest::start().await;
+    let (error, _) = builder.failed(&request_from(&format!("http://{address}/jobs.git"))).await;
+    assert!(error.contains("is in a network in which none is fetched"), "{error}");
 }
 
 #[tokio::test]
