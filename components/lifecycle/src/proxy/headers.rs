@@ -7,8 +7,10 @@ use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE,
 };
+use racetrack_service::http::REQUEST_ID;
 use uuid::Uuid;
 
+use super::origin_headers;
 use super::target::GATEWAY_HEADERS;
 
 /// The header with the id that follows a call through jobs that call each other.
@@ -66,6 +68,7 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, sender: &Sender<'_>) {
     for name in CREDENTIALS.iter().chain(&GATEWAY_HEADERS) {
         headers.remove(name);
     }
+    remove_disguised(headers);
     remove_credential_cookies(headers);
     forwarded(headers, sender.address);
     headers.insert(TRACING_ID, sender.tracing_id.clone());
@@ -76,10 +79,31 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, sender: &Sender<'_>) {
 pub(super) fn prepare_response(headers: &mut HeaderMap, own: [&str; 2]) {
     remove_hop_by_hop(headers);
     remove_credentials_set(headers);
+    origin_headers::remove(headers);
     let location = headers.get(LOCATION).and_then(|location| relative(location.to_str().ok()?, own));
     if let Some(location) = location {
         headers.insert(LOCATION, location);
     }
+}
+
+/// Removes the headers that a job may read as one of those that only lifecycle sets or takes away: `X_Caller_Name`. Servers
+/// hand headers to programs by names in which every character but letters and digits is the same one.
+fn remove_disguised(headers: &mut HeaderMap) {
+    let is_odd = |character: char| !(character.is_ascii_alphanumeric() || character == '-');
+    let is_disguised =
+        |name: &HeaderName| name.as_str().contains(is_odd) && is_own(&name.as_str().replace(is_odd, "-"));
+    let disguised: Vec<HeaderName> = headers.keys().filter(|name| is_disguised(name)).cloned().collect();
+    for name in &disguised {
+        headers.remove(name);
+    }
+}
+
+/// Whether the header is one that lifecycle or the connection says something with, and no caller.
+fn is_own(name: &str) -> bool {
+    let told = [CALLER_NAME, TRACING_ID, FORWARDED_FOR, FORWARDED_HOST, FORWARDED_PROTO, REQUEST_ID];
+    let about_message = [HOST, CONTENT_LENGTH, COOKIE];
+    let lists: [&[HeaderName]; 5] = [&CREDENTIALS, &GATEWAY_HEADERS, &HOP_BY_HOP, &told, &about_message];
+    lists.concat().iter().any(|own| own == name)
 }
 
 /// Removes the cookies with which a job would have a browser show a token of the job's choice.
@@ -222,6 +246,26 @@ mod tests {
     fn check(lines: &[(&'static str, &'static str)], expected: &[(&'static str, &'static str)]) {
         let expected: Vec<_> = expected.iter().chain(&ALWAYS).copied().collect();
         assert_eq!(to_job(lines, None), headers(&expected));
+    }
+
+    #[test]
+    fn a_header_is_not_forged_by_another_spelling() {
+        for forged in [
+            "x_caller_name",
+            "x-caller_name",
+            "x.caller.name",
+            "x_racetrack_auth",
+            "x_racetrack_gateway_token",
+            "x_request_tracing_id",
+            "x_request_id",
+            "x_forwarded_for",
+            "content_length",
+            "transfer_encoding",
+        ] {
+            check(&[(forged, "x")], &[]);
+        }
+        let own = [("x_own", "1"), ("x_caller_names", "2"), ("host_", "3")];
+        check(&own, &own);
     }
 
     #[test]

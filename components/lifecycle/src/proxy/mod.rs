@@ -11,6 +11,7 @@ mod call;
 mod connection;
 mod failure;
 mod headers;
+mod origin_headers;
 mod pool;
 mod response_body;
 mod rotation;

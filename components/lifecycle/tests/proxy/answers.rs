@@ -38,6 +38,27 @@ async fn a_job_sets_cookies_but_no_tokens() {
 }
 
 #[tokio::test]
+async fn a_job_does_not_act_on_the_origin() {
+    let answer = || async {
+        let headers = [
+            ("service-worker-allowed", "/"),
+            ("clear-site-data", "\"*\""),
+            ("strict-transport-security", "max-age=31536000"),
+            ("alt-svc", "h2=\"evil.example:443\""),
+            ("content-security-policy", "default-src 'self'"),
+        ];
+        (headers, "")
+    };
+    let proxy = proxy(&[&job(Router::new().route("/run", on_get(answer))).await]).await;
+    let (_, headers, _) = get(&proxy, "/run").await;
+    let found = ["service-worker-allowed", "clear-site-data", "strict-transport-security", "alt-svc"]
+        .into_iter()
+        .find(|name| headers.contains_key(*name));
+    assert_eq!(found, None);
+    assert_eq!(headers["content-security-policy"], "default-src 'self'");
+}
+
+#[tokio::test]
 async fn a_redirect_within_the_job_becomes_relative() {
     let redirect = |headers: HeaderMap| async move {
         let host = headers["host"].to_str().expect("is text").to_owned();
