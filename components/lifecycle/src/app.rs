@@ -11,11 +11,12 @@ use racetrack_service::Service;
 use racetrack_service::health::Hold;
 use racetrack_service::hooks::Replacement;
 use racetrack_service::kept_config::BadKeptConfig;
+use racetrack_service::peer::Peer;
 use racetrack_store::{Store, StoreError};
 
 use crate::auth::{
-    Attempts, AuthKey, AuthKeyError, Authenticator, FirstAdministratorError, Passwords, Registrations,
-    ensure_first_administrator,
+    Attempts, AuthKey, AuthKeyError, Authenticator, Credential, FirstAdministratorError, LogGate, Passwords,
+    RecentReaders, Registrations, ensure_first_administrator,
 };
 use crate::deployment::{Deletions, ImageBuilder, recovery};
 use crate::infrastructure::Target;
@@ -25,7 +26,7 @@ use crate::offers::{Offers, TargetChoiceError};
 use crate::plugin_config::{KeptConfigs, PluginConfigs};
 use crate::private_folder;
 use crate::proxy::JobProxy;
-use crate::realtime::log_streaming::{CurrentTargets, LogSource, LogStreaming};
+use crate::realtime::log_streaming::{Admit, CurrentTargets, LogSource, LogStreaming};
 use crate::settings::LifecycleConfig;
 
 /// The state of a running lifecycle. Clones share it.
@@ -40,7 +41,8 @@ pub struct State {
     pub(crate) config: LifecycleConfig,
     /// Everything that outlives this process.
     pub store: Store,
-    pub(crate) authenticator: Authenticator,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) log_gate: LogGate,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
     pub(crate) registrations: Registrations,
@@ -108,10 +110,19 @@ impl App {
             ensure_first_administrator(&store, &passwords, password).await?;
         }
         let offers: CurrentOffers = Arc::new(RwLock::new(Arc::new(offers)));
-        let logs = LogStreaming::new(log_source(&store, &offers, &service));
         let component_token = config.component_auth_token.clone();
+        let authenticator = Arc::new(Authenticator::new(key, config.auth_required, component_token.clone()));
+        let log_gate = LogGate {
+            store: store.clone(),
+            authenticator: Arc::clone(&authenticator),
+            recent: Arc::new(RecentReaders::default()),
+            live_logs: config.live_logs,
+        };
+        let admit = admit(log_gate.clone());
+        let logs = LogStreaming::new(log_source(&store, &offers, &service, admit));
         let app = Self(Arc::new(State {
-            authenticator: Authenticator::new(key, config.auth_required, component_token.clone()),
+            authenticator,
+            log_gate,
             passwords,
             attempts: Attempts::new(config.free_password_attempts),
             registrations: Registrations::new(config.max_registrations_per_peer),
@@ -173,10 +184,21 @@ fn current(offers: &CurrentOffers) -> Arc<Offers> {
     Arc::clone(&offers.read().unwrap_or_else(PoisonError::into_inner))
 }
 
-fn log_source(store: &Store, offers: &CurrentOffers, service: &Service) -> LogSource {
+fn log_source(store: &Store, offers: &CurrentOffers, service: &Service, admit: Admit) -> LogSource {
     let offers = Arc::clone(offers);
     let targets: CurrentTargets = Arc::new(move || Arc::clone(&current(&offers).targets));
-    LogSource::new(store.clone(), targets, service.hooks.clone())
+    LogSource::new(store.clone(), targets, service.hooks.clone(), admit)
+}
+
+/// Lets those follow logs who may, as the gate says.
+fn admit(gate: LogGate) -> Admit {
+    Arc::new(move |client, name, version| {
+        let headers = &client.request.headers;
+        let peer = Peer::of(&client.request.extensions);
+        let credential = Credential::of_connection(headers, client.auth);
+        let (gate, name, version) = (gate.clone(), name.to_owned(), version.to_owned());
+        Box::pin(async move { gate.admit(credential?, peer, &name, &version).await })
+    })
 }
 
 /// When lifecycle stops, says so to those who follow logs: they would connect again and wait for ever.

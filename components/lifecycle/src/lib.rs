@@ -26,6 +26,7 @@ pub mod realtime;
 pub mod router;
 pub mod routes;
 pub mod settings;
+mod visibility;
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};

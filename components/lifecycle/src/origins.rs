@@ -4,6 +4,9 @@
 //! for it, so nothing here allows credentials. Where nobody is asked who they are, it must do nothing at all: it would
 //! act by the mere fact that its reader's machine can reach lifecycle. Calls of jobs are not touched otherwise: what
 //! pages may do there is the job's to say.
+//!
+//! What lifecycle tells of its own accord is for programs and for pages of its own, in any case: browsers let every page
+//! open a WebSocket, and a follower of logs may have shown its token elsewhere.
 
 use std::net::IpAddr;
 
@@ -37,8 +40,19 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
             ApiError::unauthorized(message).into_response()
         };
     }
-    if request.uri().path().starts_with("/pub/") {
+    let path = request.uri().path();
+    if path.starts_with("/pub/") {
         return next.run(request).await;
+    }
+    if is_realtime(path) {
+        let own = app.config.external_lifecycle_url.as_str();
+        return if is_of_own_page(request.headers(), own) {
+            next.run(request).await
+        } else {
+            let message =
+                "live logs and events are for programs, and for pages of this server at its own address";
+            ApiError::unauthorized(message).into_response()
+        };
     }
     let is_question =
         request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
@@ -50,6 +64,35 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     let mut response = next.run(request).await;
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
     response
+}
+
+/// Whether the path is one of what lifecycle tells of its own accord.
+fn is_realtime(path: &str) -> bool {
+    let path = path.strip_prefix("/lifecycle").unwrap_or(path);
+    ["/socket.io", "/websocket"]
+        .iter()
+        .any(|root| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// Whether a request is one of a program, or of a page under the address at which users reach lifecycle, or under one of
+/// this machine or by number: a name may be one that somebody else made lead here.
+fn is_of_own_page(headers: &HeaderMap, external_url: &str) -> bool {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let host = text(HOST);
+    let is_own_origin = |origin: &str| {
+        let Some((scheme, authority)) = origin.split_once("://") else { return false };
+        let is_external = external_url.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://"));
+        let is_external = is_external.is_some_and(|rest| rest.split('/').next() == Some(authority));
+        let is_numbered = authority.parse().is_ok_and(|host: Authority| is_unmistakable(host.host()));
+        is_external || (is_numbered && Some(authority) == host)
+    };
+    let is_own_site = text(FETCH_SITE).is_none_or(|site| matches!(site, "same-origin" | "none"));
+    text(ORIGIN).is_none_or(is_own_origin) && is_own_site
+}
+
+/// Whether the host is an address, or the name that every machine has for itself.
+fn is_unmistakable(host: &str) -> bool {
+    host == "localhost" || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
 
 /// Whether a request is one of a program, or of a page that this server showed under an address of this machine. A name
@@ -128,6 +171,47 @@ mod tests {
             &[("host", "localhost:")],
         ] {
             assert!(is_taken(pairs), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_unasked_is_for_programs_and_own_pages() {
+        let is_taken = |pairs: &[(&'static str, &'static str)]| {
+            let header = |(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            is_of_own_page(&pairs.iter().map(header).collect(), "https://racetrack.example/lifecycle")
+        };
+        for pairs in [
+            &[][..],
+            &[("host", "racetrack.lan:7202")],
+            &[("host", "10.0.0.2:7202"), ("origin", "http://10.0.0.2:7202")],
+            &[("host", "[::1]:7202"), ("origin", "http://[::1]:7202"), ("sec-fetch-site", "same-origin")],
+            &[("host", "lifecycle:7202"), ("origin", "https://racetrack.example")],
+        ] {
+            assert!(is_taken(pairs), "{pairs:?}");
+        }
+        for pairs in [
+            &[("host", "10.0.0.2:7202"), ("origin", "https://evil.example")][..],
+            &[("host", "10.0.0.2:7202"), ("origin", "null")],
+            &[("host", "10.0.0.2:7202"), ("origin", "")],
+            &[("host", "10.0.0.2:7202"), ("origin", "http://10.0.0.2:8000")],
+            &[("host", "rebound.example:7202"), ("origin", "http://rebound.example:7202")],
+            &[("host", "racetrack.example"), ("origin", "http://racetrack.example")],
+            &[("host", "racetrack.example"), ("origin", "https://racetrack.example.evil.example")],
+            &[("host", "10.0.0.2:7202"), ("sec-fetch-site", "cross-site")],
+        ] {
+            assert!(!is_taken(pairs), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn paths_of_what_is_told_unasked_are_known() {
+        for path in ["/socket.io", "/socket.io/", "/lifecycle/socket.io/", "/lifecycle/websocket/events"] {
+            assert!(is_realtime(path), "{path}");
+        }
+        for path in ["/", "/api/v1/job", "/socket.io-admin", "/pub/job/adder/1.0.0/socket.io"] {
+            assert!(!is_realtime(path), "{path}");
         }
     }
 

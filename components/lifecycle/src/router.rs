@@ -4,6 +4,7 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{any, get};
@@ -13,14 +14,15 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use crate::App;
-use crate::auth::Access;
+use crate::auth::{Access, Credential, Right, Standing};
 use crate::endpoints::document::{self, Document};
 use crate::endpoints::{
     audit, authorization, deployment, esc, health as own_health, info, job, job_logs, jobs, maintenance,
-    permission, plugin, plugin_config, proxy, token, user, users,
+    permission, plugin, plugin_config, proxy, session, token, user, users,
 };
 use crate::origins;
 use crate::realtime::change_events;
+use crate::realtime::log_streaming::LogStreaming;
 use crate::routes::{Route, Routes};
 
 /// The largest body that is taken, in bytes, where it is no deployment: the configuration of a plugin may have 1 MiB.
@@ -29,25 +31,13 @@ const MAX_BODY_SIZE: usize = 4 << 20;
 /// The largest body that is taken of somebody who need not be known, in bytes: a name and a password.
 const MAX_CREDENTIALS_SIZE: usize = 16 << 10;
 
+/// The subprotocol of change events.
+const EVENTS_PROTOCOL: &str = "racetrack.events";
+
 /// The routes, answered from `app`.
 pub fn router(app: App) -> Router {
-    let (api, document, _) = api(&app).finish();
-    let document = Document::new(&document);
-    let root = Router::new()
-        .route("/docs", get(document::page))
-        .route("/health", get(own_health::health))
-        .route("/live", get(health::live))
-        .route("/metrics", get(metrics::metrics))
-        .route("/openapi.json", get(move || document.clone().get()))
-        .route("/ready", get(own_health::ready))
-        .route("/websocket/events", get(change_events))
-        .merge(app.logs.routes())
-        .nest("/api/v1", api);
+    let (root, calls) = routes(&app).into_routers();
     let limit = DefaultBodyLimit::max(MAX_BODY_SIZE);
-    let calls = Router::new()
-        .route("/pub/job/{name}/{version}", any(proxy::call))
-        .route("/pub/job/{name}/{version}/", any(proxy::call))
-        .route("/pub/job/{name}/{version}/{*path}", any(proxy::call));
     let root = root.clone().nest("/lifecycle", root).layer(limit);
     let guard = from_fn_with_state(app.clone(), origins::guard);
     http::complete(root.merge(calls).with_state(app)).layer(guard)
@@ -60,33 +50,63 @@ fn with_limit((schemas, paths, methods): UtoipaMethodRouter<App>, limit: usize) 
 
 async fn change_events(
     State(app): State<App>,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
+    let upgrade = upgrade.map(|upgrade| upgrade.protocols([EVENTS_PROTOCOL]));
+    let credential = Credential::of_websocket(&headers);
+    let standing = Standing::new(&app.store, &app.authenticator, credential, Right::Known);
     let readiness = app.service.readiness.clone();
-    change_events::serve(upgrade, app.store.changes(), async move { readiness.stopping().await }).await
+    let end = async move {
+        tokio::select! {
+            () = readiness.stopping() => change_events::End::Stopping,
+            () = standing.lost() => change_events::End::NotAllowed,
+        }
+    };
+    change_events::serve(upgrade, app.store.changes(), end).await
 }
 
-/// Every route of the API, with what it asks of its caller.
+/// Every route, with what it asks of its caller.
 pub fn route_list(app: &App) -> Vec<Route> {
-    api(app).finish().2
+    routes(app).into_list()
+}
+
+fn routes(app: &App) -> Routes {
+    use Access::{Follow, Listen, Open};
+
+    let routes = api(app);
+    let document = Document::new(routes.document());
+    routes
+        .add_beside(Open, "/docs", get(document::page))
+        .add_beside(Open, "/health", get(own_health::health))
+        .add_beside(Open, "/live", get(health::live))
+        .add_beside(Open, "/metrics", get(metrics::metrics))
+        .add_beside(Open, "/openapi.json", get(move || document.clone().get()))
+        .add_beside(Open, "/ready", get(own_health::ready))
+        .add_beside(Listen, "/websocket/events", get(change_events))
+        .add_service(Follow, &LogStreaming::PATHS, app.logs.routes())
+        .add_calls("/pub/job/{name}/{version}", any(proxy::call))
+        .add_calls("/pub/job/{name}/{version}/", any(proxy::call))
+        .add_calls("/pub/job/{name}/{version}/{*path}", any(proxy::call))
 }
 
 fn api(app: &App) -> Routes {
     use Access::{
-        Anywhere, Authenticated, Build, Call, Everywhere, Handler, Internal, Job, Open, Staff, User,
+        Anywhere, Authenticated, Build, Call, Everywhere, Filtered, FilteredForUsers, Handler, Internal, Job,
+        Manifest, Open, Staff, User,
     };
     use Scope::{CallAdminApi, DeleteJob, DeployJob, ReadJob};
 
     Routes::new(app, "Racetrack", app.service.identity.version)
         .add(Open, routes!(info::info))
-        .add(Open, routes!(maintenance::get))
+        .add(Authenticated, routes!(maintenance::get))
         .add(Everywhere(CallAdminApi), routes!(maintenance::put))
-        .add_changing(Authenticated, with_limit(routes!(deployment::deploy), app.config.max_request_size))
-        .add(Authenticated, routes!(deployment::list))
-        .add(Authenticated, routes!(deployment::get))
+        .add_changing(Manifest, with_limit(routes!(deployment::deploy), app.config.max_request_size))
+        .add(Filtered(ReadJob), routes!(deployment::list))
+        .add(Filtered(ReadJob), routes!(deployment::get))
         .add(Internal, routes!(deployment::put_phase))
         .add(Internal, routes!(deployment::put_warnings))
-        .add(Authenticated, routes!(deployment::build))
+        .add(Anywhere(DeployJob), routes!(deployment::build))
         .add(Anywhere(ReadJob), routes!(jobs::list))
         .add(Anywhere(ReadJob), routes!(jobs::families))
         .add(Anywhere(ReadJob), routes!(jobs::graph))
@@ -104,12 +124,12 @@ fn api(app: &App) -> Routes {
         .add(Job(ReadJob), routes!(job_logs::of_job_plain))
         .add(Build(ReadJob), routes!(job_logs::of_build))
         .add(Build(ReadJob), routes!(job_logs::of_build_plain))
-        .add(Open, routes!(plugin::list))
-        .add(Open, routes!(plugin::job_type_versions))
-        .add(Open, routes!(plugin::infrastructure_targets))
-        .add(Open, routes!(plugin::tree))
-        .add(Open, routes!(plugin::docs))
-        .add(Open, routes!(plugin::download))
+        .add(Authenticated, routes!(plugin::list))
+        .add(Authenticated, routes!(plugin::job_type_versions))
+        .add(Authenticated, routes!(plugin::infrastructure_targets))
+        .add(Authenticated, routes!(plugin::tree))
+        .add(Authenticated, routes!(plugin::docs))
+        .add(Authenticated, routes!(plugin::download))
         .add(Staff, routes!(plugin::run))
         .add(Staff, routes!(plugin_config::get))
         .add(Staff, routes!(plugin_config::put))
@@ -133,6 +153,12 @@ fn api(app: &App) -> Routes {
         .add(Open, routes!(user::logout))
         .add(Open, with_limit(routes!(user::register), MAX_CREDENTIALS_SIZE))
         .add(User, with_limit(routes!(user::change_password), MAX_CREDENTIALS_SIZE))
+        .add(Open, with_limit(routes!(session::create), MAX_CREDENTIALS_SIZE))
+        .add(User, routes!(session::end_current))
+        .add(User, routes!(session::list_own))
+        .add(User, routes!(session::end_own))
+        .add(Staff, routes!(session::list_of))
+        .add(Staff, routes!(session::end_of_user))
         .add(Staff, routes!(users::list))
         .add(Staff, routes!(users::put))
         .add(Staff, routes!(users::delete))
@@ -145,11 +171,11 @@ fn api(app: &App) -> Routes {
         .add(Staff, routes!(permission::list))
         .add(Staff, routes!(permission::grant))
         .add(Staff, routes!(permission::revoke))
-        .add(User, routes!(audit::activity))
-        .add(User, routes!(audit::own_events))
-        .add(User, routes!(audit::own_events_of_family))
-        .add(User, routes!(audit::own_events_of_job))
-        .add(Authenticated, routes!(audit::events))
-        .add(Authenticated, routes!(audit::events_of_family))
-        .add(Authenticated, routes!(audit::events_of_job))
+        .add(FilteredForUsers(ReadJob), routes!(audit::activity))
+        .add(FilteredForUsers(ReadJob), routes!(audit::own_events))
+        .add(FilteredForUsers(ReadJob), routes!(audit::own_events_of_family))
+        .add(FilteredForUsers(ReadJob), routes!(audit::own_events_of_job))
+        .add(Filtered(ReadJob), routes!(audit::events))
+        .add(Filtered(ReadJob), routes!(audit::events_of_family))
+        .add(Filtered(ReadJob), routes!(audit::events_of_job))
 }

@@ -1,7 +1,9 @@
-//! The list of routes: each with its handler, what it asks of its caller, and its place in the `OpenAPI` document.
+//! The list of routes: each with its handler and what it asks of its caller; those of the API also with their place in the
+//! `OpenAPI` document.
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::routing::MethodRouter;
 use racetrack_store::Scope;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, Info, OpenApi, OpenApiBuilder, Paths};
@@ -13,23 +15,44 @@ use crate::auth::{Access, Guard, authorize};
 /// The name of the token's header in the `OpenAPI` document.
 const TOKEN_SCHEME: &str = "token";
 
+/// What is listed as the method of a route for every method.
+pub const ANY_METHOD: &str = "*";
+
 /// A route, as tests and documents list it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The method, in upper case.
     pub method: String,
-    /// The path below the API's, with its parameters in braces.
+    /// The path from the root, with its parameters in braces.
     pub path: String,
     /// What is asked of the caller.
     pub access: Access,
     /// Whether it is closed during maintenance.
     pub is_closed_in_maintenance: bool,
+    /// Whether it is also served below `/lifecycle`.
+    pub is_below_lifecycle: bool,
+}
+
+/// Segments of paths by which a route is about jobs.
+const SEGMENTS_ABOUT_JOBS: [&str; 9] =
+    ["audit", "build", "can-call-job", "deploy", "job", "job_endpoint", "job_family", "jobs", "socket.io"];
+
+/// Where the API is.
+const API: &str = "/api/v1";
+
+impl Route {
+    /// Whether its answers tell something of jobs, or it does something to them. To be known is not enough for such a route.
+    pub fn is_about_jobs(&self) -> bool {
+        self.path.split('/').any(|segment| SEGMENTS_ABOUT_JOBS.contains(&segment))
+    }
 }
 
 /// Collects routes.
 pub(crate) struct Routes {
     app: App,
-    router: Router<App>,
+    api: Router<App>,
+    beside: Router<App>,
+    calls: Router<App>,
     document: OpenApi,
     list: Vec<Route>,
 }
@@ -39,7 +62,51 @@ impl Routes {
         let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Racetrack-Auth")));
         let components = ComponentsBuilder::new().security_scheme(TOKEN_SCHEME, scheme).build();
         let document = OpenApiBuilder::new().info(Info::new(title, version)).components(Some(components));
-        Self { app: app.clone(), router: Router::new(), document: document.build(), list: Vec::new() }
+        Self {
+            app: app.clone(),
+            api: Router::new(),
+            beside: Router::new(),
+            calls: Router::new(),
+            document: document.build(),
+            list: Vec::new(),
+        }
+    }
+
+    /// The document of the routes of the API so far.
+    pub(crate) const fn document(&self) -> &OpenApi {
+        &self.document
+    }
+
+    /// Adds a route beside the API, for requests to read.
+    pub(crate) fn add_beside(mut self, access: Access, path: &str, handler: MethodRouter<App>) -> Self {
+        let guard = Guard { app: self.app.clone(), access, is_closed_in_maintenance: false };
+        self.beside = self.beside.route(path, handler.route_layer(from_fn_with_state(guard, authorize)));
+        self.list_beside("GET", path, access);
+        self
+    }
+
+    /// Adds routes beside the API that a service of its own answers, which asks for the access itself.
+    pub(crate) fn add_service(mut self, access: Access, paths: &[&str], service: Router<App>) -> Self {
+        self.beside = self.beside.merge(service);
+        for path in paths {
+            for method in ["GET", "POST"] {
+                self.list_beside(method, path, access);
+            }
+        }
+        self
+    }
+
+    /// Adds a route for calls of jobs with any method, which are nowhere else; the handler asks for the access itself.
+    pub(crate) fn add_calls(mut self, path: &str, handler: MethodRouter<App>) -> Self {
+        self.calls = self.calls.route(path, handler);
+        self.list.push(Route {
+            method: ANY_METHOD.to_owned(),
+            path: path.to_owned(),
+            access: Access::Call,
+            is_closed_in_maintenance: true,
+            is_below_lifecycle: false,
+        });
+        self
     }
 
     /// Adds the routes of a handler.
@@ -52,9 +119,24 @@ impl Routes {
         self.add_guarded(access, true, routes)
     }
 
-    /// The router, its document, and the list.
-    pub(crate) fn finish(self) -> (Router<App>, OpenApi, Vec<Route>) {
-        (self.router, self.document, self.list)
+    /// The routers: of everything that is also below `/lifecycle`, and of the calls of jobs.
+    pub(crate) fn into_routers(self) -> (Router<App>, Router<App>) {
+        (self.beside.nest(API, self.api), self.calls)
+    }
+
+    /// The list.
+    pub(crate) fn into_list(self) -> Vec<Route> {
+        self.list
+    }
+
+    fn list_beside(&mut self, method: &str, path: &str, access: Access) {
+        self.list.push(Route {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            access,
+            is_closed_in_maintenance: false,
+            is_below_lifecycle: true,
+        });
     }
 
     fn add_guarded(
@@ -67,7 +149,7 @@ impl Routes {
         let guard = Guard { app: self.app.clone(), access, is_closed_in_maintenance };
         let methods = methods.route_layer(from_fn_with_state(guard, authorize));
         for path in paths.paths.keys() {
-            self.router = self.router.route(&router_path(path), methods.clone());
+            self.api = self.api.route(&router_path(path), methods.clone());
         }
         let components = ComponentsBuilder::new().schemas_from_iter(schemas).build();
         self.document.merge(OpenApiBuilder::new().paths(paths).components(Some(components)).build());
@@ -96,9 +178,10 @@ impl Routes {
                 description.push_str(&in_words(access));
                 self.list.push(Route {
                     method: method.to_owned(),
-                    path: path.clone(),
+                    path: format!("{API}{path}"),
                     access,
                     is_closed_in_maintenance,
+                    is_below_lifecycle: true,
                 });
             }
         }
@@ -122,6 +205,23 @@ fn in_words(access: Access) -> String {
         Access::Everywhere(wanted) => scope(wanted, ""),
         Access::Job(wanted) => scope(wanted, " for the job"),
         Access::Build(wanted) => scope(wanted, " for the version"),
+        Access::Filtered(wanted) => format!(
+            "Asks for any token, and answers what is about jobs for which the token has the scope `{wanted}`, and what the \
+             caller did."
+        ),
+        Access::FilteredForUsers(wanted) => format!(
+            "Asks for the token of a user, and answers what is about jobs for which the token has the scope `{wanted}`, \
+             and what the user did."
+        ),
+        Access::Manifest => {
+            let scopes = (Scope::DeployJob, Scope::DeployNewFamily);
+            format!(
+                "Asks for a token with the scope `{}` for the version in the manifest, or `{}` for the first.",
+                scopes.0, scopes.1
+            )
+        }
+        Access::Listen => "Asks for any token, in the header or as a subprotocol.".to_owned(),
+        Access::Follow => "Asks for no token to connect, and for each log as `live-logs` says.".to_owned(),
         Access::Handler => "Asks for a token that allows what is asked about.".to_owned(),
         Access::Call => {
             scope(Scope::CallJob, " for the endpoint, or for no token where anybody may call the endpoint")

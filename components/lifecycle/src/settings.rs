@@ -13,7 +13,7 @@ use racetrack_service::source_archive::ArchiveLimits;
 use racetrack_store::DatabaseUrl;
 use serde::{Deserialize, Deserializer};
 
-use crate::auth::AuthKey;
+use crate::auth::{AuthKey, LiveLogs};
 
 /// Lifecycle's own settings.
 #[derive(Debug, Default, Args, Deserialize)]
@@ -61,6 +61,17 @@ pub struct LifecycleSettings {
     /// How long the token of a login is good, such as 12h or 30days [default: for ever]
     #[arg(long, env, value_name = "DURATION")]
     pub user_token_lifetime: Option<Span>,
+
+    /// How long a session is good that a user logs in to, such as 12h or 7days; until then the cookie is good, too, by which
+    /// a browser calls jobs [default: 12h]
+    #[arg(long, env, value_name = "DURATION")]
+    pub session_lifetime: Option<Span>,
+
+    /// Who may follow the log of a job without a token on that connection, as the client of the command line does: token
+    /// (nobody), recent (whoever has asked for the job in the last 10 s from the same address, with a token that may read
+    /// it), or open (everybody) [default: recent]
+    #[arg(long, env, value_name = "WHO", hide_possible_values = true)]
+    pub live_logs: Option<LiveLogs>,
 
     /// The secret that lifecycle and image-builder show each other, the same in both [default: none]
     #[arg(long, env, value_name = "TOKEN")]
@@ -138,6 +149,8 @@ pub struct LifecycleConfig {
     pub max_registrations_per_peer: NonZeroU32,
     pub free_password_attempts: u32,
     pub user_token_lifetime: Option<Duration>,
+    pub session_lifetime: Duration,
+    pub live_logs: LiveLogs,
     pub component_auth_token: Option<AuthToken>,
     pub image_builder_url: HttpUrl,
     pub image_builder_start_time_limit: Duration,
@@ -200,6 +213,8 @@ impl Settings for LifecycleSettings {
             max_registrations_per_peer: self.max_registrations_per_peer.or(other.max_registrations_per_peer),
             free_password_attempts: self.free_password_attempts.or(other.free_password_attempts),
             user_token_lifetime: self.user_token_lifetime.or(other.user_token_lifetime),
+            session_lifetime: self.session_lifetime.or(other.session_lifetime),
+            live_logs: self.live_logs.or(other.live_logs),
             component_auth_token: self.component_auth_token.or(other.component_auth_token),
             image_builder_url: self.image_builder_url.or(other.image_builder_url),
             image_builder_start_time_limit: self
@@ -250,6 +265,8 @@ impl LifecycleSettings {
             max_registrations_per_peer: self.max_registrations_per_peer.unwrap_or(TEN),
             free_password_attempts: self.free_password_attempts.unwrap_or(10),
             user_token_lifetime: self.user_token_lifetime.map(|span| span.0),
+            session_lifetime: span(self.session_lifetime, 12 * 60 * MINUTE),
+            live_logs: self.live_logs.unwrap_or_default(),
             component_auth_token: self.component_auth_token,
             image_builder_url: self.image_builder_url.unwrap_or_else(default_image_builder_url),
             image_builder_start_time_limit: span(self.image_builder_start_time_limit, 30),
@@ -318,7 +335,8 @@ mod tests {
         let text = "state-folder: a\ndatabase-url: 'sqlite:a.sqlite'\nauth-required: false\n\
                     auth-key: 0123456789abcdef0123456789abcdef\nadmin-password: hunter2hunter2\n\
                     registration: closed\nmax-registrations-per-peer: 5\n\
-                    free-password-attempts: 3\nuser-token-lifetime: 12h\ncomponent-auth-token: t0ken\n\
+                    free-password-attempts: 3\nuser-token-lifetime: 12h\n\
+                    session-lifetime: 8h\nlive-logs: token\ncomponent-auth-token: t0ken\n\
                     image-builder-url: http://builder:7201/\nimage-builder-start-time-limit: 1min\n\
                     external-pub-url: https://example.com/pub\n\
                     internal-pub-url: http://pub/pub\nexternal-lifecycle-url: https://example.com/lifecycle\n\

@@ -79,6 +79,11 @@ impl AccessTable {
         self.esc_names.get(id).map(String::as_str)
     }
 
+    /// How many ESCs have this name.
+    pub fn escs_named(&self, name: &str) -> usize {
+        self.esc_names.values().filter(|other| *other == name).count()
+    }
+
     /// Takes over when tokens were last used.
     pub(crate) fn note_uses(&mut self, times_by_id: &HashMap<String, i64>) {
         for token in self.tokens.0.values_mut() {

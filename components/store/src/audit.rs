@@ -11,6 +11,7 @@ use crate::clock::seconds;
 use crate::error::{StoreError, attempt};
 use crate::row::{json, json_column, name_of, named_column, optional_text, text};
 use crate::store::Store;
+use crate::visibility::Visibility;
 
 /// Something that was done, as the API shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -123,23 +124,27 @@ impl Store {
         self.commit(transaction, ATTEMPT, []).await
     }
 
-    /// The latest events that meet the filter, newest first.
+    /// The latest events that meet the filter, of those that somebody is shown, newest first.
     pub async fn audit_events(
         &self,
         filter: &AuditFilter,
+        visibility: &Visibility,
         limit: u32,
     ) -> Result<Vec<AuditEvent>, StoreError> {
         const SELECT: &str = "\
             SELECT * FROM audit_events WHERE ($1 = '' OR job_name = $1) AND ($2 = '' OR job_version = $2) \
                 AND ($3 = '' OR username_executor = $3 OR username_subject = $3) \
+                AND ($5 = 1 OR job_name IS NULL OR REPLACE($6, '\n' || job_name || '\n', '') <> $6 \
+                    OR REPLACE($7, '\n' || job_name || ' ' || COALESCE(job_version, '') || '\n', '') <> $7 \
+                    OR ($8 <> '' AND create_ms >= $9 AND (username_executor = $8 OR username_subject = $8))) \
             ORDER BY create_ms DESC LIMIT $4";
         let given = |value: &Option<String>| text(value.as_deref().unwrap_or_default());
         let found = sqlx::query_as(SELECT)
             .bind(given(&filter.job_name))
             .bind(given(&filter.job_version))
             .bind(given(&filter.related_to))
-            .bind(i64::from(limit))
-            .fetch_all(self.reader());
+            .bind(i64::from(limit));
+        let found = visibility.bind(found).fetch_all(self.reader());
         found.await.map_err(attempt("list the audit events"))
     }
 }

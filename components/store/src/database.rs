@@ -20,6 +20,7 @@ use crate::writer::{ConnectionUse, Writer};
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../migrations/0001_initial.sql")),
     (2, "solid ground", include_str!("../migrations/0002_solid_ground.sql")),
+    (3, "sessions", include_str!("../migrations/0003_sessions.sql")),
     (5, "limited texts", include_str!("../migrations/0005_limited_texts.sql")),
 ];
 

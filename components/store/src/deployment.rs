@@ -11,6 +11,7 @@ use crate::clock::seconds;
 use crate::error::{Conflict, NotFound, StoreError, attempt, is_taken};
 use crate::row::{bounded_column, bounded_text, named_column, optional_text, text};
 use crate::store::Store;
+use crate::visibility::Visibility;
 use crate::warnings;
 
 /// The most that is kept of the log of a build, in bytes.
@@ -137,6 +138,22 @@ impl Store {
         let found = sqlx::query_as("SELECT * FROM deployments ORDER BY update_ms DESC LIMIT $1");
         let found = found.bind(i64::from(limit)).fetch_all(self.reader()).await;
         found.map_err(attempt("list the deployments"))
+    }
+
+    /// Of the deployments that somebody is shown, those that made progress last, latest first.
+    pub async fn visible_deployments(
+        &self,
+        visibility: &Visibility,
+        limit: u32,
+    ) -> Result<Vec<Deployment>, StoreError> {
+        const SELECT: &str = "\
+            SELECT * FROM deployments \
+            WHERE $2 = 1 OR REPLACE($3, '\n' || job_name || '\n', '') <> $3 \
+                OR REPLACE($4, '\n' || job_name || ' ' || job_version || '\n', '') <> $4 \
+                OR ($5 <> '' AND deployed_by = $5 AND create_ms >= $6) \
+            ORDER BY update_ms DESC LIMIT $1";
+        let query = visibility.bind(sqlx::query_as(SELECT).bind(i64::from(limit)));
+        query.fetch_all(self.reader()).await.map_err(attempt("list the deployments"))
     }
 
     /// The deployment of exactly this version that made progress last, if there ever was one.

@@ -151,6 +151,12 @@ pub enum NotFound {
         /// The id asked for.
         id: String,
     },
+    /// The user has no session of this id.
+    #[error("No session with ID {id}")]
+    Session {
+        /// The id asked for.
+        id: String,
+    },
     /// The job does not ask for this public endpoint.
     #[error("job {name} {version} has no public endpoint {endpoint}")]
     PublicEndpoint {

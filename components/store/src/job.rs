@@ -11,6 +11,7 @@ use crate::job_row;
 use crate::memory::Change;
 use crate::row::{optional_text, text};
 use crate::store::Store;
+use crate::token;
 
 /// A job with what lifecycle alone knows of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,7 +160,8 @@ impl Store {
         Ok(changed.len())
     }
 
-    /// Deletes a job with its permissions and public endpoints, and remembers that its version was taken.
+    /// Deletes a job with its permissions and public endpoints, and remembers that its version was taken. With the last job
+    /// of a family its tokens go, too.
     pub async fn delete_job(
         &self,
         name: &str,
@@ -170,7 +172,8 @@ impl Store {
         self.remove_job(name, version, Some((deleted_by, delete_time))).await
     }
 
-    /// Removes a job that never came up, with its permissions and public endpoints; its version stays free.
+    /// Removes a job that never came up, with its permissions and public endpoints; its version stays free. With the last
+    /// job of a family its tokens go, too.
     pub async fn forget_job(&self, name: &str, version: &str) -> Result<(), StoreError> {
         self.remove_job(name, version, None).await
     }
@@ -210,6 +213,9 @@ impl Store {
             let remembered = remembered.bind(optional_text(deleted_by)).bind(delete_time);
             remembered.execute(&mut *transaction).await.map_err(attempt(ATTEMPT))?;
         }
+        // What is left of its processes must not act on behalf of a family that has no job.
+        let ended = token::delete_of_family_without_jobs(&mut transaction, name).await;
+        ended.map_err(attempt(ATTEMPT))?;
         let removed = Change::JobRemoved { name: text(name), version: text(version) };
         // Its permissions and public endpoints went with it.
         self.commit(transaction, ATTEMPT, [removed, Change::Access]).await

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::access::AccessTable;
 use crate::cache::Cache;
 use crate::job::JobRecord;
@@ -14,6 +16,8 @@ pub(crate) struct Memory {
     pub(crate) jobs: Cache<JobTable>,
     pub(crate) access: Cache<AccessTable>,
     pub(crate) settings: Cache<Settings>,
+    /// Counts the changes of who may do what. Unlike the version of the table, it leaves out that tokens were used.
+    pub(crate) rights: watch::Sender<u64>,
 }
 
 /// What a write changes in a table in memory.
@@ -36,7 +40,12 @@ pub(crate) enum Change {
 
 impl Memory {
     pub(crate) fn new() -> Self {
-        Self { jobs: Cache::new(), access: Cache::new(), settings: Cache::new() }
+        Self {
+            jobs: Cache::new(),
+            access: Cache::new(),
+            settings: Cache::new(),
+            rights: watch::Sender::new(0),
+        }
     }
 
     /// Takes over a change that the database has. The changes of two writes come in the order of their commits.
@@ -57,7 +66,10 @@ impl Memory {
     pub(crate) fn reread(&self, change: &Change) {
         match change {
             Change::JobsSaved(_) | Change::JobRemoved { .. } => self.jobs.invalidate(),
-            Change::TokensUsed(_) | Change::Access => self.access.invalidate(),
+            Change::TokensUsed(_) | Change::Access => {
+                self.access.invalidate();
+                self.rights.send_modify(|count| *count += 1);
+            }
             Change::Settings => self.settings.invalidate(),
         }
     }

@@ -84,6 +84,19 @@ impl Permission {
         Self { job: Some(job), ..Self::everywhere(scope) }
     }
 
+    /// Whether whoever has this permission has the other, too: everything that the other allows, this one does.
+    pub fn covers(&self, other: &Self) -> bool {
+        let of_job = other.job.as_ref().map(|job| job.name.as_str());
+        let family = self.job_family.as_deref();
+        let family =
+            family.is_none_or(|family| [other.job_family.as_deref(), of_job].contains(&Some(family)));
+        let job = self.job.as_ref().is_none_or(|job| other.job.as_ref() == Some(job));
+        let endpoint = self.endpoint.as_deref().is_none_or(|endpoint| {
+            other.endpoint.as_deref().is_some_and(|other| normalized(other) == normalized(endpoint))
+        });
+        self.scope.implies(other.scope) && family && job && endpoint
+    }
+
     /// Whether this permission allows the request: it is for its scope, and every filter it has is met.
     pub fn allows(&self, request: &AccessRequest<'_>) -> bool {
         let family = self.job_family.as_deref().is_none_or(|family| request.family == Some(family));
@@ -116,6 +129,11 @@ impl<'a> AccessRequest<'a> {
     /// About one endpoint of one version of a job.
     pub const fn endpoint(scope: Scope, name: &'a str, version: &'a str, endpoint: &'a str) -> Self {
         Self { scope, family: Some(name), version: Some(version), endpoint: Some(endpoint) }
+    }
+
+    /// The scope that is asked for.
+    pub const fn scope(&self) -> Scope {
+        self.scope
     }
 }
 
@@ -277,6 +295,38 @@ mod tests {
         }
         let admin = AccessRequest::everywhere(Scope::CallAdminApi);
         assert!(!Permission::for_family(Scope::FullAccess, "adder").allows(&admin));
+    }
+
+    #[test]
+    fn a_permission_covers_what_is_narrower_and_nothing_else() {
+        use Scope::{CallJob, FullAccess};
+        let at =
+            |endpoint: &str, permission| Permission { endpoint: Some(endpoint.to_owned()), ..permission };
+        let all = [
+            Permission::everywhere(FullAccess),
+            Permission::for_family(FullAccess, "adder"),
+            Permission::everywhere(CallJob),
+            Permission::for_family(CallJob, "adder"),
+            Permission::for_job(CallJob, "adder", "1.0.0"),
+            at("/sum", Permission::for_job(CallJob, "adder", "1.0.0")),
+            at("sum/", Permission::everywhere(CallJob)),
+            Permission::for_family(CallJob, "primer"),
+        ];
+        let covered = |permission: &Permission| {
+            let covers = |other: &usize| permission.covers(&all[*other]);
+            (0..all.len()).filter(covers).collect::<Vec<_>>()
+        };
+        let expected: [&[usize]; 8] = [
+            &[0, 1, 2, 3, 4, 5, 6, 7],
+            &[1, 3, 4, 5],
+            &[2, 3, 4, 5, 6, 7],
+            &[3, 4, 5],
+            &[4, 5],
+            &[5],
+            &[5, 6],
+            &[7],
+        ];
+        assert_eq!(all.each_ref().map(covered), expected.map(<[usize]>::to_vec));
     }
 
     #[test]

@@ -109,6 +109,11 @@ impl Store {
         self.0.memory.jobs.versions()
     }
 
+    /// Counts the changes of who may do what; a receiver can wait for the next one. That tokens are used is none.
+    pub fn access_changes(&self) -> watch::Receiver<u64> {
+        self.0.memory.rights.subscribe()
+    }
+
     /// Every job, as of the last change.
     pub async fn jobs(&self) -> Result<Arc<JobTable>, StoreError> {
         self.0.memory.jobs.get(JobTable::load(self)).await

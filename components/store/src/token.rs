@@ -37,6 +37,8 @@ pub struct Token {
     pub last_use_time: Option<i64>,
     /// Whether its subject is welcome: a user may be deactivated.
     pub is_subject_active: bool,
+    /// Whether it is that of a session; see [`Store::create_session`].
+    pub is_session: bool,
 }
 
 /// Why a token with a good signature is not good.
@@ -56,14 +58,26 @@ pub enum TokenRefusal {
     SubjectInactive,
 }
 
+/// A token to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewToken {
+    pub(crate) expiry_time: Option<i64>,
+    pub(crate) is_session: bool,
+}
+
 /// How long a token is remembered that has expired, in seconds: whoever shows it is told so.
 const EXPIRED_RETENTION: i64 = 7 * 24 * 60 * 60;
 
 const SELECT_ALL: &str = "\
     SELECT tokens.id, kind, COALESCE(subjects.username, esc_id, job_family, service_name) AS subject_name, seed, \
-        tokens.is_active, tokens.create_time, expiry_time, last_use_time, \
+        tokens.is_active, tokens.create_time, expiry_time, last_use_time, is_session, \
         COALESCE(users.is_active, 1) AS is_subject_active \
     FROM tokens JOIN subjects ON subjects.id = subject_id LEFT JOIN users ON users.username = subjects.username";
+
+impl NewToken {
+    /// One that is good until it is revoked.
+    pub(crate) const LASTING: Self = Self { expiry_time: None, is_session: false };
+}
 
 impl Token {
     /// Whether the token is good at a time, in seconds since 1970.
@@ -90,7 +104,7 @@ impl Store {
         subject: &Subject,
         expiry_time: Option<i64>,
     ) -> Result<Token, StoreError> {
-        self.add_token(subject, expiry_time, false).await
+        self.add_token(subject, NewToken { expiry_time, is_session: false }, false).await
     }
 
     /// Makes a token for a subject in place of all it had.
@@ -102,7 +116,7 @@ impl Store {
         subject: &Subject,
         expiry_time: Option<i64>,
     ) -> Result<Token, StoreError> {
-        self.add_token(subject, expiry_time, true).await
+        self.add_token(subject, NewToken { expiry_time, is_session: false }, true).await
     }
 
     /// Makes a token, without expiry, for each subject of a kind in place of all they had; says for how many.
@@ -114,7 +128,7 @@ impl Store {
             let ids: Vec<String> = ids.fetch_all(&mut *transaction).await?;
             for id in &ids {
                 delete_all(&mut transaction, id).await?;
-                insert(&mut transaction, id, now_in_seconds(), None).await?;
+                insert(&mut transaction, id, now_in_seconds(), NewToken::LASTING).await?;
             }
             Ok(ids.len())
         };
@@ -123,13 +137,14 @@ impl Store {
         Ok(count)
     }
 
-    /// A token of the subject that is good now; one without expiry is made when there is none.
+    /// A token of the subject that is good now and not that of a session; one without expiry is made when there is none.
     ///
     /// # Errors
     /// [`NotFound`] when the subject is not there.
     pub async fn token_for(&self, subject: &Subject) -> Result<Token, StoreError> {
         let now = now_in_seconds();
-        let good = self.tokens_of(subject).await?.into_iter().find(|token| token.check(now).is_ok());
+        let mut tokens = self.tokens_of(subject).await?.into_iter();
+        let good = tokens.find(|token| !token.is_session && token.check(now).is_ok());
         match good {
             Some(token) => Ok(token),
             None => self.create_token(subject, None).await,
@@ -176,10 +191,10 @@ impl Store {
         self.commit(transaction, ATTEMPT, [Change::TokensUsed(uses.clone())]).await
     }
 
-    async fn add_token(
+    pub(crate) async fn add_token(
         &self,
         subject: &Subject,
-        expiry_time: Option<i64>,
+        new: NewToken,
         in_place_of_all: bool,
     ) -> Result<Token, StoreError> {
         const ATTEMPT: &str = "make a token";
@@ -191,7 +206,7 @@ impl Store {
                 delete_all(&mut transaction, &subject_id).await?;
             }
             delete_expired(&mut transaction, &subject_id, create_time - EXPIRED_RETENTION).await?;
-            insert(&mut transaction, &subject_id, create_time, expiry_time).await
+            insert(&mut transaction, &subject_id, create_time, new).await
         };
         let id = made.await.map_err(attempt(ATTEMPT))?;
         self.commit(transaction, ATTEMPT, [Change::Access]).await?;
@@ -214,13 +229,15 @@ pub(crate) async fn insert(
     connection: &mut AnyConnection,
     subject_id: &str,
     create_time: i64,
-    expiry_time: Option<i64>,
+    new: NewToken,
 ) -> Result<String, Error> {
-    const INSERT: &str = "INSERT INTO tokens (id, subject_id, seed, is_active, create_time, expiry_time) \
-                          VALUES ($1, $2, $3, 1, $4, $5)";
+    const INSERT: &str = "\
+        INSERT INTO tokens (id, subject_id, seed, is_active, create_time, expiry_time, is_session) \
+        VALUES ($1, $2, $3, 1, $4, $5, $6)";
     let id = Uuid::new_v4().to_string();
     let query = sqlx::query(INSERT).bind(id.clone()).bind(subject_id.to_owned());
-    let query = query.bind(Uuid::new_v4().to_string()).bind(create_time).bind(expiry_time);
+    let query = query.bind(Uuid::new_v4().to_string()).bind(create_time);
+    let query = query.bind(new.expiry_time).bind(i64::from(new.is_session));
     query.execute(connection).await.map(|_| id)
 }
 
@@ -229,6 +246,17 @@ pub(crate) async fn delete_of_user(connection: &mut AnyConnection, username: &st
     const DELETE: &str = "\
         DELETE FROM tokens WHERE subject_id IN (SELECT id FROM subjects WHERE username = $1)";
     sqlx::query(DELETE).bind(text(username)).execute(connection).await.map(drop)
+}
+
+/// Deletes every token of a job family that has no job any more.
+pub(crate) async fn delete_of_family_without_jobs(
+    connection: &mut AnyConnection,
+    family: &str,
+) -> Result<(), Error> {
+    const DELETE: &str = "\
+        DELETE FROM tokens WHERE subject_id IN (SELECT id FROM subjects WHERE job_family = $1) \
+        AND NOT EXISTS (SELECT 1 FROM jobs WHERE name = $1)";
+    sqlx::query(DELETE).bind(text(family)).execute(connection).await.map(drop)
 }
 
 async fn delete_expired(connection: &mut AnyConnection, subject_id: &str, before: i64) -> Result<(), Error> {
@@ -258,6 +286,7 @@ impl FromRow<'_, AnyRow> for Token {
             expiry_time: row.try_get("expiry_time")?,
             last_use_time: row.try_get("last_use_time")?,
             is_subject_active: flag_column(row, "is_subject_active")?,
+            is_session: flag_column(row, "is_session")?,
         })
     }
 }
@@ -276,6 +305,7 @@ mod tests {
             expiry_time: None,
             last_use_time: None,
             is_subject_active: true,
+            is_session: false,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::permission::{self, Permission};
 use crate::row::{flag_column, text};
 use crate::store::Store;
 use crate::subject::{self, Subject};
-use crate::token;
+use crate::token::{self, NewToken};
 use crate::writer::Write;
 
 /// A person with a password.
@@ -106,7 +106,7 @@ impl Store {
             permission::insert(&mut transaction, &subject_id, permission).await?;
         }
         let create_time = now_in_seconds();
-        let token = token::insert(&mut transaction, &subject_id, create_time, None).await;
+        let token = token::insert(&mut transaction, &subject_id, create_time, NewToken::LASTING).await;
         token.map_err(attempt(ATTEMPT))?;
         self.commit(transaction, ATTEMPT, [Change::Access]).await
     }

@@ -10,7 +10,7 @@ use racetrack_core::Job;
 use racetrack_service::ApiError;
 use racetrack_store::{AccessRequest, JobRecord, Scope, StoreError};
 
-use super::Caller;
+use super::{Caller, Credential};
 use crate::App;
 use crate::api_error::store_error;
 
@@ -19,7 +19,7 @@ use crate::api_error::store_error;
 pub enum Access {
     /// Nothing.
     Open,
-    /// A token that is good.
+    /// A token that is good. Never enough for a route that is about jobs.
     Authenticated,
     /// The token of a user.
     User,
@@ -35,6 +35,19 @@ pub enum Access {
     Job(Scope),
     /// The same, for a build: also of a version that never came up or is gone, if the path names it exactly.
     Build(Scope),
+    /// A token that is good. The answer shows what is about jobs for which the caller has the scope, and what the caller did.
+    Filtered(Scope),
+    /// The token of a user, and otherwise the same.
+    FilteredForUsers(Scope),
+    /// A token that is good. What else it needs, the manifest in the body says: the scope `deploy_job` for the version, or
+    /// `deploy_new_family` for the first one of a family.
+    Manifest,
+    /// A token that is good, in the header or, as browsers can, as a subprotocol of the WebSocket. What comes tells nothing of
+    /// any job.
+    Listen,
+    /// Nothing to connect. For each log that is followed on the connection, the scope `read_job` for its job, as the setting
+    /// `live-logs` says.
+    Follow,
     /// A token that is good; the handler asks for more.
     Handler,
     /// What the endpoint asks for that `{name}`, `{version}` and `{path}` mean: nothing where anybody may call it,
@@ -70,7 +83,7 @@ pub(crate) async fn authorize(
 ) -> Result<Response, ApiError> {
     let Guard { app, access, is_closed_in_maintenance } = guard;
     let parameters = parameters.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
-    if !matches!(access, Access::Open | Access::Call) {
+    if !matches!(access, Access::Open | Access::Call | Access::Follow) {
         let caller = caller(&app, access, &parameters, &mut request).await?;
         request.extensions_mut().insert(caller);
     }
@@ -87,10 +100,23 @@ async fn caller(
     request: &mut Request,
 ) -> Result<Caller, ApiError> {
     let table = app.store.access().await.map_err(store_error)?;
-    let caller = app.authenticator.authenticate(request.headers(), &table)?;
+    let caller = match access {
+        Access::Listen => {
+            let credential = Credential::of_websocket(request.headers());
+            app.authenticator.authenticate_credential(&credential, &table)?
+        }
+        _ => app.authenticator.authenticate(request.headers(), &table)?,
+    };
     match access {
-        Access::Open | Access::Authenticated | Access::Handler | Access::Call => {}
-        Access::User => {
+        Access::Open
+        | Access::Call
+        | Access::Follow
+        | Access::Authenticated
+        | Access::Filtered(_)
+        | Access::Manifest
+        | Access::Listen
+        | Access::Handler => {}
+        Access::User | Access::FilteredForUsers(_) => {
             user(&caller)?;
         }
         Access::Staff => {
@@ -129,7 +155,7 @@ async fn staff(app: &App, caller: &Caller) -> Result<(), ApiError> {
     if user.is_staff { Ok(()) } else { Err(refused("this is for administrators")) }
 }
 
-fn check_scope(caller: &Caller, scope: Scope, name: &str, version: &str) -> Result<(), ApiError> {
+pub(super) fn check_scope(caller: &Caller, scope: Scope, name: &str, version: &str) -> Result<(), ApiError> {
     if caller.may(&AccessRequest::job(scope, name, version)) {
         return Ok(());
     }

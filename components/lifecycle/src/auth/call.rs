@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use racetrack_service::ApiError;
-use racetrack_store::{AccessRequest, JobRecord, Scope};
+use racetrack_store::{AccessRequest, AccessTable, JobRecord, Scope};
 
+use super::Caller;
 use super::access::missing_scope;
 use crate::App;
 use crate::api_error::{in_maintenance, store_error};
@@ -20,6 +21,8 @@ pub(crate) struct AllowedCall {
     pub(crate) record: Arc<JobRecord>,
     /// The caller as the job is told: `User admin`. Empty when nobody has to say who calls.
     pub(crate) caller: String,
+    /// Whether the caller is known.
+    pub(crate) is_known: bool,
     /// Whether the caller may see the job, too.
     pub(crate) may_read: bool,
 }
@@ -53,19 +56,31 @@ pub(crate) async fn may_call(
         }
     };
     let (name, version) = (&record.job.name, &record.job.version);
+    let caller = allowed_caller(caller, &access, (name, version), path)?;
     let to_read = AccessRequest::job(Scope::ReadJob, name, version);
+    let may_read = caller.as_ref().is_some_and(|caller| caller.may(&to_read));
+    let is_known = caller.is_some();
+    let caller = caller.map(|caller| caller.description()).unwrap_or_default();
+    Ok(AllowedCall { record, caller, is_known, may_read })
+}
+
+/// The caller of a path of a version of a job, if the caller may call it: nobody in particular where everybody may and who
+/// calls is unknown.
+pub(super) fn allowed_caller(
+    caller: Result<Caller, ApiError>,
+    access: &AccessTable,
+    (name, version): (&str, &str),
+    path: &str,
+) -> Result<Option<Caller>, ApiError> {
     if is_probe(path) || access.is_public(name, version, path) {
-        let may_read = caller.as_ref().is_ok_and(|caller| caller.may(&to_read));
-        let caller = caller.map(|caller| caller.description()).unwrap_or_default();
-        return Ok(AllowedCall { record, caller, may_read });
+        return Ok(caller.ok());
     }
     let caller = caller?;
     if !caller.may(&AccessRequest::endpoint(Scope::CallJob, name, version, path)) {
         let what = format!(" for endpoint /{} of job {name} {version}", path.trim_matches('/'));
         return Err(missing_scope(&caller, Scope::CallJob, &what));
     }
-    let may_read = caller.may(&to_read);
-    Ok(AllowedCall { record, caller: caller.description(), may_read })
+    Ok(Some(caller))
 }
 
 fn is_probe(path: &str) -> bool {

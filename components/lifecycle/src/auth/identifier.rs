@@ -4,8 +4,8 @@
 const MAX_LENGTH: usize = 150;
 
 /// Addresses below `/users` that are no user's.
-const RESERVED_USERNAMES: [&str; 5] =
-    ["change_password", "login", "logout", "register", "validate_user_auth"];
+const RESERVED_USERNAMES: [&str; 7] =
+    ["change_password", "login", "logout", "register", "session", "sessions", "validate_user_auth"];
 
 /// Why a name or an id is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -25,9 +25,13 @@ pub struct Claims {
     pub subject: String,
     /// What the subject is.
     pub subject_type: SubjectKind,
-    /// What a part of Racetrack may do. What others may do is in the store.
+    /// What a part of Racetrack may do. What others may do is in the store; of theirs, a token for calls only has
+    /// `call_job` here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<Scope>>,
+    /// From when on it is not good any more, in seconds since 1970. The store may know of an earlier end.
+    #[serde(rename = "exp", default, skip_serializing_if = "Option::is_none")]
+    pub expiry_time: Option<i64>,
 }
 
 /// A text that is no token signed with this key.
@@ -111,7 +115,8 @@ mod tests {
 
     fn claims() -> Claims {
         let subject = "admin".to_owned();
-        Claims { seed: "s33d".to_owned(), subject, subject_type: SubjectKind::User, scopes: None }
+        let seed = "s33d".to_owned();
+        Claims { seed, subject, subject_type: SubjectKind::User, scopes: None, expiry_time: None }
     }
 
     /// Signed by Python's hmac over {"alg": "HS256", "typ": "JWT"}.

@@ -1,55 +1,77 @@
-//! The tokens that users are given, as text and as cookies of their browsers.
+//! The tokens that users are given, and the cookies by which their browsers call jobs.
 
 use axum::http::HeaderValue;
 use racetrack_service::ApiError;
-use racetrack_store::Subject;
+use racetrack_store::{Subject, Token};
 
 use super::authenticator::seconds_since_1970;
 use crate::App;
 use crate::api_error::store_error;
 
 /// The cookie in which browsers show a token to jobs, whose pages are opened by following links. Scripts of pages do
-/// not see it, and the API takes it from nobody.
+/// not see it, and the API takes it from nobody. Cookies reach every port of a host, so the token is good for calls only.
 const COOKIE: &str = "X-Racetrack-Auth";
 
-/// A token for a user who logs in. Where tokens of users are good for ever, it is the one the user has already.
-pub(crate) async fn for_login(app: &App, username: &str) -> Result<String, ApiError> {
+/// A token for a user who logs in at a command line. Where tokens of users are good for ever, it is the one the user has
+/// already.
+pub(crate) async fn for_login(app: &App, username: &str) -> Result<Token, ApiError> {
     let user = Subject::user(username);
     let token = match expiry_time(app) {
         None => app.store.token_for(&user).await,
         expiry_time => app.store.create_token(&user, expiry_time).await,
     };
-    let token = token.map_err(store_error)?;
-    Ok(app.authenticator.sign(&user, &token.seed))
+    token.map_err(store_error)
 }
 
-/// A token for a user in place of all that the user had.
-pub(crate) async fn in_place_of_all(app: &App, username: &str) -> Result<String, ApiError> {
-    let user = Subject::user(username);
-    let token = app.store.replace_tokens(&user, expiry_time(app)).await.map_err(store_error)?;
-    Ok(app.authenticator.sign(&user, &token.seed))
+/// The token of a new session of a user.
+pub(crate) async fn for_session(app: &App, username: &str) -> Result<Token, ApiError> {
+    app.store.create_session(username, end_of_session(app)).await.map_err(store_error)
 }
 
-/// Has a browser show the token from now on, for as long as it is good.
-pub(crate) fn cookie(app: &App, token: &str) -> HeaderValue {
-    let max_age = app.config.user_token_lifetime.map(|lifetime| format!("; Max-Age={}", lifetime.as_secs()));
-    set_cookie(app, token, &max_age.unwrap_or_default())
+/// A token for a user in place of all that the user had; one of a session if asked for.
+pub(crate) async fn in_place_of_all(app: &App, username: &str, is_session: bool) -> Result<Token, ApiError> {
+    let token = if is_session {
+        app.store.replace_tokens_by_session(username, end_of_session(app)).await
+    } else {
+        app.store.replace_tokens(&Subject::user(username), expiry_time(app)).await
+    };
+    token.map_err(store_error)
+}
+
+/// A token, as it is shown.
+pub(crate) fn shown(app: &App, token: &Token) -> String {
+    app.authenticator.sign(&token.subject, &token.seed)
+}
+
+/// Has a browser call jobs by a token from now on, for as long as a session lasts and the token is good.
+pub(crate) fn cookie(app: &App, token: &Token) -> HeaderValue {
+    let end = token.expiry_time.map_or(end_of_session(app), |expiry| expiry.min(end_of_session(app)));
+    let value = app.authenticator.sign_for_calls(&token.subject, &token.seed, end);
+    set_cookie(app, &value, end.saturating_sub(seconds_since_1970()).max(0))
 }
 
 /// Has a browser forget the token.
 pub(crate) fn no_cookie(app: &App) -> HeaderValue {
-    set_cookie(app, "", "; Max-Age=0")
+    set_cookie(app, "", 0)
 }
 
-fn set_cookie(app: &App, value: &str, max_age: &str) -> HeaderValue {
+fn set_cookie(app: &App, value: &str, max_age: i64) -> HeaderValue {
     let secure = if app.config.external_lifecycle_url.is_plain() { "" } else { "; Secure" };
-    let cookie = format!("{COOKIE}={value}; Path=/pub; HttpOnly; SameSite=Lax{max_age}{secure}");
+    let cookie = format!("{COOKIE}={value}; Path=/pub; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}");
     HeaderValue::try_from(cookie).expect("tokens are of base64 and dots")
 }
 
 /// Until when a token that is made now is good, in seconds since 1970.
 fn expiry_time(app: &App) -> Option<i64> {
-    let lifetime = app.config.user_token_lifetime?;
+    app.config.user_token_lifetime.map(after)
+}
+
+/// Until when a session that begins now is good, in seconds since 1970.
+fn end_of_session(app: &App) -> i64 {
+    after(app.config.session_lifetime)
+}
+
+fn after(lifetime: std::time::Duration) -> i64 {
     let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-    Some(seconds_since_1970().saturating_add(seconds))
+    seconds_since_1970().saturating_add(seconds)
 }

@@ -13,6 +13,7 @@ use crate::App;
 use crate::api_error::store_error;
 use crate::audit::{explanation, time_ago};
 use crate::auth::{Caller, seconds_since_1970};
+use crate::visibility;
 
 /// How many events are listed at most.
 const LIMIT: u32 = 100;
@@ -65,7 +66,7 @@ pub(crate) async fn activity(
         job_version: Some(job_version.clone()),
         related_to: filter_related_to_me.then(|| own_name(&caller).map(str::to_owned)).transpose()?,
     };
-    let Json(events) = found(&app, filter).await?;
+    let Json(events) = found(&app, &caller, filter).await?;
     let now = seconds_since_1970();
     let explained = events.into_iter().map(|event| ExplainedEvent {
         explanation: explanation(&event),
@@ -86,7 +87,7 @@ pub(crate) async fn own_events(
     State(app): State<App>,
     caller: Caller,
 ) -> Result<Json<Vec<AuditEvent>>, ApiError> {
-    found(&app, own(&caller, None, None)?).await
+    found(&app, &caller, own(&caller, None, None)?).await
 }
 
 /// Lists what the caller did to a job
@@ -97,7 +98,7 @@ pub(crate) async fn own_events_of_family(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Vec<AuditEvent>>, ApiError> {
-    found(&app, own(&caller, Some(name), None)?).await
+    found(&app, &caller, own(&caller, Some(name), None)?).await
 }
 
 /// Lists what the caller did to a version of a job
@@ -108,13 +109,16 @@ pub(crate) async fn own_events_of_job(
     caller: Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Json<Vec<AuditEvent>>, ApiError> {
-    found(&app, own(&caller, Some(name), Some(version))?).await
+    found(&app, &caller, own(&caller, Some(name), Some(version))?).await
 }
 
 /// Lists what anybody did
 #[utoipa::path(get, path = "/audit/events", tag = "audit", responses((status = 200, body = Vec<Object>)))]
-pub(crate) async fn events(State(app): State<App>) -> Result<Json<Vec<AuditEvent>>, ApiError> {
-    found(&app, AuditFilter::default()).await
+pub(crate) async fn events(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Json<Vec<AuditEvent>>, ApiError> {
+    found(&app, &caller, AuditFilter::default()).await
 }
 
 /// Lists what anybody did to a job
@@ -122,9 +126,10 @@ pub(crate) async fn events(State(app): State<App>) -> Result<Json<Vec<AuditEvent
     responses((status = 200, body = Vec<Object>)))]
 pub(crate) async fn events_of_family(
     State(app): State<App>,
+    caller: Caller,
     Path(name): Path<String>,
 ) -> Result<Json<Vec<AuditEvent>>, ApiError> {
-    found(&app, AuditFilter { job_name: Some(name), ..AuditFilter::default() }).await
+    found(&app, &caller, AuditFilter { job_name: Some(name), ..AuditFilter::default() }).await
 }
 
 /// Lists what anybody did to a version of a job
@@ -132,10 +137,11 @@ pub(crate) async fn events_of_family(
     params(("name" = String, Path), ("version" = String, Path)), responses((status = 200, body = Vec<Object>)))]
 pub(crate) async fn events_of_job(
     State(app): State<App>,
+    caller: Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Json<Vec<AuditEvent>>, ApiError> {
     let filter = AuditFilter { job_name: Some(name), job_version: Some(version), ..AuditFilter::default() };
-    found(&app, filter).await
+    found(&app, &caller, filter).await
 }
 
 fn own(
@@ -146,7 +152,8 @@ fn own(
     Ok(AuditFilter { job_name, job_version, related_to: Some(own_name(caller)?.to_owned()) })
 }
 
-/// The newest first.
-async fn found(app: &App, filter: AuditFilter) -> Result<Json<Vec<AuditEvent>>, ApiError> {
-    app.store.audit_events(&filter, LIMIT).await.map(Json).map_err(store_error)
+/// Those that the caller may see, the newest first.
+async fn found(app: &App, caller: &Caller, filter: AuditFilter) -> Result<Json<Vec<AuditEvent>>, ApiError> {
+    let visibility = visibility::of(app, caller).await?;
+    app.store.audit_events(&filter, &visibility, LIMIT).await.map(Json).map_err(store_error)
 }

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::api_error::store_error;
-use crate::auth::{Caller, may_call, missing_scope, refused};
+use crate::auth::{Caller, check_giver, may_call, missing_scope};
 use crate::jobs::JobView;
 
 /// A job, and what somebody wants to do with it.
@@ -110,7 +110,7 @@ pub(crate) async fn allowed_endpoint(
     answer(&caller, &AccessRequest::endpoint(scope, &name, version, &path), scope, &what)
 }
 
-/// Gives an ESC a scope for every version of a job
+/// Gives an ESC a scope for every version of a job, which the caller has
 #[utoipa::path(post, path = "/auth/allow/esc/{id}/job/{name}/scope/{scope}", tag = "auth",
     params(("id" = String, Path), ("name" = String, Path), ("scope" = String, Path)),
     responses((status = 200, body = ())))]
@@ -122,7 +122,7 @@ pub(crate) async fn allow_esc(
     allow(&app, &caller, &Subject::esc(&id), &name, scope).await
 }
 
-/// Gives the jobs of a family a scope for every version of a job
+/// Gives the jobs of a family a scope for every version of a job, which the caller has
 #[utoipa::path(post, path = "/auth/allow/job_family/{source}/job/{name}/scope/{scope}", tag = "auth",
     params(("source" = String, Path), ("name" = String, Path), ("scope" = String, Path)),
     responses((status = 200, body = ())))]
@@ -183,9 +183,7 @@ async fn allow(
     name: &str,
     scope: Scope,
 ) -> Result<Json<()>, ApiError> {
-    if scope == Scope::FullAccess && !caller.may(&AccessRequest::family(scope, name)) {
-        return Err(refused("nobody gives away full_access without having it"));
-    }
     let permission = Permission::for_family(scope, name);
+    check_giver(caller, &permission)?;
     app.store.grant(subject, &[permission]).await.map(Json).map_err(store_error)
 }

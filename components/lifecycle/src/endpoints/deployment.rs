@@ -1,21 +1,25 @@
 //! Deployments: asking for one, and how they go.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
+use racetrack_core::Job;
 use racetrack_service::ApiError;
 use racetrack_service::extract::{Path, Query};
-use racetrack_store::{Deployment, DeploymentStatus, JobRecord, StoreError};
+use racetrack_store::{Deployment, DeploymentStatus, JobRecord, Scope, StoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::api_error::store_error;
-use crate::auth::Caller;
+use crate::auth::{Caller, missing_scope};
 use crate::deployment::{self, DeployRequest};
 use crate::extract::JsonBody;
 use crate::jobs::JobView;
+use crate::visibility;
 
 /// The id of a deployment.
 #[derive(Debug, Serialize, ToSchema)]
@@ -69,14 +73,16 @@ pub(crate) async fn deploy(
     Ok(Json(DeploymentId { id: deployment.id }))
 }
 
-/// Lists deployments, those first that made progress last
+/// Lists deployments of jobs that the caller may read, and those that the caller asked for: those first that made progress last
 #[utoipa::path(get, path = "/deploy", tag = "deployments", params(Limit),
     responses((status = 200, body = Vec<Object>)))]
 pub(crate) async fn list(
     State(app): State<App>,
+    caller: Caller,
     Query(Limit { limit }): Query<Limit>,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    let deployments = app.store.deployments(limit).await.map_err(store_error)?;
+    let visibility = visibility::of(&app, &caller).await?;
+    let deployments = app.store.visible_deployments(&visibility, limit).await.map_err(store_error)?;
     let views: Vec<_> =
         deployments.iter().map(|deployment| DeploymentView { deployment, job: None }).collect();
     serde_json::to_value(views).map(Json).map_err(ApiError::internal)
@@ -84,14 +90,24 @@ pub(crate) async fn list(
 
 /// Tells how a deployment goes, with the job when it is done
 #[utoipa::path(get, path = "/deploy/{id}", tag = "deployments", params(("id" = String, Path)),
-    responses((status = 200, body = Object), (status = 404, description = "there is none of this id")))]
+    responses((status = 200, body = Object), (status = 401, description = "the caller neither asked for it nor may read its job"),
+        (status = 404, description = "there is none of this id")))]
 pub(crate) async fn get(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<serde_json::Value>, ApiError> {
     let deployment = app.store.deployment(&id).await.map_err(store_error)?;
+    let Deployment { job_name, job_version, deployed_by, create_time, .. } = &deployment;
+    let visibility = visibility::of(&app, &caller).await?;
+    if !visibility.shows(job_name, job_version, deployed_by.as_deref(), *create_time) {
+        return Err(missing_scope(&caller, Scope::ReadJob, &format!(" for the job of deployment {id}")));
+    }
     let record =
         if deployment.status == DeploymentStatus::Done { job_of(&app, &deployment).await? } else { None };
+    // Whoever asked for it may have no part in what the job is by now.
+    let may_read = visibility.jobs.contains(job_name, job_version);
+    let record = record.map(|record| if may_read { record } else { Arc::new(without_details(&record)) });
     let job = record.as_deref().map(JobView::from);
     serde_json::to_value(DeploymentView { deployment: &deployment, job })
         .map(Json)
@@ -133,8 +149,16 @@ pub(crate) async fn build() -> ApiError {
     )
 }
 
+/// A job with no more than its address, and how it does.
+fn without_details(record: &JobRecord) -> JobRecord {
+    let Job { name, version, status, create_time, pub_url, .. } = &record.job;
+    let mut job = Job::new(name, version, *status, *create_time);
+    job.pub_url.clone_from(pub_url);
+    JobRecord::new(&record.id, job)
+}
+
 /// The job of a deployment, if it is still there.
-async fn job_of(app: &App, deployment: &Deployment) -> Result<Option<std::sync::Arc<JobRecord>>, ApiError> {
+async fn job_of(app: &App, deployment: &Deployment) -> Result<Option<Arc<JobRecord>>, ApiError> {
     match app.store.job(&deployment.job_name, &deployment.job_version).await {
         Ok(record) => Ok(Some(record)),
         Err(StoreError::NotFound(_)) => Ok(None),

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::api_error::store_error;
-use crate::auth::{check_identifier, seconds_since_1970};
+use crate::auth::{Caller, check_covers, check_identifier, seconds_since_1970};
 use crate::extract::{JsonBody, JsonBodyOrDefault};
 
 /// The longest name, in characters.
@@ -87,23 +87,31 @@ pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Re
 }
 
 /// Shows an ESC with its tokens
+///
+/// Only to a caller who may do what the ESC may do.
 #[utoipa::path(get, path = "/escs/{id}/auth_data", tag = "escs", params(("id" = String, Path)),
     responses((status = 200, body = EscAuthData)))]
 pub(crate) async fn auth_data(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<EscAuthData>, ApiError> {
     let Esc { name, id, .. } = app.store.esc(&id).await.map_err(store_error)?;
+    let access = app.store.access().await.map_err(store_error)?;
+    check_covers(&caller, &access, &Subject::esc(&id))?;
     let tokens = app.store.tokens_of(&Subject::esc(&id)).await.map_err(store_error)?;
     let tokens = tokens.into_iter().map(|token| view(&app, token)).collect();
     Ok(Json(EscAuthData { id, name, tokens }))
 }
 
 /// Makes another token for an ESC
+///
+/// Only for a caller who may do what the ESC may do.
 #[utoipa::path(post, path = "/escs/{id}/auth_token", tag = "escs", params(("id" = String, Path)),
     request_body = NewToken, responses((status = 200, body = TokenView)))]
 pub(crate) async fn create_token(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
     JsonBodyOrDefault(NewToken { expiry_time }): JsonBodyOrDefault<NewToken>,
 ) -> Result<Json<TokenView>, ApiError> {
@@ -113,6 +121,8 @@ pub(crate) async fn create_token(
             seconds_since_1970()
         )));
     }
+    let access = app.store.access().await.map_err(store_error)?;
+    check_covers(&caller, &access, &Subject::esc(&id))?;
     let token = app.store.create_token(&Subject::esc(&id), expiry_time).await.map_err(store_error)?;
     Ok(Json(view(&app, token)))
 }

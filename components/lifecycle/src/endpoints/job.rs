@@ -2,16 +2,18 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::request::Parts;
 use racetrack_service::ApiError;
 use racetrack_service::extract::Path;
-use racetrack_store::PublicEndpoint;
+use racetrack_service::peer::Peer;
+use racetrack_store::{Permission, PublicEndpoint, Scope};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
 use crate::api_error::store_error;
-use crate::auth::{Caller, JobPath};
+use crate::auth::{Caller, JobPath, check_giver};
 use crate::deployment::{again, check_variables, read_manifest};
 use crate::extract::JsonBody;
 use crate::jobs::{JobView, delete as deletion};
@@ -50,7 +52,13 @@ pub(crate) struct EndpointState {
 /// Shows a job
 #[utoipa::path(get, path = "/job/{name}/{version}", tag = "jobs", params(JobAddress),
     responses((status = 200, body = JobView<'static>), (status = 404, description = "there is none")))]
-pub(crate) async fn get(JobPath(record): JobPath) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn get(
+    State(app): State<App>,
+    JobPath(record): JobPath,
+    head: Parts,
+) -> Result<Json<Value>, ApiError> {
+    let peer = Peer::of(&head.extensions);
+    app.log_gate.remember(peer, &head.headers, &record);
     serde_json::to_value(JobView::from(&*record)).map(Json).map_err(ApiError::internal)
 }
 
@@ -141,15 +149,22 @@ pub(crate) async fn public_endpoints(
 }
 
 /// Opens a path to anybody, or closes it; the manifest of the job has to list it among its public endpoints
+///
+/// It is opened by a caller who may call it.
 #[utoipa::path(put, path = "/job/{name}/{version}/public-endpoints", tag = "jobs", params(JobAddress),
     request_body = EndpointState,
     responses((status = 200, body = ()), (status = 404, description = "the manifest does not list it")))]
 pub(crate) async fn put_public_endpoint(
     State(app): State<App>,
+    caller: Caller,
     Path((name, version)): Path<(String, String)>,
     JsonBody(EndpointState { endpoint, active }): JsonBody<EndpointState>,
 ) -> Result<Json<()>, ApiError> {
     let record = app.store.resolve_job(&name, &version).await.map_err(store_error)?;
+    if active {
+        // What begins like the endpoint is opened, too.
+        check_giver(&caller, &Permission::for_job(Scope::CallJob, &name, &record.job.version))?;
+    }
     let set = app.store.set_public_endpoint(&name, &record.job.version, &endpoint, active).await;
     set.map(Json).map_err(store_error)
 }

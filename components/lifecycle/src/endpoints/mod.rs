@@ -17,6 +17,7 @@ pub(crate) mod permission;
 pub(crate) mod plugin;
 pub(crate) mod plugin_config;
 pub(crate) mod proxy;
+pub(crate) mod session;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod users;

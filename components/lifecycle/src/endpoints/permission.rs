@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::api_error::store_error;
+use crate::auth::{Caller, check_giver};
 use crate::extract::JsonBody;
 
 /// A permission with whom it is for. An absent filter means everything: without any, it is for all jobs.
@@ -45,14 +46,16 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<SubjectPermi
     Ok(Json(permissions.collect()))
 }
 
-/// Gives a permission; one that is there stays as it is
+/// Gives a permission that the caller has; one that is there stays as it is
 #[utoipa::path(post, path = "/permissions", tag = "permissions", request_body = SubjectPermission,
     responses((status = 200, body = ()), (status = 404, description = "there is no such subject or job")))]
 pub(crate) async fn grant(
     State(app): State<App>,
+    caller: Caller,
     JsonBody(permission): JsonBody<SubjectPermission>,
 ) -> Result<Json<()>, ApiError> {
     let (subject, permission) = permission.checked()?;
+    check_giver(&caller, &permission)?;
     app.store.grant(&subject, &[permission]).await.map(Json).map_err(store_error)
 }
 

@@ -1,17 +1,21 @@
 //! Calls of jobs: `/pub/job/{name}/{version}/…`, with every method.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use racetrack_core::JobStatus;
 use racetrack_service::extract::Path;
 use racetrack_service::{ApiError, http};
+use racetrack_store::JobRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::App;
-use crate::auth::{AllowedCall, may_call};
-use crate::proxy::{Gateway, Upstream};
+use crate::auth::{AllowedCall, Credential, Right, Standing, may_call};
+use crate::proxy::{Gateway, Upstream, WatchRight};
 
 /// How many segments of the path stand before what is the job's own: `/pub/job/{name}/{version}`.
 const OWN_SEGMENTS: usize = 4;
@@ -44,7 +48,7 @@ pub(crate) async fn call(
         let Path(JobAddress { name, version }) = address?;
         may_call(&app, &parts.headers, &name, &version, path).await
     };
-    let AllowedCall { record, caller, .. } = match allowed.await {
+    let AllowedCall { record, caller, is_known, .. } = match allowed.await {
         Ok(allowed) => allowed,
         Err(error) => return refuse(error, &parts.headers),
     };
@@ -68,7 +72,20 @@ pub(crate) async fn call(
         caller: &caller,
         gateway,
     };
-    app.proxy.forward(upstream, Request::from_parts(parts, body)).await
+    let watch_right = watch_right(&app, &parts, &record, is_known);
+    app.proxy.forward(upstream, Request::from_parts(parts, body), watch_right).await
+}
+
+/// Watches, when it comes to that, whether whoever sent a call may still make it.
+fn watch_right(app: &App, call: &Parts, record: &Arc<JobRecord>, is_known: bool) -> WatchRight {
+    let (app, record, uri) = (app.clone(), Arc::clone(record), call.uri.clone());
+    let credential = Credential::of_call(&call.headers);
+    Box::new(move || {
+        let (name, version) = (record.job.name.clone(), record.job.version.clone());
+        let path = path_of_job(uri.path()).to_owned();
+        let right = Right::Call { name, version, path, is_known };
+        Box::pin(Standing::new(&app.store, &app.authenticator, credential, right).lost())
+    })
 }
 
 /// What follows `/pub/job/{name}/{version}`, as it was sent.

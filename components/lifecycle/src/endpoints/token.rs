@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::user::own_name;
 use crate::App;
 use crate::api_error::store_error;
-use crate::auth::{Caller, user_token};
+use crate::auth::{Caller, check_covers, user_token};
 
 /// A token.
 #[derive(Serialize, ToSchema)]
@@ -28,27 +28,35 @@ pub(crate) struct NewTokenText {
 }
 
 /// Shows a token of an ESC that is good; makes one when there is none
+///
+/// Only to a caller who may do what the ESC may do.
 #[utoipa::path(get, path = "/auth/token/esc/{id}", tag = "auth", params(("id" = String, Path)),
     responses((status = 200, body = TokenText)))]
 pub(crate) async fn of_esc(
     State(app): State<App>,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<TokenText>, ApiError> {
     let esc = Subject::esc(&id);
+    let access = app.store.access().await.map_err(store_error)?;
+    check_covers(&caller, &access, &esc)?;
     let token = app.store.token_for(&esc).await.map_err(store_error)?;
     Ok(Json(TokenText { token: app.authenticator.sign(&esc, &token.seed) }))
 }
 
 /// Replaces every token of the user who calls by a new one
+///
+/// By one like the one shown: whoever shows that of a session gets that of a new session, which ends as well.
 #[utoipa::path(post, path = "/auth/token/user/regenerate", tag = "auth",
     responses((status = 200, body = NewTokenText)))]
 pub(crate) async fn regenerate_own(
     State(app): State<App>,
     caller: Caller,
 ) -> Result<impl IntoResponse, ApiError> {
-    let new_token = user_token::in_place_of_all(&app, own_name(&caller)?).await?;
-    let cookie = user_token::cookie(&app, &new_token);
-    Ok(([(SET_COOKIE, cookie)], Json(NewTokenText { new_token })))
+    let is_session = caller.token().is_some_and(|token| token.is_of_session);
+    let made = user_token::in_place_of_all(&app, own_name(&caller)?, is_session).await?;
+    let cookie = user_token::cookie(&app, &made);
+    Ok(([(SET_COOKIE, cookie)], Json(NewTokenText { new_token: user_token::shown(&app, &made) })))
 }
 
 /// Replaces every token of every user: all have to log in again

@@ -20,6 +20,8 @@ use crate::auth::{
 use crate::extract::JsonBody;
 use crate::settings::Registration;
 
+use super::session;
+
 /// What somebody may do everywhere who registered and was let in.
 const REGISTERED_SCOPES: [Scope; 4] =
     [Scope::ReadJob, Scope::CallJob, Scope::DeployNewFamily, Scope::DeployJob];
@@ -48,9 +50,9 @@ pub(crate) struct LoggedIn {
     is_staff: bool,
 }
 
-/// Logs a user in
+/// Logs a user in at a command line
 ///
-/// Answers the token to show from now on, and has browsers keep it as a cookie.
+/// Answers the token to show from now on, and has browsers keep one for calls of jobs as a cookie.
 #[utoipa::path(post, path = "/users/login", tag = "users", request_body = Credentials,
     responses((status = 200, body = LoggedIn), (status = 401, description = "this is no user, or none who was let in"),
         (status = 429, description = "too many passwords were tried; the header Retry-After says when to go on"),
@@ -60,7 +62,21 @@ pub(crate) async fn login(
     peer: PeerKey,
     JsonBody(Credentials { username, password }): JsonBody<Credentials>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let user = verified(&app, Purpose::Login, peer, &username, password).await?;
+    let user = let_in(&app, peer, &username, password).await?;
+    let token = user_token::for_login(&app, &username).await?;
+    let cookie = user_token::cookie(&app, &token);
+    let token = user_token::shown(&app, &token);
+    Ok(([(SET_COOKIE, cookie)], Json(LoggedIn { username, token, is_staff: user.is_staff })))
+}
+
+/// The user of this name, whose password it is and who was let in; the login is noted.
+pub(super) async fn let_in(
+    app: &App,
+    peer: PeerKey,
+    username: &str,
+    password: String,
+) -> Result<User, ApiError> {
+    let user = verified(app, Purpose::Login, peer, username, password).await?;
     let Some(user) = user else {
         return Err(ApiError::unauthorized("Unauthenticated: the username or the password is wrong"));
     };
@@ -69,10 +85,8 @@ pub(crate) async fn login(
         let message = "Unauthenticated: the user is not active; an administrator has to activate it";
         return Err(ApiError::unauthorized(message));
     }
-    let token = user_token::for_login(&app, &username).await?;
-    app.store.note_login(&username, seconds_since_1970()).await.map_err(store_error)?;
-    let cookie = user_token::cookie(&app, &token);
-    Ok(([(SET_COOKIE, cookie)], Json(LoggedIn { username, token, is_staff: user.is_staff })))
+    app.store.note_login(username, seconds_since_1970()).await.map_err(store_error)?;
+    Ok(user)
 }
 
 /// Tells whose token this is
@@ -88,10 +102,20 @@ pub(crate) async fn validate_user_auth(
     Ok(Json(LoggedIn { username: user.username, token, is_staff: user.is_staff }))
 }
 
-/// Has a browser forget the token, which stays good
+/// Ends the session whose token is shown, and has a browser forget its token
+///
+/// The token of a login at a command line stays good.
 #[utoipa::path(get, path = "/users/logout", tag = "users", responses((status = 200, body = ())))]
-pub(crate) async fn logout(State(app): State<App>) -> impl IntoResponse {
-    ([(SET_COOKIE, user_token::no_cookie(&app))], Json(()))
+pub(crate) async fn logout(
+    State(app): State<App>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, ApiError> {
+    let access = app.store.access().await.map_err(store_error)?;
+    // Whoever is not known has no session to end.
+    if let Ok(caller) = app.authenticator.authenticate(&headers, &access) {
+        session::end_of(&app, &caller).await?;
+    }
+    Ok(([(SET_COOKIE, user_token::no_cookie(&app))], Json(())))
 }
 
 /// Registers a user, who is let in when an administrator activates the user
@@ -124,8 +148,8 @@ pub(crate) async fn register(
 
 /// Changes the password of the user who calls, and ends every token of the user
 ///
-/// Whoever holds a token of the user has to log in with the new password. The browser that asks for the change stays
-/// logged in: it gets a new token as a cookie.
+/// Whoever holds a token of the user has to log in with the new password, whoever asks for the change included. The browser
+/// that asks for it goes on to call jobs: it gets a new token for that as a cookie.
 #[utoipa::path(put, path = "/users/change_password", tag = "users", request_body = PasswordChange,
     responses((status = 200, body = ()), (status = 400, description = "the new password breaks a rule"),
         (status = 429, description = "too many passwords were tried"),

@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use racetrack_service::ApiError;
 use racetrack_service::extract::Path;
-use racetrack_store::User;
+use racetrack_store::{Subject, User};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::App;
 use crate::api_error::store_error;
-use crate::auth::Caller;
+use crate::auth::{Caller, check_covers};
 use crate::extract::JsonBody;
 
 /// A user. Times are seconds since 1970.
@@ -43,15 +43,22 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<UserView>>, 
 
 /// Lets a user in or keeps the user out, and makes the user an administrator or not
 ///
-/// An administrator sees to users, ESCs, permissions and plugins. What users may do with jobs is in their permissions.
+/// An administrator sees to users, ESCs, permissions and plugins. What users may do with jobs is in their permissions; a
+/// user is let in by an administrator who may do all of that.
 #[utoipa::path(put, path = "/users/{username}", tag = "users", params(("username" = String, Path)),
     request_body = UserFlags,
     responses((status = 200, body = ()), (status = 409, description = "there would be no administrator")))]
 pub(crate) async fn put(
     State(app): State<App>,
+    caller: Caller,
     Path(username): Path<String>,
     JsonBody(UserFlags { is_active, is_staff }): JsonBody<UserFlags>,
 ) -> Result<Json<()>, ApiError> {
+    let user = app.store.user(&username).await.map_err(store_error)?;
+    if is_active && !user.is_active {
+        let access = app.store.access().await.map_err(store_error)?;
+        check_covers(&caller, &access, &Subject::user(&username))?;
+    }
     app.store.set_user_flags(&username, is_active, is_staff).await.map(Json).map_err(store_error)
 }
 

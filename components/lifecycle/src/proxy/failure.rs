@@ -28,6 +28,8 @@ pub(super) enum ForwardError {
         #[source]
         source: hyper::Error,
     },
+    #[error("the job at {address} switched to a protocol that nobody asked for")]
+    UnaskedSwitch { address: String },
     #[error("`{0}` is no address")]
     Address(String),
     #[error("`..` in a path is not forwarded")]

@@ -11,6 +11,7 @@ mod call;
 mod connection;
 mod failure;
 mod headers;
+mod lasting_body;
 mod origin_headers;
 mod pool;
 mod response_body;
@@ -23,9 +24,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::HttpBody;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{StatusCode, Version};
 use axum::response::Response;
+use futures_util::future::BoxFuture;
 
 use call::{Call, CallError};
 use failure::ForwardError;
@@ -67,6 +70,10 @@ pub struct Upstream<'a> {
     pub gateway: Option<Gateway<'a>>,
 }
 
+/// Begins to watch whether a caller may go on: what it gives is ready when the caller may not. Asked for when a call turns
+/// out to last, as tunnels and streams of events do.
+pub type WatchRight = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
+
 /// The remote gateway of an infrastructure target.
 #[derive(Clone, Copy)]
 pub struct Gateway<'a> {
@@ -97,11 +104,19 @@ impl JobProxy {
     /// asked. That is done once, so that a call that jobs die of does not go through all of them. The call is dropped
     /// when the returned future or the body of the response is. There is no time limit once the connection stands.
     ///
-    /// A job that cannot be reached or breaks off is told as a status 502 with JSON; a path with `..` as a 400.
+    /// A tunnel, and an answer whose length is not known, are cut off when the caller loses the right to call.
+    ///
+    /// A job that cannot be reached or breaks off is told as a status 502 with JSON, and so is a switch of protocols that
+    /// nobody asked for; a path with `..` as a 400.
     ///
     /// The address of the caller is passed on if the server provides it, as
     /// [`into_make_service_with_connect_info`](axum::Router::into_make_service_with_connect_info) does.
-    pub async fn forward(&self, upstream: Upstream<'_>, request: Request) -> Response {
+    pub async fn forward(
+        &self,
+        upstream: Upstream<'_>,
+        request: Request,
+        watch_right: WatchRight,
+    ) -> Response {
         let tracing_id = headers::tracing_id(request.headers());
         let sender = Sender {
             address: request
@@ -111,7 +126,7 @@ impl JobProxy {
             caller: upstream.caller,
             tracing_id: &tracing_id,
         };
-        let mut response = match self.exchange(&upstream, &sender, request).await {
+        let mut response = match self.exchange(&upstream, &sender, request, watch_right).await {
             Ok(response) => response,
             Err(error) => failure::response(&error, &upstream, &tracing_id),
         };
@@ -124,6 +139,7 @@ impl JobProxy {
         upstream: &Upstream<'_>,
         sender: &Sender<'_>,
         request: Request,
+        watch_right: WatchRight,
     ) -> Result<Response, ForwardError> {
         let (mut parts, body) = request.into_parts();
         let target = Target::new(upstream, parts.uri.query())?;
@@ -147,7 +163,10 @@ impl JobProxy {
             target.address(&mut request, replica)?;
             let address = target.gateway_address().unwrap_or(replica);
             match call::send(&self.pool, address, request).await {
-                Ok(call) => return Ok(self.answer(call, upgrade, [replica.as_str(), address])),
+                Ok(call) => {
+                    let own = [replica.as_str(), address];
+                    return self.answer(call, upgrade, own, watch_right);
+                }
                 Err(CallError::NotSent(unsent)) => (failure, request) = *unsent,
                 Err(CallError::Repeatable(copy)) if !is_repeated => {
                     is_repeated = true;
@@ -161,18 +180,27 @@ impl JobProxy {
     }
 
     /// The answer of the job as the caller gets it. `own` are the names under which the job knows itself.
-    fn answer(&self, call: Call, upgrade: Option<Upgrade>, own: [&str; 2]) -> Response {
+    fn answer(
+        &self,
+        call: Call,
+        upgrade: Option<Upgrade>,
+        own: [&str; 2],
+        watch_right: WatchRight,
+    ) -> Result<Response, ForwardError> {
         let Call { response, connection, is_large } = call;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS
-            && let Some(upgrade) = upgrade
-        {
-            return upgrade.grant(response, connection);
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            // Passed on, a proxy in front of lifecycle would take the connection for a tunnel.
+            let agreed = upgrade.filter(|upgrade| upgrade.is_agreed_by(response.headers()));
+            let upgrade = agreed.ok_or_else(|| ForwardError::UnaskedSwitch { address: own[1].to_owned() })?;
+            return Ok(upgrade.grant(response, connection, watch_right()));
         }
         let (mut parts, incoming) = response.into_parts();
         headers::prepare_response(&mut parts.headers, own);
         parts.version = Version::HTTP_11;
+        let is_endless = incoming.size_hint().exact().is_none();
         let body = response_body::new(incoming, connection, is_large, &self.pool);
-        Response::from_parts(parts, body)
+        let body = if is_endless { lasting_body::new(body, watch_right()) } else { body };
+        Ok(Response::from_parts(parts, body))
     }
 }
 

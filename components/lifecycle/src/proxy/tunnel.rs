@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Response as HttpResponse, Version};
 use axum::response::Response;
-use futures_util::future::{Either, select};
+use futures_util::future::{BoxFuture, Either, select};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -53,11 +53,27 @@ impl Upgrade {
         headers::set_upgrade(headers, self.protocol.clone());
     }
 
-    /// Passes on the job's agreement and connects the two sides.
-    pub(super) fn grant(self, response: HttpResponse<Incoming>, connection: Connection) -> Response {
+    /// Whether a job that answers with these headers agrees to what was asked.
+    pub(super) fn is_agreed_by(&self, headers: &HeaderMap) -> bool {
+        let agreed = headers::upgrade(headers);
+        agreed.is_some_and(|agreed| agreed.as_bytes().eq_ignore_ascii_case(self.protocol.as_bytes()))
+    }
+
+    /// Passes on the job's agreement and connects the two sides, until the caller has `lost` the right to it.
+    pub(super) fn grant(
+        self,
+        response: HttpResponse<Incoming>,
+        connection: Connection,
+        lost: BoxFuture<'static, ()>,
+    ) -> Response {
         tokio::spawn(async move {
-            if let Err(error) = connect(self.caller, connection).await {
-                tracing::debug!("a tunnel to a job ended: {}", racetrack_core::error::chain(&error));
+            // What is connected is closed when it is dropped.
+            match select(pin!(connect(self.caller, connection)), lost).await {
+                Either::Left((Ok(()), _)) => {}
+                Either::Left((Err(error), _)) => {
+                    tracing::debug!("a tunnel to a job ended: {}", racetrack_core::error::chain(&error));
+                }
+                Either::Right(((), _)) => tracing::debug!("a tunnel to a job ended with its caller's right"),
             }
         });
         let protocol = headers::upgrade(response.headers()).cloned().unwrap_or(self.protocol);

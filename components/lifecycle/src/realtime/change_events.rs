@@ -21,7 +21,16 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Nothing is expected from the client but control frames, in bytes.
 const MAX_MESSAGE_SIZE: usize = 4096;
 
-/// Sends an event whenever `changes` changes from now on, until the client goes away, or `stopping` is ready.
+/// Why a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The server stops.
+    Stopping,
+    /// Whoever listens is not known any more.
+    NotAllowed,
+}
+
+/// Sends an event whenever `changes` changes from now on, until the client goes away, or `end` is ready.
 ///
 /// The connection outlives its request: the server does not wait for it when it stops, and is not kept by it.
 ///
@@ -30,32 +39,35 @@ const MAX_MESSAGE_SIZE: usize = 4096;
 pub async fn serve(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     mut changes: watch::Receiver<u64>,
-    stopping: impl Future<Output = ()> + Send + 'static,
+    end: impl Future<Output = End> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
     changes.mark_unchanged();
     let upgrade = upgrade.max_message_size(MAX_MESSAGE_SIZE).on_failed_upgrade(|error| {
         tracing::debug!(%error, "a WebSocket for change events was not established");
     });
-    Ok(upgrade.on_upgrade(|socket| push_until(socket, changes, stopping)).into_response())
+    Ok(upgrade.on_upgrade(|socket| push_until(socket, changes, end)).into_response())
 }
 
 async fn push_until(
     mut socket: WebSocket,
     changes: watch::Receiver<u64>,
-    stopping: impl Future<Output = ()> + Send + 'static,
+    end: impl Future<Output = End> + Send + 'static,
 ) {
-    tokio::select! {
+    let end = tokio::select! {
         error = push(&mut socket, changes) => {
             if let Err(error) = error {
                 tracing::debug!(%error, "a WebSocket for change events broke");
             }
             return;
         }
-        () = stopping => {}
-    }
-    let reason = Utf8Bytes::from_static("the server stops");
-    let close = Message::Close(Some(CloseFrame { code: close_code::AWAY, reason }));
+        end = end => end,
+    };
+    let (code, reason) = match end {
+        End::Stopping => (close_code::AWAY, "the server stops"),
+        End::NotAllowed => (close_code::POLICY, "the token is not good any more"),
+    };
+    let close = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }));
     if let Ok(Err(error)) = timeout(FAREWELL, socket.send(close)).await {
         tracing::debug!(%error, "a WebSocket for change events broke");
     }

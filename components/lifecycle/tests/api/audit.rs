@@ -1,9 +1,12 @@
 //! The audit trail, as it is listed and told.
 
-use racetrack_store::{AuditEventType, NewAuditEvent};
+use racetrack_store::{AuditEventType, NewAuditEvent, Permission, Scope};
 use serde_json::{Value, json};
 
 use crate::harness::Server;
+
+/// Permissions to read every job.
+const READER: [Permission; 1] = [Permission::everywhere(Scope::ReadJob)];
 
 /// A server with an event of each kind, all of `bob` but the deletion.
 async fn server() -> Server {
@@ -40,7 +43,7 @@ fn explanations(events: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn activity_is_told_in_words_newest_first() {
     let server = server().await;
-    let alice = server.user("alice", &[]).await;
+    let alice = server.user("alice", &READER).await;
     let activity = server.get(&alice, "/audit/activity").await.ok();
     let expected = [
         "somebody installed plugin docker 1.5.0",
@@ -60,7 +63,7 @@ async fn activity_is_told_in_words_newest_first() {
 #[tokio::test]
 async fn activity_is_filtered() {
     let server = server().await;
-    let bob = server.user("bob", &[]).await;
+    let bob = server.user("bob", &READER).await;
     let count = async |query: &str| {
         let activity = server.get(&bob, &format!("/audit/activity?{query}")).await.ok();
         activity["events"].as_array().map(Vec::len).expect("are there")
@@ -80,7 +83,7 @@ async fn activity_is_filtered() {
 async fn events_are_listed_for_all_and_for_oneself() {
     let server = server().await;
     let alice = server.user("alice", &[]).await;
-    let esc = server.esc("watcher", &[]).await;
+    let esc = server.esc("watcher", &READER).await;
     for (token, path, count) in [
         (&esc, "/audit/events", 6),
         (&esc, "/audit/events/job/adder", 5),

@@ -2,31 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use axum::http::Method;
+use axum::body::Body;
+use axum::http::{Method, Request};
+use racetrack_core::{Job, JobStatus};
 use racetrack_lifecycle::auth::Access;
 use racetrack_lifecycle::router::route_list;
-use racetrack_lifecycle::routes::Route;
-use racetrack_store::{Permission, Scope, StoreError, Subject};
+use racetrack_lifecycle::routes::{ANY_METHOD, Route};
+use racetrack_store::{
+    AuditEventType, DeploymentOutcome, NewAuditEvent, NewDeployment, Permission, Scope, StoreError, Subject,
+};
 use serde_json::Value;
 
-use crate::harness::{Answer, KEY, Server, internal_token, signed};
-
-/// The routes that are not of the API. They ask for no token, and show nothing that needs one.
-const BESIDE_THE_API: [&str; 9] = [
-    "/docs",
-    "/health",
-    "/live",
-    "/metrics",
-    "/openapi.json",
-    "/ready",
-    "/socket.io",
-    "/socket.io/",
-    "/websocket/events",
-];
-
-/// Calls of jobs, which ask for what `may_call` says.
-const CALLS: [&str; 3] =
-    ["/pub/job/{name}/{version}", "/pub/job/{name}/{version}/", "/pub/job/{name}/{version}/{*path}"];
+use crate::harness::{Answer, KEY, Server, for_calls, internal_token, send, signed};
 
 /// How a router matches what no route matches.
 const FALLBACK: [&str; 2] = ["/", "/{*__private__axum_fallback}"];
@@ -41,6 +28,8 @@ enum Shown {
     Revoked,
     OfInactiveUser,
     OfAnotherSubject,
+    ForCallsOnly,
+    OfDeletedJobs,
     UserWithoutPermission,
     UserWithOtherScopes,
     UserWithScopeForJob,
@@ -60,15 +49,15 @@ enum Shown {
 
 use Shown::{
     AdministratorWithFullAccess, AdministratorWithoutPermission, EscWithScopeEverywhere, EscWithScopeForJob,
-    EscWithoutPermission, Expired, JobFamilyWithScopeForJob, NoToken, Nothing, OfAnotherSubject,
-    OfInactiveUser, PartOfRacetrack, PartOfRacetrackWithScope, Revoked, UserWithFullAccess,
-    UserWithOtherScopes, UserWithScopeEverywhere, UserWithScopeForJob, UserWithScopeForOtherJob,
-    UserWithScopeForOtherVersion, UserWithoutPermission, WrongSignature,
+    EscWithoutPermission, Expired, ForCallsOnly, JobFamilyWithScopeForJob, NoToken, Nothing,
+    OfAnotherSubject, OfDeletedJobs, OfInactiveUser, PartOfRacetrack, PartOfRacetrackWithScope, Revoked,
+    UserWithFullAccess, UserWithOtherScopes, UserWithScopeEverywhere, UserWithScopeForJob,
+    UserWithScopeForOtherJob, UserWithScopeForOtherVersion, UserWithoutPermission, WrongSignature,
 };
 
 /// Whoever is not known.
-const UNKNOWN: [Shown; 7] =
-    [Nothing, NoToken, WrongSignature, Expired, Revoked, OfInactiveUser, OfAnotherSubject];
+const UNKNOWN: [Shown; 8] =
+    [Nothing, NoToken, WrongSignature, Expired, Revoked, OfInactiveUser, OfAnotherSubject, OfDeletedJobs];
 
 const USERS: [Shown; 9] = [
     UserWithoutPermission,
@@ -107,10 +96,13 @@ impl Shown {
         let has_scope_for_other_job =
             [UserWithScopeForOtherVersion, UserWithScopeForOtherJob].contains(&self);
         match access {
-            Access::Open => true,
+            // A log is not asked for by a mere request.
+            Access::Open | Access::Follow => true,
+            Access::Call if self == ForCallsOnly => true,
+            _ if self == ForCallsOnly => false,
             _ if UNKNOWN.contains(&self) => false,
-            Access::Authenticated => true,
-            Access::User => USERS.contains(&self),
+            Access::Authenticated | Access::Filtered(_) | Access::Manifest | Access::Listen => true,
+            Access::User | Access::FilteredForUsers(_) => USERS.contains(&self),
             Access::Staff => [AdministratorWithoutPermission, AdministratorWithFullAccess].contains(&self),
             Access::Internal => [PartOfRacetrack, PartOfRacetrackWithScope].contains(&self),
             Access::Anywhere(_) => has_scope_for_job || has_scope_for_other_job,
@@ -145,6 +137,15 @@ impl Shown {
             EscWithoutPermission | EscWithScopeForJob | EscWithScopeEverywhere => {
                 server.esc("caller", &permissions).await
             }
+            OfDeletedJobs => {
+                let family = Subject::job_family("gone");
+                let job = Job::new("gone", "1.0.0", JobStatus::Running, 0);
+                store.save_job(&job, &[]).await.expect("is saved");
+                store.grant(&family, &permissions).await.expect("is granted");
+                let token = server.token_of(&family).await;
+                store.delete_job("gone", "1.0.0", None, 0).await.expect("is deleted");
+                token
+            }
             JobFamilyWithScopeForJob => {
                 let family = Subject::job_family("primer");
                 store.grant(&family, &permissions).await.expect("is granted");
@@ -168,6 +169,7 @@ impl Shown {
                         store.revoke_token(&user, &token.id).await.expect("is revoked");
                         good
                     }
+                    ForCallsOnly => for_calls(&user, &seed),
                     OfAnotherSubject => signed(&Subject::user("admin"), &seed, KEY),
                     _ => good,
                 }
@@ -180,9 +182,9 @@ impl Shown {
 async fn every_route_lets_in_whom_it_says_and_nobody_else() {
     let server = Server::start().await;
     let routes = route_list(&server.app);
-    assert!(routes.len() > 70, "{}", routes.len());
-    for route in &routes {
-        for shown in UNKNOWN.into_iter().chain(USERS).chain(PROGRAMS) {
+    assert!(routes.len() > 90, "{}", routes.len());
+    for route in routes.iter().filter(|route| route.method != ANY_METHOD) {
+        for shown in callers() {
             let answer = ask(&server, route, shown).await;
             check(route, shown, &answer);
         }
@@ -192,8 +194,8 @@ async fn every_route_lets_in_whom_it_says_and_nobody_else() {
 #[tokio::test]
 async fn calls_of_jobs_let_in_whom_they_say_and_nobody_else() {
     let server = Server::start().await;
-    for path in CALLS.map(call_path) {
-        for shown in UNKNOWN.into_iter().chain(USERS).chain(PROGRAMS) {
+    for path in calls(&server) {
+        for shown in callers() {
             let token = shown.token(&server, Scope::CallJob).await;
             for method in [Method::GET, Method::POST] {
                 let answer = server.call(&token, method.clone(), &path).await;
@@ -216,13 +218,15 @@ async fn calls_of_jobs_let_in_whom_they_say_and_nobody_else() {
 async fn what_changes_something_is_closed_in_maintenance() {
     let server = Server::start().await;
     server.app.store.set_maintenance(true).await.expect("is set");
-    for route in &route_list(&server.app) {
+    for route in route_list(&server.app).iter().filter(|route| route.method != ANY_METHOD) {
         let answer = ask(&server, route, AdministratorWithFullAccess).await;
         let is_closed = route.is_closed_in_maintenance || route.access == Access::Call;
-        assert_eq!(answer.status == 503, is_closed, "{route:?}: {answer:?}");
+        // This lifecycle never began to serve.
+        let is_unready = route.path == "/ready";
+        assert_eq!(answer.status == 503, is_closed || is_unready, "{route:?}: {answer:?}");
     }
     let token = server.admin().await;
-    for path in CALLS.map(call_path) {
+    for path in calls(&server) {
         assert_eq!(server.call(&token, Method::GET, &path).await.status, 503, "{path}");
     }
 }
@@ -230,8 +234,11 @@ async fn what_changes_something_is_closed_in_maintenance() {
 #[tokio::test]
 async fn no_route_is_outside_the_list() {
     let server = Server::start().await;
-    let listed: BTreeSet<_> =
-        route_list(&server.app).into_iter().map(|route| (route.method, route.path)).collect();
+    let routes = route_list(&server.app);
+    let of_api = routes
+        .iter()
+        .filter_map(|route| Some((route.method.clone(), route.path.strip_prefix("/api/v1")?.to_owned())));
+    let of_api: BTreeSet<_> = of_api.collect();
     let document = server.get_from_root("/openapi.json").await.json();
     let paths = document["paths"].as_object().expect("are there");
     let documented: BTreeSet<_> = paths
@@ -241,41 +248,149 @@ async fn no_route_is_outside_the_list() {
             methods.map(move |method| (method.to_uppercase(), path.clone()))
         })
         .collect();
-    assert_eq!(listed, documented);
+    assert_eq!(of_api, documented);
 
-    let paths_below = |prefix: &str| {
-        let api = listed.iter().map(|(_, path)| format!("/api/v1{}", path.replace("/{path}", "/{*path}")));
-        let paths = api.chain(BESIDE_THE_API.map(str::to_owned));
-        paths.map(|path| format!("{prefix}{path}")).collect::<BTreeSet<_>>()
-    };
     // A router lists its paths in its debug form, and nowhere else.
     let debug = format!("{:?}", server.router);
     let matched = debug.split('"').filter(|text| text.starts_with('/')).map(str::to_owned);
-    let matched: BTreeSet<_> = matched.collect();
-    let expected = &paths_below("") | &paths_below("/lifecycle");
-    let beside = FALLBACK.into_iter().chain(CALLS).map(str::to_owned);
-    assert_eq!(&matched ^ &expected, beside.collect());
+    let mut matched: BTreeSet<_> = matched.collect();
+    for path in FALLBACK {
+        assert!(matched.remove(path), "{path}");
+    }
+    let listed = routes.iter().flat_map(|route| {
+        let path = route.path.replace("/{path}", "/{*path}");
+        let below = route.is_below_lifecycle.then(|| format!("/lifecycle{path}"));
+        [Some(path), below].into_iter().flatten()
+    });
+    assert_eq!(matched, listed.collect());
+    for (method, path, access) in [
+        ("GET", "/docs", Access::Open),
+        ("GET", "/health", Access::Open),
+        ("GET", "/metrics", Access::Open),
+        ("GET", "/openapi.json", Access::Open),
+        ("GET", "/websocket/events", Access::Listen),
+        ("GET", "/socket.io/", Access::Follow),
+        ("POST", "/socket.io/", Access::Follow),
+        (ANY_METHOD, "/pub/job/{name}/{version}/{*path}", Access::Call),
+    ] {
+        let found =
+            routes.iter().find(|route| (route.method.as_str(), route.path.as_str()) == (method, path));
+        assert_eq!(found.map(|route| route.access), Some(access), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn to_be_known_is_not_enough_for_what_is_about_jobs() {
+    let server = Server::start().await;
+    let routes = route_list(&server.app);
+    let about_jobs: Vec<_> = routes.iter().filter(|route| route.is_about_jobs()).collect();
+    for path in ["/api/v1/deploy", "/api/v1/audit/events", "/api/v1/job/{name}/{version}", "/socket.io/"] {
+        assert!(about_jobs.iter().any(|route| route.path == path), "{path}");
+    }
+    for route in about_jobs {
+        let is_enough =
+            matches!(route.access, Access::Open | Access::Authenticated | Access::User | Access::Staff);
+        assert!(!is_enough, "{route:?}");
+    }
+}
+
+#[tokio::test]
+async fn lists_show_what_the_caller_may_read_or_did_and_nothing_else() {
+    let server = Server::start().await;
+    let store = &server.app.store;
+    let mut ids = Vec::new();
+    for (version, by) in [("1.0.0", "somebody"), ("2.0.0", "caller")] {
+        let deployment = NewDeployment {
+            job_name: "adder".to_owned(),
+            job_version: version.to_owned(),
+            manifest_yaml: format!("name: adder\nruntime_env: {{COLOR: red-{version}}}\n"),
+            infrastructure_target: None,
+            deployed_by: Some(by.to_owned()),
+            image_name: None,
+        };
+        let id = store.claim_deployment(&deployment).await.expect("is claimed").id;
+        store.finish_deployment(&id, &DeploymentOutcome::Done).await.expect("ends");
+        ids.push(id);
+        let mut event = NewAuditEvent::new(AuditEventType::JobDeployed);
+        event.username_executor = Some(by.to_owned());
+        (event.job_name, event.job_version) = (Some("adder".to_owned()), Some(version.to_owned()));
+        store.add_audit_event(&event).await.expect("is added");
+    }
+    let is_filtered =
+        |route: &&Route| matches!(route.access, Access::Filtered(_) | Access::FilteredForUsers(_));
+    let routes = route_list(&server.app);
+    assert_eq!(routes.iter().filter(is_filtered).count(), 9);
+    for route in routes.iter().filter(is_filtered) {
+        for shown in callers().filter(|shown| shown.opens(route.access)) {
+            for (version, id) in [("1.0.0", &ids[0]), ("2.0.0", &ids[1])] {
+                let token = shown.token(&server, Scope::ReadJob).await;
+                let path = filled_in(&route.path.replace("{id}", id).replace("{version}", version));
+                let answer = server.send_to_root(&token, Method::GET, &path, Body::empty()).await;
+                let text = String::from_utf8_lossy(&answer.body).into_owned();
+                forget_caller(&server).await;
+                let may_read = shown.opens(Access::Job(Scope::ReadJob));
+                let may_read_other = shown == UserWithScopeForOtherVersion;
+                let is_readable = if version == "1.0.0" {
+                    may_read
+                } else {
+                    may_read && shown.opens(Access::Everywhere(Scope::ReadJob)) || may_read_other
+                };
+                let is_own = version == "2.0.0" && USERS.contains(&shown);
+                let is_shown = text.contains(&format!("\"job_version\":\"{version}\""));
+                let is_asked_for = answer.status == 200;
+                let context = format!("{route:?} is shown {shown:?} for {version}: {answer:?}");
+                if is_readable && !route.path.contains("/user_events") || is_own {
+                    assert!(is_shown && is_asked_for, "{context}");
+                } else {
+                    assert!(!is_shown && !text.contains(&format!("red-{version}")), "{context}");
+                }
+            }
+        }
+    }
+}
+
+/// Every kind of caller.
+fn callers() -> impl Iterator<Item = Shown> {
+    UNKNOWN.into_iter().chain([ForCallsOnly]).chain(USERS).chain(PROGRAMS)
+}
+
+/// The paths of calls of the first job.
+fn calls(server: &Server) -> Vec<String> {
+    let routes = route_list(&server.app);
+    let calls = routes.iter().filter(|route| route.method == ANY_METHOD);
+    calls.map(|route| filled_in(&route.path.replace("{*path}", "{path}"))).collect()
 }
 
 async fn ask(server: &Server, route: &Route, shown: Shown) -> Answer {
     server.save_jobs().await;
     let scope = match route.access {
-        Access::Anywhere(scope) | Access::Everywhere(scope) | Access::Job(scope) | Access::Build(scope) => {
-            scope
-        }
+        Access::Anywhere(scope)
+        | Access::Everywhere(scope)
+        | Access::Filtered(scope)
+        | Access::FilteredForUsers(scope)
+        | Access::Job(scope)
+        | Access::Build(scope) => scope,
         Access::Handler | Access::Call => Scope::CallJob,
         _ => Scope::ReadJob,
     };
     let token = shown.token(server, scope).await;
     let method: Method = route.method.parse().expect("is a method");
-    let answer = server.send(&token, method, &path_of(route), &Value::Null).await;
+    let answer = if route.access == Access::Listen {
+        listen(server, &route.path, &token).await
+    } else {
+        // What a caller gives away has to be the caller's.
+        let path = filled_in(&route.path.replace("{scope}", scope.as_str()));
+        server.send_to_root(&token, method, &path, Body::empty()).await
+    };
     forget_caller(server).await;
     answer
 }
 
 fn check(route: &Route, shown: Shown, answer: &Answer) {
     let Route { method, path, access, .. } = route;
-    let error = if answer.status < 400 { Value::Null } else { answer.json() };
+    // What answers for Socket.IO has errors of its own.
+    let has_envelope = answer.status >= 400 && *access != Access::Follow;
+    let error = if has_envelope { answer.json() } else { Value::Null };
     let context = format!("{method} {path} asks for {access:?}, and is shown {shown:?}: {answer:?}");
     if shown.opens(*access) {
         assert!(![401, 405].contains(&answer.status), "{context}");
@@ -286,16 +401,13 @@ fn check(route: &Route, shown: Shown, answer: &Answer) {
     }
 }
 
+/// Asks for a WebSocket. In this process there is no connection to make one of.
+async fn listen(server: &Server, path: &str, token: &str) -> Answer {
+    let request = Request::get(path).header("X-Racetrack-Auth", token);
+    send(&server.router, request.body(Body::empty()).expect("a request")).await
+}
+
 /// The path with the first job for its parameters. The rest of them means nothing that is there.
-fn path_of(route: &Route) -> String {
-    filled_in(&route.path)
-}
-
-/// The path of a call of the first job.
-fn call_path(path: &str) -> String {
-    filled_in(&path.replace("{*path}", "{path}"))
-}
-
 fn filled_in(path: &str) -> String {
     let value = |segment: &str| match segment {
         "{name}" => "adder".to_owned(),

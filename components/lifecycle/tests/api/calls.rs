@@ -100,7 +100,7 @@ async fn who_is_unknown_is_not_told_which_jobs_there_are() {
 #[tokio::test]
 async fn a_public_endpoint_is_open_while_an_administrator_says_so() {
     let server = Server::start().await;
-    let admin = server.user("root", &[Permission::everywhere(CallAdminApi)]).await;
+    let admin = server.user("root", &[CallAdminApi, CallJob].map(Permission::everywhere)).await;
     let requested = ["/public".to_owned()];
     let store = &server.app.store;
     store.request_public_endpoints("adder", "2.0.0", &requested).await.expect("is requested");

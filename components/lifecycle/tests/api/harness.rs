@@ -72,7 +72,8 @@ impl Server {
         self.send_to_root(token, method, path, Body::empty()).await
     }
 
-    async fn send_to_root(&self, token: &str, method: Method, path: &str, body: Body) -> Answer {
+    /// Asks for a path from the root.
+    pub(crate) async fn send_to_root(&self, token: &str, method: Method, path: &str, body: Body) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if !token.is_empty() {
             request = request.header("X-Racetrack-Auth", token);
@@ -162,6 +163,11 @@ pub(crate) fn signed(subject: &Subject, seed: &str, key: &str) -> String {
     sign(subject, seed, key, None)
 }
 
+/// A token for calls only, as browsers have it in a cookie.
+pub(crate) fn for_calls(subject: &Subject, seed: &str) -> String {
+    sign(subject, seed, KEY, Some(vec![Scope::CallJob]))
+}
+
 /// A token of a part of Racetrack.
 pub(crate) fn internal_token(scopes: &[Scope]) -> String {
     sign(&Subject::internal("pub"), "", KEY, Some(scopes.to_vec()))
@@ -169,7 +175,8 @@ pub(crate) fn internal_token(scopes: &[Scope]) -> String {
 
 fn sign(subject: &Subject, seed: &str, key: &str, scopes: Option<Vec<Scope>>) -> String {
     let Subject { kind, name } = subject.clone();
-    let claims = Claims { seed: seed.to_owned(), subject: name, subject_type: kind, scopes };
+    let seed = seed.to_owned();
+    let claims = Claims { seed, subject: name, subject_type: kind, scopes, expiry_time: None };
     claims.sign(&key.parse().expect("long enough"))
 }
 

@@ -3,11 +3,13 @@
 mod audit;
 mod authorization;
 mod calls;
+mod delegation;
 mod escs;
 mod harness;
 mod origins;
 mod permissions;
 mod plugins;
 mod private_files;
+mod sessions;
 mod tokens;
 mod users;

@@ -88,7 +88,7 @@ async fn full_access_is_given_by_those_who_have_it() {
     let path = "/auth/allow/esc/watcher/job/adder/scope/full_access";
     let watcher = server.esc("watcher", &[Permission::everywhere(CallAdminApi)]).await;
     let refused = server.post(&watcher, path, &Value::Null).await;
-    let reason = "Unauthorized: nobody gives away full_access without having it";
+    let reason = "Unauthorized: nobody gives away full_access for job adder without having it";
     assert_eq!(refused.error(), (401, reason.to_owned()));
     let root = server.user("root", &[Permission::everywhere(FullAccess)]).await;
     assert_eq!(server.post(&root, path, &Value::Null).await.ok(), Value::Null);

@@ -12,7 +12,7 @@ async fn a_user_replaces_every_token_of_the_user() {
     let alice = server.user("alice", &[]).await;
     let answer = server.post(&old, "/auth/token/user/regenerate", &Value::Null).await;
     let new = answer.ok()["new_token"].as_str().expect("is a text").to_owned();
-    assert!(answer.cookie().starts_with(&format!("X-Racetrack-Auth={new};")), "{}", answer.cookie());
+    assert!(answer.cookie().starts_with("X-Racetrack-Auth=") && !answer.cookie().contains(&new));
     for (token, status) in [(&old, 401), (&new, 200), (&alice, 200)] {
         assert_eq!(server.get(token, "/users/validate_user_auth").await.status, status);
     }

@@ -50,7 +50,9 @@ async fn a_login_answers_a_token_and_a_cookie() {
     let answer = server.login("admin", PASSWORD).await;
     let token = answer.json()["token"].as_str().expect("is a text").to_owned();
     assert_eq!(answer.ok(), json!({ "username": "admin", "token": token, "is_staff": true }));
-    assert_eq!(answer.cookie(), format!("X-Racetrack-Auth={token}; Path=/pub; HttpOnly; SameSite=Lax"));
+    let ending = "; Path=/pub; HttpOnly; SameSite=Lax; Max-Age=43200";
+    assert!(answer.cookie().ends_with(ending), "{}", answer.cookie());
+    assert!(!answer.cookie().contains(&token), "a cookie reaches every port of the host");
     let again = server.login("admin", PASSWORD).await;
     assert_eq!(again.json()["token"], token, "a token without expiry is the one there is");
     assert!(server.app.store.user("admin").await.expect("is there").last_login_time.is_some());
@@ -64,6 +66,11 @@ async fn a_login_answers_a_token_and_a_cookie() {
     assert_eq!(with_cookie("/api/v1/users/validate_user_auth").await.status, 401);
     // This job has no process: the call was allowed.
     assert_eq!(with_cookie("/pub/job/adder/1.0.0/").await.status, 502);
+    let in_cookie = cookie.strip_prefix("X-Racetrack-Auth=").expect("is the token");
+    let refused = server.get(in_cookie, "/users/validate_user_auth").await.error();
+    assert_eq!(refused, (401, "Unauthenticated: invalid token: it is for calls of jobs only".to_owned()));
+    let call = server.call(in_cookie, Method::GET, "/pub/job/adder/1.0.0/").await;
+    assert_eq!(call.status, 502, "the token is good for calls, wherever it is shown");
 
     let answer = server.get("", "/users/logout").await;
     assert_eq!(answer.ok(), Value::Null);
@@ -118,8 +125,11 @@ async fn a_new_password_ends_every_token() {
     assert_eq!(stolen.error(), (401, reason.to_owned()));
     assert_eq!(server.login("admin", PASSWORD).await.status, 401);
     let token = server.login("admin", "new password").await.ok()["token"].clone();
-    let in_cookie = format!("X-Racetrack-Auth={};", token.as_str().expect("is a text"));
-    assert!(changed.cookie().starts_with(&in_cookie), "the browser that asked for it stays logged in");
+    assert_eq!(server.get(token.as_str().expect("is a text"), "/users/validate_user_auth").await.status, 200);
+    let (cookie, _) = changed.cookie().split_once(';').expect("has attributes");
+    let in_cookie = cookie.strip_prefix("X-Racetrack-Auth=").expect("is the token");
+    let call = server.call(in_cookie, Method::GET, "/pub/job/adder/1.0.0/").await;
+    assert_eq!(call.status, 502, "the browser that asked for it goes on to call jobs");
 }
 
 #[tokio::test]

@@ -241,7 +241,7 @@ impl Server {
     pub(crate) async fn token_of(&self, subject: &Subject) -> String {
         let seed = self.app.store.token_for(subject).await.expect("is made").seed;
         let Subject { kind, name } = subject.clone();
-        let claims = Claims { seed, subject: name, subject_type: kind, scopes: None };
+        let claims = Claims { seed, subject: name, subject_type: kind, scopes: None, expiry_time: None };
         claims.sign(&KEY.parse().expect("long enough"))
     }
 }

@@ -1,7 +1,7 @@
 //! Plugins that fail when they are told of a job that is up, or gone.
 
 use axum::http::Method;
-use racetrack_store::{AuditEventType, AuditFilter};
+use racetrack_store::{AuditEventType, AuditFilter, Visibility};
 use serde_json::{Value, json};
 
 use super::harness::{COMPONENT_TOKEN, SOON, Server, Setup, adder, with};
@@ -100,7 +100,8 @@ async fn failing_plugins_are_warnings_of_a_deletion_that_is_done() {
         "third post_job_delete adder 1.0.0 on north by admin",
     ];
     assert_eq!(told, expected);
-    let events = server.app.store.audit_events(&AuditFilter::default(), 1).await.expect("are read");
+    let events =
+        server.app.store.audit_events(&AuditFilter::default(), &Visibility::ALL, 1).await.expect("are read");
     assert_eq!(events[0].event_type, AuditEventType::JobDeleted);
     assert_eq!(
         events[0].properties["warnings"],

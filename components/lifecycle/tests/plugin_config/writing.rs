@@ -133,11 +133,13 @@ async fn configurations_are_for_administrators() {
         let (status, answer) = running.call(method, "/plugin/greeter/1.0.0/config", body.to_owned()).await;
         assert_eq!((status, &answer["type"]), (401, &json!("UnauthorizedError")), "{answer}");
     }
-    assert_eq!(running.greeting("greeter").await, "hunter2");
     let routes = racetrack_lifecycle::router::route_list(&running.app);
     let of_configs = routes.iter().filter(|route| route.path.ends_with("/config"));
     let accesses: Vec<_> = of_configs.map(|route| route.access).collect();
     assert_eq!(accesses, [racetrack_lifecycle::auth::Access::Staff; 2]);
+    assert!(!sandbox.file("greeter").exists());
+    let running = sandbox.start().await.expect("starts");
+    assert_eq!(running.greeting("greeter").await, "hunter2");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! A job, a proxy in front of it, and a caller.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -8,12 +9,14 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use futures_util::future::BoxFuture;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use racetrack_lifecycle::proxy::{Gateway, JobProxy, Upstream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// Longer than anything may take.
 pub(crate) const LONG: Duration = Duration::from_mins(1);
@@ -52,6 +55,16 @@ pub(crate) async fn proxy(replicas: &[&str]) -> String {
 }
 
 pub(crate) async fn proxy_through(replicas: &[&str], gateway: Option<Gateway<'static>>) -> String {
+    proxy_until(replicas, gateway, &Arc::default()).await
+}
+
+/// The same; calls that last are cut off when `lost` is notified.
+pub(crate) async fn proxy_until(
+    replicas: &[&str],
+    gateway: Option<Gateway<'static>>,
+    lost: &Arc<Notify>,
+) -> String {
+    let lost = Arc::clone(lost);
     let (listener, address) = listener().await;
     let replicas: Vec<String> = replicas.iter().map(|replica| (*replica).to_owned()).collect();
     let proxy = JobProxy::new();
@@ -66,7 +79,9 @@ pub(crate) async fn proxy_through(replicas: &[&str], gateway: Option<Gateway<'st
             caller: "User admin",
             gateway,
         };
-        proxy.forward(upstream, request).await
+        let watch_right =
+            Box::new(move || Box::pin(async move { lost.notified().await }) as BoxFuture<'static, ()>);
+        proxy.forward(upstream, request, watch_right).await
     };
     let routes = Router::new().fallback(forward).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, routes).await.expect("serves") });

@@ -176,7 +176,22 @@ async fn a_payload_that_is_not_understood_is_refused() {
 #[tokio::test]
 async fn a_client_with_the_right_headers_is_let_in() {
     let mut server = Server::start().await;
-    let client = PollingClient::connect_with(server.address, Some("7")).await;
+    let client = PollingClient::connect_with(server.address, &[("x-pass", "7")]).await;
+    client.subscribe("secret", "1.0.0").await;
+    assert_eq!(server.created().await.job_name, "secret");
+}
+
+#[tokio::test]
+async fn a_client_with_the_right_word_on_the_connection_is_let_in() {
+    let mut server = Server::start().await;
+    for auth in [r#"{"token":"8"}"#, r#"["7"]"#, ""] {
+        let mut client = PollingClient::open(server.address, "/socket.io/", &[]).await;
+        client.enter(auth).await;
+        client.subscribe("secret", "1.0.0").await;
+        assert_eq!(client.next().await, "431[null]", "{auth}");
+    }
+    let mut client = PollingClient::open(server.address, "/socket.io/", &[]).await;
+    client.enter(r#"{"token":"7"}"#).await;
     client.subscribe("secret", "1.0.0").await;
     assert_eq!(server.created().await.job_name, "secret");
 }
@@ -293,7 +308,7 @@ async fn a_server_that_stops_closes_sessions_and_waits_for_no_poll() {
     let mut server = Server::start().await;
     let (client, id) = following(&mut server).await;
     // One that never entered a namespace; its first poll brings a ping.
-    let other = PollingClient::open(server.address, "/socket.io", None).await;
+    let other = PollingClient::open(server.address, "/socket.io", &[]).await;
     assert_eq!(other.poll().await, "2");
     let polls = [client.clone(), other].map(|client| tokio::spawn(async move { client.poll().await }));
     let websocket = WebSocketClient::connect(server.address, "/socket.io/?EIO=4&transport=websocket").await;

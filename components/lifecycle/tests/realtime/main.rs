@@ -1,6 +1,8 @@
 //! What lifecycle sends of its own accord, spoken to over the network.
 
+mod access;
 mod change_events;
+mod guarded_server;
 mod log_streaming;
 mod polling_client;
 mod recording_streamer;

@@ -1,7 +1,7 @@
 //! A Socket.IO client that knows nothing but long polling, and shows every packet as it is.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
@@ -27,13 +27,25 @@ pub(crate) struct PollingClient {
 
 impl PollingClient {
     /// Opens a connection, and enters no namespace yet.
-    pub(crate) async fn open(server: SocketAddr, path: &str, pass: Option<&str>) -> Self {
+    pub(crate) async fn open(server: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Self {
+        Self::open_from(None, server, path, headers).await
+    }
+
+    /// The same, from an address of this machine.
+    pub(crate) async fn open_from(
+        own: Option<IpAddr>,
+        server: SocketAddr,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Self {
         let address = format!("http://{server}{path}?transport=polling&EIO=4&t=now");
-        let http = Client::builder(TokioExecutor::new()).build_http();
+        let mut connector = HttpConnector::new();
+        connector.set_local_address(own);
+        let http = Client::builder(TokioExecutor::new()).build(connector);
         let mut client = Self { http, address, received: VecDeque::new(), id: String::new() };
         let mut request = Request::get(&client.address);
-        if let Some(pass) = pass {
-            request = request.header("x-pass", pass);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let opened = client.answer(request.body(Body::empty()).expect("a request")).await;
         let opened = opened.strip_prefix('0').expect("an open packet").to_owned();
@@ -48,14 +60,19 @@ impl PollingClient {
 
     /// Opens a connection as the client of the command line does.
     pub(crate) async fn connect(server: SocketAddr) -> Self {
-        Self::connect_with(server, None).await
+        Self::connect_with(server, &[]).await
     }
 
-    pub(crate) async fn connect_with(server: SocketAddr, pass: Option<&str>) -> Self {
-        let mut client = Self::open(server, "/lifecycle/socket.io/", pass).await;
-        client.send("40{}").await;
-        assert_eq!(client.next().await, format!(r#"40{{"sid":"{}"}}"#, client.id));
+    pub(crate) async fn connect_with(server: SocketAddr, headers: &[(&str, &str)]) -> Self {
+        let mut client = Self::open(server, "/lifecycle/socket.io/", headers).await;
+        client.enter("{}").await;
         client
+    }
+
+    /// Enters the namespace, and sends this along.
+    pub(crate) async fn enter(&mut self, auth: &str) {
+        self.send(&format!("40{auth}")).await;
+        assert_eq!(self.next().await, format!(r#"40{{"sid":"{}"}}"#, self.id));
     }
 
     /// Sends packets.

@@ -14,8 +14,9 @@ use racetrack_core::registration::Registration;
 use racetrack_core::registry::Outcome;
 use racetrack_core::{Hook, InfrastructureTarget, InfrastructureTargets, Job, JobStatus, Plugin};
 use racetrack_lifecycle::Lifecycle;
+use racetrack_lifecycle::auth::Admission;
 use racetrack_lifecycle::realtime::change_events;
-use racetrack_lifecycle::realtime::log_streaming::{Limits, LogSource, LogStreaming};
+use racetrack_lifecycle::realtime::log_streaming::{Admit, Limits, LogSource, LogStreaming};
 use racetrack_lifecycle::settings::LifecycleSettings;
 use racetrack_service::config::{self, Config};
 use racetrack_service::hooks::PluginOwned;
@@ -102,7 +103,11 @@ impl Server {
 
         let (changes, stop_events) = (store.clone(), stopping.clone());
         let events = move |upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>| {
-            change_events::serve(upgrade, changes.changes(), until(stop_events))
+            let end = until(stop_events);
+            change_events::serve(upgrade, changes.changes(), async {
+                end.await;
+                change_events::End::Stopping
+            })
         };
         let root = Router::new()
             .route("/websocket/events", get(events))
@@ -175,13 +180,21 @@ async fn source(hooks: HookRuntime, targets: Arc<Mutex<Targets>>) -> LogSource {
         deploy(&store, name, version, target).await;
     }
     let current = move || Arc::clone(&targets.lock().expect("not poisoned"));
-    let mut source = LogSource::new(store, Arc::new(current), hooks);
-    source.authorize = Arc::new(|headers, name, _| {
-        let is_allowed = name != "secret" || headers.contains_key("x-pass");
-        let refusal = ApiError::unauthorized("you may not read this");
-        Box::pin(std::future::ready(if is_allowed { Ok(()) } else { Err(refusal) }))
+    let jobs = store.clone();
+    let admit: Admit = Arc::new(move |client, name, version| {
+        let has_pass = client.request.headers.contains_key("x-pass") || client.auth["token"] == "7";
+        let is_allowed = name != "secret" || has_pass;
+        let (jobs, name, version) = (jobs.clone(), name.to_owned(), version.to_owned());
+        Box::pin(async move {
+            if !is_allowed {
+                return Err(ApiError::unauthorized("you may not read this"));
+            }
+            let found = jobs.resolve_job(&name, &version).await;
+            let record = found.map_err(|error| ApiError::not_found(error.to_string()))?;
+            Ok(Admission { record, lost: Box::pin(std::future::pending()) })
+        })
     });
-    source
+    LogSource::new(store, Arc::new(current), hooks, admit)
 }
 
 async fn deploy(store: &Store, name: &str, version: &str, target: Option<&str>) {

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::soon;
@@ -16,6 +17,26 @@ impl WebSocketClient {
     pub(crate) async fn connect(server: SocketAddr, path: &str) -> Self {
         let (stream, _) = soon(connect_async(format!("ws://{server}{path}"))).await.expect("is upgraded");
         Self(stream)
+    }
+
+    /// Connects with further headers; gives the status of a refusal, or the connection with the subprotocol agreed on.
+    pub(crate) async fn try_connect(
+        server: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(Self, Option<String>), u16> {
+        let mut request = format!("ws://{server}{path}").into_client_request().expect("an address");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("a header value"));
+        }
+        match soon(connect_async(request)).await {
+            Ok((stream, answer)) => {
+                let protocol = answer.headers().get("sec-websocket-protocol");
+                Ok((Self(stream), protocol.map(|value| value.to_str().expect("is text").to_owned())))
+            }
+            Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     pub(crate) async fn send(&mut self, message: impl Into<Message>) {

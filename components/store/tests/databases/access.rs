@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use racetrack_store::{
-    AccessRequest, JobKey, NotFound, Permission, Scope, Store, StoreError, Subject, SubjectKind, Token,
-    TokenRefusal, may,
+    AccessRequest, JobKey, NotFound, PasswordHash, Permission, Scope, Store, StoreError, Subject,
+    SubjectKind, Token, TokenRefusal, User, may,
 };
 
 use crate::jobs::job;
@@ -159,4 +159,61 @@ pub(crate) async fn public_endpoints_open_when_an_administrator_says_so(store: S
     let (name, version) = ("adder".to_owned(), "2.0.0".to_owned());
     let missing = not_found(store.request_public_endpoints("adder", "2.0.0", &endpoints).await);
     assert_eq!(missing, NotFound::JobVersion { name, version });
+}
+
+pub(crate) async fn sessions_are_tokens_that_are_listed_and_ended(store: Store) {
+    let user = User { is_active: true, ..User::new("bob", PasswordHash::new("$argon2id$1"), 0) };
+    store.create_user(&user, &[]).await.unwrap();
+    store.create_user(&User { username: "alice".to_owned(), ..user }, &[]).await.unwrap();
+    let lasting = store.token_for(&Subject::user("bob")).await.unwrap();
+    let first = store.create_session("bob", 2_000_000_000).await.unwrap();
+    let second = store.create_session("bob", 2_000_000_001).await.unwrap();
+    assert!(first.is_session && !lasting.is_session);
+    let ids = |tokens: Vec<Token>| tokens.into_iter().map(|token| token.id).collect::<Vec<_>>();
+    assert_eq!(ids(store.sessions_of("bob", 0).await.unwrap()).len(), 2);
+    assert_eq!(ids(store.sessions_of("bob", 2_000_000_000).await.unwrap()), [second.id.as_str()]);
+    assert_eq!(store.sessions_of("alice", 0).await.unwrap(), []);
+
+    let missing = |id: &str| NotFound::Session { id: id.to_owned() };
+    assert_eq!(not_found(store.end_session("alice", &first.id).await), missing(&first.id));
+    assert_eq!(not_found(store.end_session("bob", &lasting.id).await), missing(&lasting.id));
+    store.end_session("bob", &first.id).await.unwrap();
+    assert_eq!(not_found(store.end_session("bob", &first.id).await), missing(&first.id));
+    let access = store.access().await.unwrap();
+    assert_eq!(access.authenticate(&first.seed, 0), Err(TokenRefusal::Unknown));
+    assert_eq!(access.authenticate(&second.seed, 0).unwrap(), &second);
+
+    store.revoke_token(&lasting.subject, &lasting.id).await.unwrap();
+    let made = store.token_for(&lasting.subject).await.unwrap();
+    assert!(!made.is_session && made.expiry_time.is_none(), "a session is not handed out as a lasting token");
+    let only = store.replace_tokens_by_session("bob", 2_000_000_000).await.unwrap();
+    assert_eq!(store.tokens_of(&lasting.subject).await.unwrap(), [only]);
+}
+
+pub(crate) async fn the_tokens_of_a_family_go_with_its_last_job(store: Store) {
+    let families = ["adder", "primer"].map(Subject::job_family);
+    for version in ["1.0.0", "2.0.0"] {
+        store.save_job(&job("adder", version), &[]).await.unwrap();
+        store.save_job(&job("primer", version), &[]).await.unwrap();
+    }
+    let mut tokens = Vec::new();
+    for family in &families {
+        tokens.push(store.token_for(family).await.unwrap());
+    }
+    let good = async || {
+        let access = store.access().await.unwrap();
+        tokens.iter().map(|token| access.authenticate(&token.seed, 0).is_ok()).collect::<Vec<_>>()
+    };
+    let mut changes = store.access_changes();
+    store.note_token_uses(&HashMap::from([(tokens[0].id.clone(), 7)])).await.unwrap();
+    assert!(!changes.has_changed().unwrap(), "that a token is used changes nobody's rights");
+    store.delete_job("adder", "1.0.0", None, 0).await.unwrap();
+    assert_eq!(good().await, [true, true]);
+    changes.mark_unchanged();
+    store.delete_job("adder", "2.0.0", None, 0).await.unwrap();
+    assert_eq!(good().await, [false, true]);
+    assert!(changes.has_changed().unwrap(), "whoever watches hears of it");
+    store.forget_job("primer", "1.0.0").await.unwrap();
+    store.forget_job("primer", "2.0.0").await.unwrap();
+    assert_eq!(good().await, [false, false]);
 }

@@ -1,7 +1,8 @@
 //! Deployments, from claim to outcome.
 
 use racetrack_store::{
-    Conflict, Deployment, DeploymentOutcome, DeploymentStatus, NewDeployment, NotFound, Store, StoreError,
+    Conflict, Deployment, DeploymentOutcome, DeploymentStatus, NewDeployment, NotFound, OwnDoings,
+    Permission, ReadableJobs, Scope, Store, StoreError, Visibility,
 };
 
 pub(crate) fn new_deployment(name: &str, version: &str) -> NewDeployment {
@@ -180,4 +181,31 @@ pub(crate) async fn unknown_deployments_are_not_found(store: Store) {
             assert_eq!(what, NotFound::Deployment { id: id.to_owned() });
         }
     }
+}
+
+pub(crate) async fn deployments_are_shown_to_those_who_may_read_the_job_or_asked_for_it(store: Store) {
+    let mut ids = Vec::new();
+    for (name, version, by) in
+        [("adder", "1.0.0", "bob"), ("adder", "2.0.0", "alice"), ("primer", "1.0.0", "alice")]
+    {
+        let new = NewDeployment { deployed_by: Some(by.to_owned()), ..new_deployment(name, version) };
+        ids.push(store.claim_deployment(&new).await.unwrap().id);
+    }
+    let shown = async |permissions: &[Permission], own: Option<(&str, i64)>| {
+        let own = own.map(|(name, since)| OwnDoings { name: name.to_owned(), since });
+        let visibility = Visibility { jobs: ReadableJobs::of(permissions), own };
+        let found = store.visible_deployments(&visibility, 2).await.unwrap();
+        for deployment in &found {
+            let Deployment { job_name, job_version, deployed_by, create_time, .. } = deployment;
+            assert!(visibility.shows(job_name, job_version, deployed_by.as_deref(), *create_time));
+        }
+        let number = |row: &Deployment| ids.iter().position(|id| *id == row.id).unwrap();
+        found.iter().map(number).collect::<Vec<_>>()
+    };
+    let none: [usize; 0] = [];
+    assert_eq!(shown(&[Permission::everywhere(Scope::FullAccess)], None).await, [2, 1], "the latest");
+    assert_eq!(shown(&[Permission::everywhere(Scope::DeployJob)], None).await, none);
+    assert_eq!(shown(&[Permission::for_family(Scope::ReadJob, "adder")], None).await, [1, 0]);
+    assert_eq!(shown(&[], Some(("bob", 0))).await, [0]);
+    assert_eq!(shown(&[], Some(("bob", 32_503_680_000))).await, none, "somebody else had the name");
 }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use racetrack_store::{
     AuditEventType, AuditFilter, DatabaseUrl, DeploymentOutcome, NewAuditEvent, PasswordHash, Store, User,
+    Visibility,
 };
 use sqlx::Connection;
 
@@ -118,7 +119,7 @@ async fn what_was_too_long_before_it_was_limited_is_cut() {
     let job = store.job("adder", "1.0.0").await.unwrap();
     assert!(job.job.error.as_ref().unwrap().len() < 8192 && job.job.notice.as_ref().unwrap().len() < 8192);
     assert_eq!(job.job.infrastructure_stats["left_out"], "4000009 characters of statistics");
-    let events = store.audit_events(&AuditFilter::default(), 10).await.unwrap();
+    let events = store.audit_events(&AuditFilter::default(), &Visibility::ALL, 10).await.unwrap();
     assert_eq!(events[0].properties["left_out"], "20000013 characters of properties");
     // What somebody else writes later is cut when it is read.
     run(&path, "UPDATE deployments SET error = hex(zeroblob(10000000))").await;

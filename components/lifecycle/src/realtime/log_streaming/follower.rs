@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use racetrack_core::error::chain;
 use racetrack_store::{JobRecord, Store, StoreError};
 use socketioxide::extract::SocketRef;
@@ -16,6 +17,8 @@ pub(super) struct Follower {
     pub(super) store: Store,
     pub(super) changes: watch::Receiver<u64>,
     pub(super) job: Arc<JobRecord>,
+    /// Ready when the job's log may not be followed any more.
+    pub(super) lost: BoxFuture<'static, ()>,
     pub(super) streamer: Streamer,
     pub(super) session_id: String,
     pub(super) socket: SocketRef,
@@ -31,6 +34,8 @@ enum End {
     Stopped,
     /// The job was deleted or moved.
     JobIsGone,
+    /// Whoever follows may not read the job any more.
+    NotAllowed,
     /// The streamer let go of the session.
     LogEnded,
     /// The client does not take its lines.
@@ -44,6 +49,7 @@ impl Follower {
             // When the sender is dropped, nobody waits for the session either.
             _ = &mut self.stopped => End::Stopped,
             () = until_gone(&self.store, &mut self.changes, &self.job) => End::JobIsGone,
+            () = &mut self.lost => End::NotAllowed,
             end = hand_out(&self.socket, &mut self.lines) => end,
         };
         let session = &self.session_id;

@@ -7,14 +7,15 @@
 //! 3. Each line comes as the event `logs_nextline` with `{"line": "text\n"}`. The next one comes when the client has
 //!    acknowledged it, so that the streamer reads no faster than the client.
 //! 4. The session ends when the client goes away, subscribes anew or lets a line wait for too long, when the job is
-//!    deleted or moved, when the streamer lets go of the session, as one does whose plugin gets another configuration,
-//!    and when lifecycle stops. In all but the first two
+//!    deleted or moved, when whoever follows may not read it any more, when the streamer lets go of the session, as one
+//!    does whose plugin gets another configuration, and when lifecycle stops. In all but the first two
 //!    cases the client is disconnected.
 //!
 //! A subscription that is refused is acknowledged with null, the reason comes as a line, and the client is
 //! disconnected: clients in use neither look at the acknowledgement nor end by themselves.
 //!
-//! Clients in use send no token on this channel. [`Authorize`] decides from the headers of the request that opened it.
+//! Clients in use send no token on this channel. Others show it in a header of the request that opens it, or as
+//! `{"token": "…"}` with the packet that connects. [`Admit`] decides from both.
 
 mod follower;
 mod open_sessions;
@@ -29,8 +30,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
@@ -40,12 +41,14 @@ use racetrack_core::error::chain;
 use racetrack_service::hooks::PluginOwned;
 use racetrack_service::{ApiError, HookRuntime};
 use racetrack_store::Store;
+use serde_json::Value;
 use socketioxide::SocketIo;
-use socketioxide::extract::SocketRef;
+use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::ConnectHandler;
 use tokio::sync::watch;
 
 use self::open_sessions::OpenSessions;
+use crate::auth::Admission;
 
 /// The largest request a client may send, and about the largest answer it gets to one, in bytes.
 const MAX_PAYLOAD: usize = 1_000_000;
@@ -56,9 +59,18 @@ const ROOT: &str = "/";
 /// What ends a polling transport, in the words of Engine.IO.
 const CLOSE_PACKET: &str = "1";
 
-/// Whether the client that opened a connection with these headers may follow this job, by its name and exact version.
-pub type Authorize =
-    Arc<dyn Fn(&HeaderMap, &str, &str) -> BoxFuture<'static, Result<(), ApiError>> + Send + Sync>;
+/// A client, by what it has shown so far.
+#[derive(Clone, Copy, Debug)]
+pub struct Client<'a> {
+    /// The head of the request that opened the connection.
+    pub request: &'a Parts,
+    /// What came with the packet that connected; null when nothing did.
+    pub auth: &'a Value,
+}
+
+/// Finds a job by its name and its version or an alias of it, for a client that may follow its log.
+pub type Admit =
+    Arc<dyn Fn(Client<'_>, &str, &str) -> BoxFuture<'static, Result<Admission, ApiError>> + Send + Sync>;
 
 /// Gives the infrastructure targets that there are now.
 pub type CurrentTargets = Arc<dyn Fn() -> Arc<PluginOwned<Catalogue<InfrastructureTarget>>> + Send + Sync>;
@@ -73,7 +85,7 @@ pub struct LogSource {
     /// Calls the streamers.
     pub hooks: HookRuntime,
     /// Who may read what.
-    pub authorize: Authorize,
+    pub admit: Admit,
     /// How long things may take.
     pub limits: Limits,
 }
@@ -97,10 +109,9 @@ pub struct LogStreaming {
 }
 
 impl LogSource {
-    /// Logs that everybody may read.
-    pub fn new(store: Store, targets: CurrentTargets, hooks: HookRuntime) -> Self {
-        let authorize: Authorize = Arc::new(|_, _, _| Box::pin(std::future::ready(Ok(()))));
-        Self { store, targets, hooks, authorize, limits: Limits::default() }
+    /// Logs for those whom `admit` lets in.
+    pub fn new(store: Store, targets: CurrentTargets, hooks: HookRuntime, admit: Admit) -> Self {
+        Self { store, targets, hooks, admit, limits: Limits::default() }
     }
 }
 
@@ -111,6 +122,9 @@ impl Default for Limits {
 }
 
 impl LogStreaming {
+    /// The paths of its routes.
+    pub const PATHS: [&str; 2] = ["/socket.io", "/socket.io/"];
+
     /// A server without clients.
     pub fn new(source: LogSource) -> Self {
         let (service, io) = SocketIo::builder()
@@ -124,15 +138,16 @@ impl LogStreaming {
         let source = Arc::new(source);
         let of_clients = Arc::clone(&sessions);
         // Before the client hears that it is connected, so that no event of it can come too early.
-        let attach = move |socket: SocketRef| async move {
-            reader::attach(&socket, &source, &of_clients);
+        let attach = move |socket: SocketRef, TryData(auth): TryData<Value>| async move {
+            // Clients in use send nothing there.
+            reader::attach(&socket, &source, &of_clients, auth.unwrap_or_default());
             Ok::<(), std::convert::Infallible>(())
         };
         io.ns(ROOT, (async || ()).with(attach));
         let is_closed = watch::Sender::new(false);
         let routes = Router::new()
-            .route_service("/socket.io", service.clone())
-            .route_service("/socket.io/", service)
+            .route_service(Self::PATHS[0], service.clone())
+            .route_service(Self::PATHS[1], service)
             .route_layer(middleware::from_fn_with_state(is_closed.subscribe(), until_closed));
         Self { routes, io, sessions, is_closed: Arc::new(is_closed) }
     }

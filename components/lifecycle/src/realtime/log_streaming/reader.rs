@@ -10,15 +10,17 @@ use socketioxide::extract::{AckSender, SocketRef, TryData};
 use socketioxide::{AckError, SendError};
 use tokio::sync::Mutex;
 
-use super::LogSource;
 use super::open_sessions::OpenSessions;
 use super::session::Session;
 use super::subscription::{Refusal, Subscription};
+use super::{Client, LogSource};
 
 /// A client that is connected.
 struct Reader {
     source: Arc<LogSource>,
     sessions: Arc<OpenSessions>,
+    /// What it sent when it connected.
+    auth: Value,
     /// Locked while it is being replaced, so that a client has one session at most.
     session: Mutex<Option<Session>>,
 }
@@ -39,10 +41,11 @@ struct NextLine {
 }
 
 /// Answers the events of a client.
-pub(super) fn attach(socket: &SocketRef, source: &Arc<LogSource>, sessions: &Arc<OpenSessions>) {
+pub(super) fn attach(socket: &SocketRef, source: &Arc<LogSource>, sessions: &Arc<OpenSessions>, auth: Value) {
     let reader = Arc::new(Reader {
         source: Arc::clone(source),
         sessions: Arc::clone(sessions),
+        auth,
         session: Mutex::default(),
     });
     let leaving = Arc::clone(&reader);
@@ -92,7 +95,10 @@ impl Reader {
             return;
         }
         let opened = match subscription {
-            Ok(subscription) => Session::open(&self.source, &self.sessions, &socket, subscription).await,
+            Ok(subscription) => {
+                let client = Client { request: socket.req_parts(), auth: &self.auth };
+                Session::open(&self.source, &self.sessions, &socket, client, subscription).await
+            }
             Err(refusal) => Err(refusal),
         };
         match opened {

@@ -9,11 +9,12 @@ use socketioxide::extract::SocketRef;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::LogSource;
 use super::follower::Follower;
 use super::open_sessions::OpenSessions;
 use super::streamer::Streamer;
 use super::subscription::{Refusal, ResourceProperties, Subscription};
+use super::{Client, LogSource};
+use crate::auth::Admission;
 
 /// A session that its streamer has created.
 pub(super) struct Session {
@@ -30,16 +31,16 @@ impl Session {
         source: &Arc<LogSource>,
         sessions: &Arc<OpenSessions>,
         socket: &SocketRef,
+        client: Client<'_>,
         subscription: Subscription,
     ) -> Result<Self, Refusal> {
         let ResourceProperties { job_name, job_version, tail } = subscription.resource_properties;
         let place = sessions.enter().ok_or(Refusal::Stopping)?;
         // Before the job is looked up, so that no change of it is missed.
         let changes = source.store.changes();
-        let record = source.store.resolve_job(&job_name, &job_version).await.map_err(Refusal::Job)?;
+        let admitted = (source.admit)(client, &job_name, &job_version).await;
+        let Admission { record, lost } = admitted.map_err(Refusal::Denied)?;
         let job = &record.job;
-        let allowed = (source.authorize)(&socket.req_parts().headers, &job.name, &job.version);
-        allowed.await.map_err(Refusal::Denied)?;
         let streamer = streamer(source, job.infrastructure_target.as_deref())?;
 
         let id = format!("{}_{}_{}", socket.id, job.name, job.version);
@@ -51,6 +52,7 @@ impl Session {
             store: source.store.clone(),
             changes,
             job: Arc::clone(&record),
+            lost,
             streamer: streamer.clone(),
             session_id: id.clone(),
             socket: socket.clone(),

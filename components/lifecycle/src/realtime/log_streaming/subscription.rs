@@ -4,7 +4,6 @@ use racetrack_core::error::chain;
 use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_service::ApiError;
 use racetrack_service::hooks::TargetFailure;
-use racetrack_store::StoreError;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -36,8 +35,6 @@ pub(super) enum Refusal {
     Payload(#[source] ParserError),
     #[error("the server is about to stop")]
     Stopping,
-    #[error("the job cannot be found")]
-    Job(#[source] StoreError),
     #[error("not allowed")]
     Denied(#[source] ApiError),
     #[error("the job is on no infrastructure target")]
@@ -54,8 +51,6 @@ impl Refusal {
     /// The reason as the client may know it: nothing of the inside.
     pub(super) fn public_text(&self) -> String {
         match self {
-            Self::Job(StoreError::NotFound(reason)) => reason.to_string(),
-            Self::Job(_) => "internal error; the log of the server has the details".to_owned(),
             Self::Denied(error) => error.to_string(),
             _ => BoundedText::new(chain(self), TextLimit::FAILURE).into(),
         }
@@ -77,9 +72,6 @@ fn number_of_lines<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 
 #[cfg(test)]
 mod tests {
-    use std::io::ErrorKind;
-
-    use racetrack_store::NotFound;
     use serde_json::json;
 
     use super::*;
@@ -110,10 +102,7 @@ mod tests {
     fn the_inside_stays_inside() {
         let refusal = Refusal::Denied(ApiError::internal("the key is abc"));
         assert!(!refusal.public_text().contains("abc"), "{refusal}");
-        let database =
-            StoreError::File { database: "/var/db".to_owned(), source: ErrorKind::NotFound.into() };
-        assert!(!Refusal::Job(database).public_text().contains("db"));
-        let unknown = StoreError::NotFound(NotFound::JobName { name: "adder".to_owned() });
-        assert_eq!(Refusal::Job(unknown).public_text(), "No job named adder");
+        let unknown = Refusal::Denied(ApiError::not_found("No job named adder"));
+        assert_eq!(unknown.public_text(), "No job named adder");
     }
 }

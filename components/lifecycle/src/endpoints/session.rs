@@ -1,0 +1,155 @@
+//! Sessions: logging in for a while, and what becomes of it.
+
+use axum::Json;
+use axum::extract::State;
+use racetrack_service::ApiError;
+use racetrack_service::extract::Path;
+use racetrack_service::peer::PeerKey;
+use racetrack_store::{NotFound, StoreError, Token};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::user::{let_in, own_name};
+use crate::App;
+use crate::api_error::store_error;
+use crate::auth::{Caller, seconds_since_1970, user_token};
+use crate::extract::JsonBody;
+
+/// Whom somebody claims to be.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct SessionCredentials {
+    username: String,
+    password: String,
+}
+
+/// A user with the token of a new session.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct NewSession {
+    username: String,
+    /// The token to show from now on.
+    token: String,
+    /// Whether the user is an administrator.
+    is_staff: bool,
+    /// Identifies the session.
+    id: String,
+    /// When it ends, in seconds since 1970.
+    expiry_time: Option<i64>,
+}
+
+/// A session. Times are seconds since 1970.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SessionView {
+    id: String,
+    create_time: i64,
+    /// When it ends.
+    expiry_time: Option<i64>,
+    /// When its token was last used, to the minute.
+    last_use_time: Option<i64>,
+    /// Whether the request shows its token.
+    is_current: bool,
+}
+
+/// Logs a user in for a while
+///
+/// Answers a token of its own that ends, after 12 hours unless the setting `session-lifetime` says otherwise, and sets no
+/// cookie.
+#[utoipa::path(post, path = "/users/session", tag = "users", request_body = SessionCredentials,
+    responses((status = 200, body = NewSession), (status = 401, description = "this is no user, or none who was let in"),
+        (status = 429, description = "too many passwords were tried; the header Retry-After says when to go on"),
+        (status = 503, description = "too many passwords are being checked")))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    peer: PeerKey,
+    JsonBody(SessionCredentials { username, password }): JsonBody<SessionCredentials>,
+) -> Result<Json<NewSession>, ApiError> {
+    let user = let_in(&app, peer, &username, password).await?;
+    let token = user_token::for_session(&app, &username).await?;
+    Ok(Json(NewSession {
+        username,
+        token: user_token::shown(&app, &token),
+        is_staff: user.is_staff,
+        id: token.id,
+        expiry_time: token.expiry_time,
+    }))
+}
+
+/// Logs out: ends the session whose token is shown
+#[utoipa::path(delete, path = "/users/session", tag = "users",
+    responses((status = 200, body = ()), (status = 400, description = "the token is not that of a session")))]
+pub(crate) async fn end_current(State(app): State<App>, caller: Caller) -> Result<Json<()>, ApiError> {
+    if end_of(&app, &caller).await? {
+        return Ok(Json(()));
+    }
+    Err(ApiError::invalid(
+        "the token is not that of a session; `POST /auth/token/user/regenerate` ends the tokens of a command line",
+    ))
+}
+
+/// Lists the sessions of the user who calls, oldest first
+#[utoipa::path(get, path = "/users/sessions", tag = "users", responses((status = 200, body = Vec<SessionView>)))]
+pub(crate) async fn list_own(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Json<Vec<SessionView>>, ApiError> {
+    list(&app, &caller, own_name(&caller)?).await
+}
+
+/// Ends a session of the user who calls
+#[utoipa::path(delete, path = "/users/sessions/{id}", tag = "users", params(("id" = String, Path)),
+    responses((status = 200, body = ()), (status = 404, description = "the user has no such session")))]
+pub(crate) async fn end_own(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<()>, ApiError> {
+    app.store.end_session(own_name(&caller)?, &id).await.map(Json).map_err(store_error)
+}
+
+/// Lists the sessions of a user, oldest first
+#[utoipa::path(get, path = "/users/{username}/sessions", tag = "users", params(("username" = String, Path)),
+    responses((status = 200, body = Vec<SessionView>), (status = 404, description = "there is no such user")))]
+pub(crate) async fn list_of(
+    State(app): State<App>,
+    caller: Caller,
+    Path(username): Path<String>,
+) -> Result<Json<Vec<SessionView>>, ApiError> {
+    let user = app.store.user(&username).await.map_err(store_error)?;
+    list(&app, &caller, &user.username).await
+}
+
+/// Ends a session of a user
+#[utoipa::path(delete, path = "/users/{username}/sessions/{id}", tag = "users",
+    params(("username" = String, Path), ("id" = String, Path)),
+    responses((status = 200, body = ()), (status = 404, description = "there is no such user or session")))]
+pub(crate) async fn end_of_user(
+    State(app): State<App>,
+    Path((username, id)): Path<(String, String)>,
+) -> Result<Json<()>, ApiError> {
+    app.store.end_session(&username, &id).await.map(Json).map_err(store_error)
+}
+
+/// Ends the session whose token the caller shows; says whether it is the token of one.
+pub(super) async fn end_of(app: &App, caller: &Caller) -> Result<bool, ApiError> {
+    let (Some(username), Some(token)) = (caller.username(), caller.token()) else { return Ok(false) };
+    if !token.is_of_session {
+        return Ok(false);
+    }
+    match app.store.end_session(username, &token.id).await {
+        // Somebody else ended it meanwhile.
+        Ok(()) | Err(StoreError::NotFound(NotFound::Session { .. })) => Ok(true),
+        Err(error) => Err(store_error(error)),
+    }
+}
+
+async fn list(app: &App, caller: &Caller, username: &str) -> Result<Json<Vec<SessionView>>, ApiError> {
+    let sessions = app.store.sessions_of(username, seconds_since_1970()).await.map_err(store_error)?;
+    let current = caller.token().map(|token| token.id.as_str());
+    let view = |Token { id, create_time, expiry_time, last_use_time, .. }: Token| SessionView {
+        is_current: current == Some(id.as_str()),
+        id,
+        create_time,
+        expiry_time,
+        last_use_time,
+    };
+    Ok(Json(sessions.into_iter().map(view).collect()))
+}
