@@ -8,17 +8,22 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use racetrack_core::error::chain;
 use racetrack_core::job_environment::{Purpose, broken_rules};
+use racetrack_core::redaction::Redaction;
 use racetrack_core::{EnvVars, GitCredentials, JobManifest, job_manifest};
 use racetrack_service::body_size;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
+use crate::build_log;
 use crate::settings::BuildConfig;
 use crate::source::git::GitSource;
 use crate::source::git_address::GitSourceError;
 
 /// The only flag of a build.
 const NO_CACHE: &str = "--no-cache";
+
+/// How long all secrets of a build may be together, in bytes. Linux gives a process no longer variables.
+const MAX_SECRETS: usize = 128 * 1024;
 
 /// The parts of the body whose values are never repeated in an error.
 const SECRET_PARTS: [&str; 3] = ["git_credentials", "secret_build_env", "build_context"];
@@ -33,6 +38,8 @@ pub(crate) struct BuildRequest {
     pub(crate) secret_build_env: EnvVars,
     pub(crate) tag: String,
     pub(crate) no_cache: bool,
+    /// Takes the secrets of the build out of whatever people see.
+    pub(crate) redaction: Redaction,
 }
 
 /// Where the source of the job is.
@@ -64,6 +71,11 @@ pub(crate) enum BuildRequestError {
     Flag(String),
     #[error("{}", .0.join("; "))]
     Variables(Vec<String>),
+    #[error(
+        "secret_build_env and git_credentials have {0} bytes together, and at most {MAX_SECRETS} are taken: have the build \
+         fetch larger secrets by a token"
+    )]
+    Secrets(usize),
     #[error("git_credentials: control characters are not allowed")]
     Credentials,
     #[error(transparent)]
@@ -110,6 +122,7 @@ impl BuildRequest {
                 credentials: checked(body.git_credentials)?,
             },
         };
+        let redaction = redaction(&secrets(&source, &secret_build_env))?;
         Ok(Self {
             deployment_id: DeploymentId::parse(&body.deployment_id)?,
             manifest_yaml,
@@ -118,16 +131,8 @@ impl BuildRequest {
             secret_build_env,
             tag: tag(body.tag)?,
             no_cache: has_no_cache(body.build_flags.unwrap_or_default())?,
+            redaction,
         })
-    }
-
-    /// What must not be seen in any log or error.
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
-        let credentials = match &self.source {
-            RequestedSource::Git { credentials, .. } => credentials.as_ref(),
-            RequestedSource::Context(_) => None,
-        };
-        self.secret_build_env.values().chain(credentials.map(secret_of)).map(String::as_str)
     }
 }
 
@@ -229,6 +234,22 @@ fn check_variables<'a>(
     if broken.is_empty() { Ok(()) } else { Err(BuildRequestError::Variables(broken)) }
 }
 
+/// What must not be seen in any log or error.
+fn secrets<'a>(source: &'a RequestedSource, secret_build_env: &'a EnvVars) -> Vec<&'a str> {
+    let credentials = match source {
+        RequestedSource::Git { credentials, .. } => credentials.as_ref(),
+        RequestedSource::Context(_) => None,
+    };
+    secret_build_env.values().chain(credentials.map(secret_of)).map(String::as_str).collect()
+}
+
+fn redaction(secrets: &[&str]) -> Result<Redaction, BuildRequestError> {
+    match secrets.iter().map(|secret| secret.len()).sum() {
+        size if size > MAX_SECRETS => Err(BuildRequestError::Secrets(size)),
+        _ => Ok(Redaction::new(build_log::REDACTED, secrets.iter().copied())),
+    }
+}
+
 fn tag(text: String) -> Result<String, BuildRequestError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let begins_right = !text.starts_with(['.', '-']);
@@ -321,6 +342,8 @@ mod tests {
         refused("/tag", json!("a b"), "no tag");
         refused("/tag", json!("../x"), "no tag");
         refused("/build_flags", json!(["--no-cache", "--secret"]), "`--secret` is not allowed");
+        let large = json!({"A": "x".repeat(MAX_SECRETS), "B": "x"});
+        refused("/secret_build_env", large, "have 131073 bytes together, and at most 131072 are taken");
         refused("/build_context", json!("***"), "extracting build context: it is not base64");
         refused("/secret_build_env", json!({"A": "x".repeat(2 << 20)}), "bytes beside `build_context`");
         assert!(BuildRequest::parse(b"{", &ImageBuilderSettings::default().with_defaults()).is_err());
@@ -348,7 +371,8 @@ mod tests {
         let mut body = with("/secret_build_env", json!({"TOKEN": "s3cret"}));
         body["git_credentials"] = json!({"username": "bob", "password": "hunter2"});
         let request = parse(&body).expect("valid");
-        assert_eq!(request.secrets().collect::<Vec<_>>(), ["s3cret", "hunter2"]);
+        assert_eq!(secrets(&request.source, &request.secret_build_env), ["s3cret", "hunter2"]);
+        assert_eq!(request.redaction.apply("s3cret, hunter2"), "[redacted], [redacted]");
         assert!(!format!("{request:?}").contains("hunter2"));
         body["git_credentials"] = json!({"username": "", "password": ""});
         let request = parse(&body).expect("valid");

@@ -12,18 +12,27 @@ const MIN_LENGTH: usize = 3;
 /// stands around the secret.
 const MIN_BASE64: usize = 8;
 
+/// Up to so many bytes of secrets are looked for in every form. Of more, only the plain ones and whole base64 are: memory and
+/// time grow with the forms.
+const EVERY_FORM: usize = 16 * 1024;
+
 /// How programs wrap base64: `base64` of Unix, and PEM.
 const WIDTHS: [usize; 2] = [76, 64];
 
 /// All forms of all secrets.
 pub(super) fn of_all<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let secrets: Vec<_> = secrets.into_iter().collect();
+    let are_few = secrets.iter().map(|secret| secret.len()).sum::<usize>() <= EVERY_FORM;
     let mut forms = Vec::new();
     for secret in secrets {
         forms.push(secret.to_owned());
         forms.extend(wrapped(&base64(secret.as_bytes())));
         for line in secret.split(['\n', '\r']).map(str::trim).filter(|line| line.len() >= MIN_LENGTH) {
-            forms.extend([line.to_owned(), line.escape_debug().to_string(), in_json(line), in_python(line)]);
-            forms.extend(in_base64(line.as_bytes()));
+            forms.push(line.to_owned());
+            if are_few {
+                forms.extend([line.escape_debug().to_string(), in_json(line), in_python(line)]);
+                forms.extend(in_base64(line.as_bytes()));
+            }
             if let Some(password) = password(line) {
                 forms.push(password.to_owned());
                 let read = Spelling::read(password.as_bytes());
@@ -31,7 +40,10 @@ pub(super) fn of_all<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Vec<Stri
             }
         }
         if secret.len() >= MIN_LENGTH {
-            forms.extend(in_base64(secret.as_bytes()));
+            forms.push(base64(secret.as_bytes()));
+            if are_few {
+                forms.extend(in_base64(secret.as_bytes()));
+            }
         }
     }
     forms.retain(|form| form.trim().len() >= MIN_LENGTH);

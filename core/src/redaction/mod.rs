@@ -26,7 +26,7 @@ use self::spelling::Spelling;
 /// Texts that are taken out of others, in every form in which they are known to appear: as they are, line by line, as
 /// URLs spell them, escaped as in JSON, and in base64.
 ///
-/// Texts of fewer than three bytes are not taken out: a log without every `a` helps nobody.
+/// Of more than 16 KiB of secrets only the plain forms and whole base64 are taken out. Texts of fewer than three bytes are not taken out: a log without every `a` helps nobody.
 #[derive(Clone)]
 pub struct Redaction {
     mark: &'static str,
@@ -177,6 +177,15 @@ mod tests {
         assert_eq!(redacted(&["abc", "abcdef"], "abcdef abc"), "*** ***");
         assert_eq!(redacted(&["abcde", "defgh"], "<abcdefgh>"), "<***>");
         assert_eq!(redacted(&["aba"], "<ababababa>"), "<***>");
+    }
+
+    #[test]
+    fn large_secrets_are_taken_out_as_well() {
+        let lines: Vec<_> = (0..1000).map(|number| format!("{number:060}+")).collect();
+        let secret = lines.join("\n");
+        let redaction = Redaction::new("***", [secret.as_str()]);
+        assert_eq!(redaction.apply(&format!("<{}> <{secret}>", lines[7])), "<***> <***>");
+        assert_eq!(redaction.apply(&forms::base64(secret.as_bytes())), "***");
     }
 
     #[test]

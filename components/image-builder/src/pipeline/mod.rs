@@ -17,13 +17,12 @@ use racetrack_core::JobType;
 use racetrack_core::catalogue::Catalogue;
 use racetrack_core::error::chain;
 use racetrack_core::failure::HookFailureCause;
-use racetrack_core::redaction::Redaction;
 use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_service::HookRuntime;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use crate::build_log::{self, BuildLog};
+use crate::build_log::BuildLog;
 use crate::build_metrics;
 use crate::engine::ImageEngine;
 use crate::engine::bundle::{BundleEngine, BundleEngineError, PlatformVersion};
@@ -152,7 +151,7 @@ impl BuildPipeline {
         let id = &request.deployment_id;
         let claim = self.0.workspaces.claim(id);
         let claim = claim.ok_or_else(|| BeginError::UnderWay(id.as_str().to_owned()))?;
-        let redaction = Redaction::new(build_log::REDACTED, request.secrets());
+        let redaction = request.redaction.clone();
         let config = &self.0.config;
         let log = BuildLog::open(&config.build_logs_folder, id, redaction, config.max_build_log_size);
         let log = Arc::new(log.map_err(BeginError::Log)?);
