@@ -26,6 +26,7 @@ use crate::offers::{Offers, TargetChoiceError};
 use crate::plugin_config::{KeptConfigs, PluginConfigs};
 use crate::private_folder;
 use crate::proxy::JobProxy;
+use crate::realtime::live_connections::{LiveConnectionLimits, LiveConnections};
 use crate::realtime::log_streaming::{Admit, CurrentTargets, LogSource, LogStreaming};
 use crate::settings::LifecycleConfig;
 
@@ -50,6 +51,7 @@ pub struct State {
     pub(crate) rendered_jobs: RenderedJobs,
     pub(crate) proxy: JobProxy,
     pub(crate) logs: LogStreaming,
+    pub(crate) live_connections: LiveConnections,
     pub(crate) plugin_configs: PluginConfigs,
     pub(crate) deletions: Deletions,
     offers: CurrentOffers,
@@ -135,6 +137,10 @@ impl App {
             proxy: JobProxy::new(),
             deletions: Deletions::default(),
             logs,
+            live_connections: LiveConnections::new(LiveConnectionLimits {
+                all: config.max_live_connections.get(),
+                of_peer: config.max_live_connections_per_peer.get(),
+            }),
             plugin_configs: PluginConfigs::new(kept),
             offers,
             service,

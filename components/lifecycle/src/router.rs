@@ -1,6 +1,5 @@
 //! Every route of lifecycle. All of them but the calls of jobs are also served below `/lifecycle`.
 
-use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{DefaultBodyLimit, State};
@@ -8,6 +7,7 @@ use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{any, get};
+use axum::{Extension, Router};
 use racetrack_service::{ApiError, health, http, metrics};
 use racetrack_store::Scope;
 use utoipa_axum::router::UtoipaMethodRouter;
@@ -22,6 +22,7 @@ use crate::endpoints::{
 };
 use crate::origins;
 use crate::realtime::change_events;
+use crate::realtime::live_connections::{self, LiveConnection};
 use crate::realtime::log_streaming::LogStreaming;
 use crate::routes::{Route, Routes};
 
@@ -51,6 +52,7 @@ fn with_limit((schemas, paths, methods): UtoipaMethodRouter<App>, limit: usize) 
 async fn change_events(
     State(app): State<App>,
     headers: HeaderMap,
+    Extension(place): Extension<LiveConnection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map(|upgrade| upgrade.protocols([EVENTS_PROTOCOL]));
@@ -58,6 +60,8 @@ async fn change_events(
     let standing = Standing::new(&app.store, &app.authenticator, credential, Right::Known);
     let readiness = app.service.readiness.clone();
     let end = async move {
+        // For as long as the connection is there.
+        let _place = place;
         tokio::select! {
             () = readiness.stopping() => change_events::End::Stopping,
             () = standing.lost() => change_events::End::NotAllowed,
@@ -76,6 +80,9 @@ fn routes(app: &App) -> Routes {
 
     let routes = api(app);
     let document = Document::new(routes.document());
+    let places = || app.live_connections.clone();
+    let admit = from_fn_with_state(places(), live_connections::admit);
+    let admit_session = from_fn_with_state(places(), live_connections::admit_session);
     routes
         .add_beside(Open, "/docs", get(document::page))
         .add_beside(Open, "/health", get(own_health::health))
@@ -83,8 +90,8 @@ fn routes(app: &App) -> Routes {
         .add_beside(Open, "/metrics", get(metrics::metrics))
         .add_beside(Open, "/openapi.json", get(move || document.clone().get()))
         .add_beside(Open, "/ready", get(own_health::ready))
-        .add_beside(Listen, "/websocket/events", get(change_events))
-        .add_service(Follow, &LogStreaming::PATHS, app.logs.routes())
+        .add_beside(Listen, "/websocket/events", get(change_events).route_layer(admit))
+        .add_service(Follow, &LogStreaming::PATHS, app.logs.routes().route_layer(admit_session))
         .add_calls("/pub/job/{name}/{version}", any(proxy::call))
         .add_calls("/pub/job/{name}/{version}/", any(proxy::call))
         .add_calls("/pub/job/{name}/{version}/{*path}", any(proxy::call))

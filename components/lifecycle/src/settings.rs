@@ -1,7 +1,7 @@
 //! The settings that lifecycle has besides those of every component, and what comes of them.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,6 +57,14 @@ pub struct LifecycleSettings {
     /// How many wrong passwords of an account may be tried without a delay; of an address, twice as many [default: 10]
     #[arg(long, env, value_name = "NUMBER")]
     pub free_password_attempts: Option<u32>,
+
+    /// How many clients may be connected to follow logs or to hear of changes [default: 1000]
+    #[arg(long, env, value_name = "NUMBER")]
+    pub max_live_connections: Option<NonZeroUsize>,
+
+    /// How many of them may be of one address, unless it is one of this machine [default: 100]
+    #[arg(long, env, value_name = "NUMBER")]
+    pub max_live_connections_per_peer: Option<NonZeroUsize>,
 
     /// How long the token of a login is good, such as 12h or 30days [default: for ever]
     #[arg(long, env, value_name = "DURATION")]
@@ -148,6 +156,8 @@ pub struct LifecycleConfig {
     pub registration: Registration,
     pub max_registrations_per_peer: NonZeroU32,
     pub free_password_attempts: u32,
+    pub max_live_connections: NonZeroUsize,
+    pub max_live_connections_per_peer: NonZeroUsize,
     pub user_token_lifetime: Option<Duration>,
     pub session_lifetime: Duration,
     pub live_logs: LiveLogs,
@@ -212,6 +222,10 @@ impl Settings for LifecycleSettings {
             registration: self.registration.or(other.registration),
             max_registrations_per_peer: self.max_registrations_per_peer.or(other.max_registrations_per_peer),
             free_password_attempts: self.free_password_attempts.or(other.free_password_attempts),
+            max_live_connections: self.max_live_connections.or(other.max_live_connections),
+            max_live_connections_per_peer: self
+                .max_live_connections_per_peer
+                .or(other.max_live_connections_per_peer),
             user_token_lifetime: self.user_token_lifetime.or(other.user_token_lifetime),
             session_lifetime: self.session_lifetime.or(other.session_lifetime),
             live_logs: self.live_logs.or(other.live_logs),
@@ -245,6 +259,8 @@ impl LifecycleSettings {
     /// The settings with their defaults filled in, for a lifecycle that listens on `address`.
     pub fn with_defaults(self, address: SocketAddr) -> LifecycleConfig {
         const MINUTE: u64 = 60;
+        const HUNDRED: NonZeroUsize = NonZeroUsize::new(100).expect("is not zero");
+        const THOUSAND: NonZeroUsize = NonZeroUsize::new(1000).expect("is not zero");
         const TEN: NonZeroU32 = NonZeroU32::new(10).expect("is not zero");
         let span = |given: Option<Span>, seconds| given.map_or(Duration::from_secs(seconds), |span| span.0);
         let own = |path: &str| -> HttpUrl {
@@ -264,6 +280,8 @@ impl LifecycleSettings {
             registration: self.registration.unwrap_or_default(),
             max_registrations_per_peer: self.max_registrations_per_peer.unwrap_or(TEN),
             free_password_attempts: self.free_password_attempts.unwrap_or(10),
+            max_live_connections: self.max_live_connections.unwrap_or(THOUSAND),
+            max_live_connections_per_peer: self.max_live_connections_per_peer.unwrap_or(HUNDRED),
             user_token_lifetime: self.user_token_lifetime.map(|span| span.0),
             session_lifetime: span(self.session_lifetime, 12 * 60 * MINUTE),
             live_logs: self.live_logs.unwrap_or_default(),
@@ -335,7 +353,8 @@ mod tests {
         let text = "state-folder: a\ndatabase-url: 'sqlite:a.sqlite'\nauth-required: false\n\
                     auth-key: 0123456789abcdef0123456789abcdef\nadmin-password: hunter2hunter2\n\
                     registration: closed\nmax-registrations-per-peer: 5\n\
-                    free-password-attempts: 3\nuser-token-lifetime: 12h\n\
+                    free-password-attempts: 3\nmax-live-connections: 9\n\
+                    max-live-connections-per-peer: 3\nuser-token-lifetime: 12h\n\
                     session-lifetime: 8h\nlive-logs: token\ncomponent-auth-token: t0ken\n\
                     image-builder-url: http://builder:7201/\nimage-builder-start-time-limit: 1min\n\
                     external-pub-url: https://example.com/pub\n\

@@ -8,6 +8,7 @@ use std::time::Duration;
 use racetrack_core::error::chain;
 use racetrack_core::text::{LeftOut, TextLimit, rest_of_character, whole_characters};
 use racetrack_core::{HookResult, LogsSession, LogsStreamer, OnLine, async_trait};
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use crate::ProcessTarget;
@@ -20,6 +21,9 @@ use crate::target::Target;
 
 /// How much of a log is read at a time, and the longest line that is handed out in one piece, in bytes.
 const PIECE: usize = 64 * 1024;
+
+/// So many logs are read at once, each on a thread. Reading takes no time, so there need not be a thread per session.
+static READING: Semaphore = Semaphore::const_new(4);
 
 /// The open sessions, by their id.
 #[derive(Debug, Default)]
@@ -147,7 +151,9 @@ impl Follower {
     /// Hands out what was written since; tells whether that was all there is.
     async fn hand_out(&mut self, on_line: &OnLine) -> Result<bool, StateError> {
         let (log, position) = (Arc::clone(&self.log), self.position);
+        let turn = READING.acquire().await.expect("is never closed");
         let piece = tokio::task::spawn_blocking(move || log.read(position, PIECE)).await;
+        drop(turn);
         let LogPiece { mut bytes, next, lost } = piece.expect("reading does not panic")?;
         self.position = next;
         let read_all = bytes.len() < PIECE;

@@ -21,6 +21,12 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Nothing is expected from the client but control frames, in bytes.
 const MAX_MESSAGE_SIZE: usize = 4096;
 
+/// How much is read at a time, in bytes. Each connection has as much memory for it; by default it is 128 KiB.
+const READ_BUFFER_SIZE: usize = 4096;
+
+/// How much may wait to be written, in bytes. A client that takes nothing of it is left.
+const MAX_WRITE_BUFFER_SIZE: usize = 64 << 10;
+
 /// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -43,9 +49,15 @@ pub async fn serve(
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
     changes.mark_unchanged();
-    let upgrade = upgrade.max_message_size(MAX_MESSAGE_SIZE).on_failed_upgrade(|error| {
-        tracing::debug!(%error, "a WebSocket for change events was not established");
-    });
+    let upgrade = upgrade
+        .max_message_size(MAX_MESSAGE_SIZE)
+        .max_frame_size(MAX_MESSAGE_SIZE)
+        .read_buffer_size(READ_BUFFER_SIZE)
+        .write_buffer_size(0)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_SIZE)
+        .on_failed_upgrade(|error| {
+            tracing::debug!(%error, "a WebSocket for change events was not established");
+        });
     Ok(upgrade.on_upgrade(|socket| push_until(socket, changes, end)).into_response())
 }
 

@@ -6,6 +6,7 @@ mod calls;
 mod delegation;
 mod escs;
 mod harness;
+mod live_connections;
 mod origins;
 mod permissions;
 mod plugins;

@@ -50,8 +50,15 @@ use tokio::sync::watch;
 use self::open_sessions::OpenSessions;
 use crate::auth::Admission;
 
-/// The largest request a client may send, and about the largest answer it gets to one, in bytes.
+/// About the largest answer of a long poll, in bytes, and what clients are told that they may send. What they do send is
+/// little, so less is taken: see `live_connections`.
 const MAX_PAYLOAD: usize = 1_000_000;
+
+/// The largest message of a client by WebSocket, in bytes.
+const MAX_MESSAGE: usize = 64 << 10;
+
+/// How soon a client has to enter the namespace. One that does not is gone, or never meant to.
+const CONNECT_TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// The namespace of clients that name none.
 const ROOT: &str = "/";
@@ -131,8 +138,9 @@ impl LogStreaming {
             .req_path("/socket.io")
             .ack_timeout(source.limits.acknowledgement)
             .max_payload(MAX_PAYLOAD as u64)
-            .ws_max_message_size(MAX_PAYLOAD)
-            .ws_max_frame_size(MAX_PAYLOAD)
+            .ws_max_message_size(MAX_MESSAGE)
+            .ws_max_frame_size(MAX_MESSAGE)
+            .connect_timeout(CONNECT_TIME_LIMIT)
             .build_svc();
         let sessions = Arc::new(OpenSessions::default());
         let source = Arc::new(source);
