@@ -165,3 +165,34 @@ async fn a_slow_reader_is_waited_for_and_holds_up_nobody() {
     permits.add_permits(2);
     until("it has taken more", async || taken.lock().unwrap().len() == 3).await;
 }
+
+#[test]
+fn many_readers_need_few_threads() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const READERS: usize = 400;
+    let threads = Arc::new(AtomicUsize::new(0));
+    let started = Arc::clone(&threads);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .on_thread_start(move || _ = started.fetch_add(1, Ordering::Relaxed))
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let sandbox = Sandbox::new();
+        let target = sandbox.target();
+        sandbox.bring_up(&Wanted { name: "adder", timestamp: 7, ..Wanted::default() }).await.unwrap();
+        let mut readers = Vec::new();
+        for number in 0..READERS {
+            let (on_line, lines) = to_channel();
+            target.create_session(session(&number.to_string(), Some(1)), on_line).await.unwrap();
+            readers.push(lines);
+        }
+        for lines in &mut readers {
+            next(lines).await;
+        }
+    });
+    let threads = threads.load(Ordering::Relaxed);
+    assert!(threads < 40, "{threads} threads for {READERS} readers");
+}
