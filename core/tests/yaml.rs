@@ -77,7 +77,11 @@ fn expansions_of_gigabytes_are_refused() {
     let tags = format!("%TAG ! tag:{}\n--- {}", "x".repeat(100_000), list("!a 1", 20_000));
     refused(&tags, YamlLimits::JOB_MANIFEST, "a `%TAG` directive is not supported at line 1 column 1");
     let later = format!("a: 1\n...\n{tags}");
-    refused(&later, YamlLimits::JOB_MANIFEST, "there is a second YAML document at line 3 column 1");
+    refused(
+        &later,
+        YamlLimits::JOB_MANIFEST,
+        "there is more than one document: another one starts at line 3 column 1",
+    );
 }
 
 #[test]
@@ -146,9 +150,13 @@ fn there_is_one_document() {
     refused(
         "a: 1\n---\nb: 2\n",
         SMALL,
-        "there is a second YAML document at line 2 column 1; keep one document",
+        "there is more than one document: another one starts at line 2 column 1; keep one document",
     );
-    refused("a: 1\n...\n--- b", SMALL, "there is a second YAML document at line 3 column 1");
+    refused(
+        "a: 1\n...\n--- b",
+        SMALL,
+        "there is more than one document: another one starts at line 3 column 1",
+    );
 }
 
 #[test]

@@ -337,7 +337,7 @@ fn empty_manifest() {
 #[test]
 fn several_documents() {
     assert_snapshot!(refused("name: my-plugin\nversion: 1.2.3\n---\nname: other\n"), @r"
-    error[manifest-several-documents]: there is a second YAML document
+    error[manifest-several-documents]: there is more than one document: another one starts
      --> plugin/plugin-manifest.yaml:3:1
       |
     3 | ---

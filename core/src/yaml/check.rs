@@ -286,7 +286,7 @@ impl fmt::Display for Reason {
             Self::TagDirective => f.write_str("a `%TAG` directive is not supported"),
             Self::MergeKey => f.write_str("the merge key `<<` is not supported"),
             Self::DuplicateKey(key) => write!(f, "duplicate key `{key}`"),
-            Self::SecondDocument => f.write_str("there is a second YAML document"),
+            Self::SecondDocument => f.write_str("there is more than one document: another one starts"),
             Self::Depth { limit } => {
                 write!(f, "more than {limit} sequences and mappings are inside one another")
             }

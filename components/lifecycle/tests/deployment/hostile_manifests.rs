@@ -192,7 +192,10 @@ async fn yaml_that_stands_for_more_than_it_says_is_refused_with_its_place() {
         ),
         ("labels: {a: {b: 1, b: 2}}\n".to_owned(), format!("duplicate key `b` at line {line} column 20")),
         ("labels: {a: {<<: {b: 1}}}\n".to_owned(), "the merge key `<<` is not supported".to_owned()),
-        ("---\n".to_owned(), format!("there is a second YAML document at line {line} column 1; keep one")),
+        (
+            "---\n".to_owned(),
+            format!("there is more than one document: another one starts at line {line} column 1; keep one"),
+        ),
     ] {
         let manifest = json!({ "manifest_yaml": format!("{yaml}{added}") });
         let error = server.put("/job/adder/1.0.0/manifest", &manifest).await.error(400);

@@ -61,12 +61,20 @@ async fn a_bad_configuration_changes_nothing() {
     let running = sandbox.start().await.expect("starts");
     let before = told(&running).await;
     let too_long = format!("greeting: {}", "a".repeat(1 << 20));
+    let square = format!("a: &a [{}0]\nb: [{}*a]\n", "0,".repeat(16_000), "*a,".repeat(16_000));
     let cannot_construct = "cannot construct plugin `greeter` 1.0.0: ";
     let refused = "what plugins would offer with this configuration of `greeter` is refused: ";
     for (text, reasons) in [
         ("greeting: [", ["the configuration of plugin `greeter` is no YAML: ", "at line 2 column 1"]),
         ("{greeting: a, greeting: b}", ["the configuration of plugin `greeter` is no YAML: ", "duplicate"]),
         ("a: 1\n---\nb: 2", ["the configuration of plugin `greeter` is no YAML: ", "more than one document"]),
+        (
+            &square,
+            [
+                "the configuration of plugin `greeter` is no YAML: ",
+                "more than 100000 values at line 2 column",
+            ],
+        ),
         ("just a text", [cannot_construct, "wrong configuration of plugin `greeter` 1.0.0 at `.`"]),
         ("greting: hi", [cannot_construct, "unknown field `greting`"]),
         ("targets: [docker, {}]", [cannot_construct, "at `targets[1]`: invalid type: map"]),
