@@ -140,7 +140,8 @@ impl Target {
     async fn remove_group(&self, job: &JobKey, group: &Path) -> Result<(), TargetError> {
         match group_processes::remove(group).await {
             Err(source) if source.kind() == ErrorKind::ResourceBusy => {
-                Err(TargetError::Group { job: job.clone(), path: group.to_owned(), source })
+                let (path, pids) = (group.to_owned(), group_processes::pids(group));
+                Err(TargetError::Group { job: job.clone(), path, pids, source })
             }
             Err(error) => {
                 tracing::warn!(group = %group.display(), %error, "an empty control group stays behind");

@@ -64,10 +64,11 @@ pub(crate) enum TargetError {
         #[source]
         source: StopError,
     },
-    #[error("cannot stop job {job}: its control group {} is still in use", path.display())]
+    #[error("cannot stop job {job}: its control group {} is still in use by processes {pids:?}", path.display())]
     Group {
         job: JobKey,
         path: PathBuf,
+        pids: Vec<i32>,
         #[source]
         source: io::Error,
     },
