@@ -27,6 +27,8 @@ pub mod kept_config;
 pub mod metrics;
 mod observability;
 mod open_files;
+#[cfg(unix)]
+mod orphans;
 pub mod peer;
 pub mod plugin_endpoints;
 mod plugin_listing;

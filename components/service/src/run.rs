@@ -119,6 +119,8 @@ async fn serve<C: Component>(
     log_start(&identity, &hooks, config.file.as_deref());
     metrics.started(&identity, hooks.registry().entries().len());
     tokio::spawn(metrics.clone().keep_up());
+    #[cfg(unix)]
+    crate::orphans::reap_if_first();
 
     let listener = server::bind(config.http_address).await?;
     let http_address = server::address_of(&listener)?;
