@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::group_location;
 use crate::limits::Limits;
+use crate::{group_location, group_processes};
 
 /// Where the control groups of replicas are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +142,7 @@ pub(crate) fn possible(place: &Place, group: &str) -> Vec<PathBuf> {
 
 /// Puts a process into a group of version 2 and sets `memory.max` and `cpu.max`, each if the group has the controller.
 fn join(group: &Path, pid: i32, [memory, cpu]: &[(&str, String); 2]) -> io::Result<GroupLimits> {
+    renew(group);
     match fs::create_dir(group) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
@@ -154,6 +155,14 @@ fn join(group: &Path, pid: i32, [memory, cpu]: &[(&str, String); 2]) -> io::Resu
     let limits = GroupLimits { memory: set(memory)?, cpu: set(cpu)? };
     write(&group.join("cgroup.procs"), &pid.to_string())?;
     Ok(limits)
+}
+
+/// Takes an empty group away that an earlier process of the replica was in: a job may have changed it. One that the
+/// process has joined already is not empty, and stays.
+fn renew(group: &Path) {
+    if let Err(error) = group_processes::remove_tree(group) {
+        tracing::debug!(group = %group.display(), %error, "this control group is used again as it is");
+    }
 }
 
 /// Writes to a file of a group, which is there or is not.
@@ -176,6 +185,7 @@ fn limit(
 
 /// Makes a group, sets it up and puts the process into it; false if the system does not allow that.
 fn enter(group: &Path, pid: i32, settings: &[(&str, String)]) -> bool {
+    renew(group);
     let set = || -> io::Result<()> {
         if !group.is_dir() {
             fs::create_dir(group)?;

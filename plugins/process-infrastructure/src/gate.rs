@@ -148,7 +148,8 @@ fn check(program: &Path, folder: &Path, path: Option<&str>) -> io::Result<()> {
     found.find(Result::is_ok).unwrap_or_else(|| Err(ErrorKind::NotFound.into()))
 }
 
-/// What makes a shell the program. It is not shown to other users of the system, as a command line would be.
+/// What makes a shell the program. Other users of the system do not see it, as they would see a command line: only
+/// variables that a shell cannot set are on one, for the moment until `env` has become the program.
 fn script(program: &Path, environment: &EnvVars) -> io::Result<String> {
     let (plain, odd): (Vec<_>, Vec<_>) = environment.iter().partition(|(name, _)| is_plain(name));
     let mut script = "unset PWD OLDPWD SHLVL\n".to_owned();

@@ -7,10 +7,10 @@ use crate::control_group::{self, Place};
 use crate::group_location;
 use crate::limits::Limits;
 
-const ALL: [&str; 6] = ["session", "orphan", "daemon", "deaf", "storm", "fleeing"];
+const ALL: [&str; 7] = ["session", "title", "orphan", "daemon", "deaf", "storm", "fleeing"];
 
 /// Without a control group what is never the same process for long cannot be caught for certain.
-const WITHOUT_GROUPS: [&str; 5] = ["session", "orphan", "daemon", "deaf", "storm"];
+const WITHOUT_GROUPS: [&str; 6] = ["session", "title", "orphan", "daemon", "deaf", "storm"];
 
 /// A number that no other process of the machine has among its arguments.
 fn number() -> String {
@@ -217,8 +217,19 @@ async fn what_escaped_from_a_dead_replica_goes_with_it() {
     let job = sandbox.bring_up(&wanted).await.unwrap();
     let number = escape(&sandbox, &job, "daemon").await;
     let former = ProcessIdentity::of(pid_of(&job).await).unwrap();
+    // A job that may do so leaves its group in a state in which no process begins.
+    let groups = sandbox.control_groups();
+    for freezer in groups.iter().map(|group| group.join("cgroup.freeze")).filter(|file| file.exists()) {
+        fs::write(freezer, "1").unwrap();
+    }
     former.signal(Signal::KILL).unwrap();
     until("it is gone", async || with_number(&number).is_empty()).await;
+    // In a group that is not frozen any more.
+    until("it runs again", async || {
+        let job = sandbox.listed().await.remove(0);
+        job.status == racetrack_core::JobStatus::Running && pid_of(&job).await != former.pid
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
