@@ -85,12 +85,14 @@ pub(crate) fn launch(instance: &Instance, index: usize, host: &Host) -> Result<(
 /// Marks a process, and says by what it is held then.
 fn held_by(mark: &str, pid: i32, in_group: bool) -> HeldBy {
     let marked = InheritedMark::of(mark).put_on(pid);
-    if in_group {
-        return HeldBy::Cgroup;
-    }
-    match marked {
-        Ok(()) => HeldBy::Rlimit,
-        Err(error) => {
+    match (marked, in_group) {
+        (Ok(()), false) => HeldBy::Rlimit,
+        (Ok(()), true) => HeldBy::Cgroup,
+        (Err(error), true) => {
+            tracing::debug!(pid, %error, "processes of a job are held by their control group, without an inherited mark");
+            HeldBy::Cgroup
+        }
+        (Err(error), false) => {
             tracing::warn!(pid, %error, "processes of a job are held by their environment alone");
             HeldBy::Environment
         }
