@@ -36,7 +36,20 @@ impl RunningComponent {
     /// # Panics
     /// The same.
     pub fn start_at(address: SocketAddr, binary: &Path, config: &Path) -> Self {
-        let mut command = Command::new(binary);
+        Self::start_by(Command::new(binary), address, binary, config)
+    }
+
+    /// Like [`start`](Self::start), from a shell that runs this script with the command in its arguments.
+    ///
+    /// # Panics
+    /// The same.
+    pub fn start_in_shell(script: &str, binary: &Path, config: &Path) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script, "sh"]).arg(binary);
+        Self::start_by(shell, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), binary, config)
+    }
+
+    fn start_by(mut command: Command, address: SocketAddr, binary: &Path, config: &Path) -> Self {
         command.args(["serve", "--http-address", &address.to_string(), "--log-format", "json", "--config"]);
         // What a component keeps by default is relative to its working folder.
         command.arg(config).current_dir(config.parent().expect("a file is in a folder"));

@@ -1,7 +1,5 @@
 //! Takes requests apart, and refuses wrong ones in the shape of every error.
 
-use std::error::Error;
-
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -73,22 +71,11 @@ impl From<QueryRejection> for ApiError {
 
 impl From<BytesRejection> for ApiError {
     fn from(rejection: BytesRejection) -> Self {
-        if is_stalled(&rejection) {
+        if StalledBody::is_cause_of(&rejection) {
             return Self::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", StalledBody.to_string());
         }
         rejected(rejection.status(), rejection.body_text())
     }
-}
-
-fn is_stalled(rejection: &BytesRejection) -> bool {
-    let mut error: Option<&(dyn Error + 'static)> = Some(rejection);
-    while let Some(current) = error {
-        if current.is::<StalledBody>() {
-            return true;
-        }
-        error = current.source();
-    }
-    false
 }
 
 fn rejected(status: StatusCode, text: String) -> ApiError {

@@ -43,3 +43,4 @@ pub use api_error::ApiError;
 pub use component::{Component, Identity, Service};
 pub use hooks::HookRuntime;
 pub use run::run;
+pub use server::StalledBody;

@@ -12,6 +12,7 @@ mod dependency_arrows;
 mod failing_plugins;
 mod fingerprint;
 mod first_party;
+mod idle_connections;
 mod incremental;
 mod inspect;
 mod isolation;

@@ -7,6 +7,7 @@ use axum::http::uri::InvalidUri;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use racetrack_core::error::chain;
+use racetrack_service::StalledBody;
 use serde::Serialize;
 
 use super::Upstream;
@@ -58,6 +59,7 @@ struct Failure<'a> {
 pub(super) fn response(error: &ForwardError, upstream: &Upstream<'_>, tracing_id: &HeaderValue) -> Response {
     let status = match error {
         ForwardError::Climbing => StatusCode::BAD_REQUEST,
+        ForwardError::Call { source, .. } if StalledBody::is_cause_of(source) => StatusCode::REQUEST_TIMEOUT,
         _ => StatusCode::BAD_GATEWAY,
     };
     let failure = Failure {

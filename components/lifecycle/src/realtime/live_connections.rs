@@ -1,4 +1,4 @@
-//! How many clients may stay connected to hear what happens: `WebSockets` for events, and sessions of Socket.IO.
+//! How many clients may stay connected to hear what happens: those of change events, and sessions of live logs.
 //!
 //! A client has a place from its first request on. A session of Socket.IO keeps the head of that request, and the place
 //! with it, so the place is free when the session has ended, whatever it ended by.

@@ -3,6 +3,10 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::routing::post;
+use futures_util::{StreamExt, stream};
+use racetrack_lifecycle::proxy::{JobProxy, Upstream};
+use racetrack_service::StalledBody;
 
 use crate::fixture::{PREFIX, get, job, proxy, raw, read, read_to_end, read_until, request, send};
 
@@ -78,4 +82,24 @@ async fn a_path_with_dots_is_refused() {
     let mut caller = raw(&proxy, &format!("GET {PREFIX}/open/../closed HTTP/1.1\r\nhost: h\r\n\r\n")).await;
     let answer = read_until(&mut caller, "}").await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_caller_who_stops_sending_is_the_one_to_blame() {
+    let job = job(Router::new().route("/take", post(async |body: String| body))).await;
+    let proxy = JobProxy::new();
+    let replicas = [job];
+    let upstream = Upstream {
+        job_name: "adder",
+        job_version: "0.0.1",
+        replicas: &replicas,
+        status: "running",
+        path: "/take",
+        caller: "User admin",
+        gateway: None,
+    };
+    let begun = stream::iter([Ok("begun")]).chain(stream::iter([Err(StalledBody)]));
+    let request = Request::post("/take").body(Body::from_stream(begun)).expect("a request");
+    let (status, _, text) = read(proxy.forward(upstream, request).await).await;
+    assert!(status == 408 && text.contains("the client stopped sending the body of the request"), "{text}");
 }

@@ -15,18 +15,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 
 use self::accepting::Accepting;
 use self::connections::Connections;
-pub(crate) use self::request::StalledBody;
+pub use self::request::StalledBody;
 use crate::connection_limits::ConnectionLimits;
 use crate::health::Readiness;
 use crate::peer::TrustedProxies;
 
 /// The name of a signal to stop.
 pub(crate) type Signal = &'static str;
+
+/// So many connections may wait to be taken, unless the system allows fewer. A client that finds the line full tries again
+/// after a second.
+const BACKLOG: u32 = 4096;
 
 /// Why the component cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +60,16 @@ pub(crate) struct Serving {
 
 /// Takes the address. Connections wait until the server serves.
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ServerError> {
-    let listener = TcpListener::bind(address).await;
-    listener.map_err(|source| ServerError::Bind { address, source })
+    listen(address).map_err(|source| ServerError::Bind { address, source })
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Elsewhere it would let another program take the address.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Where a listener listens.

@@ -18,9 +18,16 @@ use tower::ServiceExt;
 
 use super::connections::Connection;
 
-/// The client of a request has stopped sending its body.
+/// Why the body of a request fails: its client has stopped sending it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StalledBody;
+pub struct StalledBody;
+
+impl StalledBody {
+    /// Whether that is behind an error.
+    pub fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
+        error.is::<Self>() || error.source().is_some_and(Self::is_cause_of)
+    }
+}
 
 /// The body of a request, which fails when the client stops sending it.
 struct RequestBody {
