@@ -7,6 +7,8 @@ pub mod diagnostic;
 mod edit;
 mod file_set;
 mod folder;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod ignore_rules;
 pub mod limits;
 mod line_endings;

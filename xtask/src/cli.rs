@@ -8,6 +8,7 @@ use racetrack_client::PluginCommand;
 
 use crate::commands::build::Purpose;
 use crate::declaration::QUICK;
+use crate::fuzz_target::FuzzTarget;
 use crate::garbage::KEPT_DAYS;
 use crate::overrides::Override;
 
@@ -86,6 +87,11 @@ pub(crate) enum Command {
     /// What the tests need from registries is fetched first; then they run without a network. A section that fails does not stop
     /// the others. At the end there is a table of what each section took, and of the slowest tests.
     Test(TestArgs),
+    /// Feed what reads the bytes of strangers with bytes of nobody's making, and look for faults.
+    ///
+    /// Needs cargo-fuzz (`cargo install cargo-fuzz --locked`) and a C++ compiler. What a run has learnt is kept in
+    /// target/fuzz/corpus, and an input that causes a fault in target/fuzz/artifacts.
+    Fuzz(FuzzArgs),
     /// Build with profile `quick`, then start the components on this machine until Ctrl-C.
     ///
     /// The profile compiles fast and runs slowly; `--profile release` builds as `build` does. The binaries are in .racetrack/up,
@@ -387,6 +393,17 @@ impl Section {
             Self::Verification => "verification",
         }
     }
+}
+
+/// Arguments of `fuzz`.
+#[derive(Args, Debug)]
+pub(crate) struct FuzzArgs {
+    /// What to feed [default: each of them, one after the other].
+    #[arg(value_enum)]
+    pub(crate) target: Option<FuzzTarget>,
+    /// For how long, in seconds, for each target.
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) seconds: u32,
 }
 
 /// Arguments of `up`.

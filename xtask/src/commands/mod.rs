@@ -6,6 +6,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod fetch;
+pub(crate) mod fuzz;
 pub(crate) mod gc;
 pub(crate) mod inspect;
 pub(crate) mod lock;

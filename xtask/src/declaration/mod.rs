@@ -26,6 +26,14 @@ use crate::checkout::Checkout;
 use crate::codes;
 use crate::remote::RemoteSource;
 
+/// Reads a declaration as far as that goes without a disk. Returns how many plugins it has.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_text(document: &Document, diagnostics: &mut Diagnostics) -> usize {
+    let written = syntax::parse(document, diagnostics);
+    diagnostics.append(written.refused_sources);
+    written.plugins.len()
+}
+
 /// The file name of the declaration of a checkout.
 pub(crate) const FILE_NAME: &str = "racetrack.toml";
 

@@ -87,3 +87,23 @@ fn every_shell_gets_its_completions() {
     }
     assert_eq!(sandbox.run(&["completions", "cmd"]).code, 2);
 }
+
+#[test]
+fn fuzzing_names_what_has_to_be_installed() {
+    let sandbox = Sandbox::new();
+    let run = |environment: &[(&str, &str)]| {
+        let outcome = sandbox.run_with(&["fuzz", "archive"], environment);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{}", outcome.stderr);
+        outcome.stderr
+    };
+    insta::assert_snapshot!(run(&[("CARGO", "false")]), @"error: cargo-fuzz is missing; `cargo install cargo-fuzz --locked` installs it");
+    insta::assert_snapshot!(run(&[("CARGO", "true"), ("CXX", "no-such-compiler")]), @"error: the C++ compiler `no-such-compiler` is missing, which compiles libFuzzer; on Debian and Ubuntu `apt-get install g++` installs it");
+    let outcome = sandbox.run_undeclared(&["fuzz", "--help"]);
+    insta::assert_snapshot!("help_of_fuzz", outcome.stdout);
+    let outcome = sandbox.run_undeclared(&["fuzz", "archives"]);
+    assert!(
+        outcome.code == 2 && outcome.stderr.contains("a similar value exists: 'archive'"),
+        "{}",
+        outcome.stderr
+    );
+}

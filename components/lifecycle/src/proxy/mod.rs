@@ -10,6 +10,8 @@
 mod call;
 mod connection;
 mod failure;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod headers;
 mod lasting_body;
 mod origin_headers;
