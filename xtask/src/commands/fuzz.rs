@@ -22,6 +22,9 @@ const MEMORY_LIMIT: u32 = 1024;
 /// What of libFuzzer's output is shown while it runs.
 const SHOWN: [&str; 3] = ["INITED", "pulse", "DONE"];
 
+/// How the report of a fault begins.
+const FAILURES: [&str; 3] = ["thread '", "==", "ALARM"];
+
 /// Runs one target or all of them, one after the other, and says what came of each.
 pub(crate) fn run(args: &FuzzArgs, checkout: &Checkout, shell: &Shell) -> Result<()> {
     check_tools(checkout)?;
@@ -77,17 +80,16 @@ fn run_one(
     let mut child = command.stderr(Stdio::piped()).spawn().context("cannot start `cargo fuzz`")?;
     let output = BufReader::new(child.stderr.take().expect("it is piped"));
     let mut statistics = Statistics::default();
-    let mut is_running = false;
+    // Before the first input it is cargo that speaks, and after a fault everything counts.
+    let (mut is_running, mut is_failing) = (false, false);
     for line in output.split(b'\n') {
         let line = String::from_utf8_lossy(&line?).into_owned();
         statistics.read(&line);
-        // Before the first input it is cargo that speaks, and after a fault everything counts.
-        let is_noise =
-            is_running && (line.starts_with('#') || line.starts_with("stat::") || line.starts_with('\t'));
-        is_running |= line.contains("INITED");
-        if !is_noise || SHOWN.iter().any(|word| line.contains(word)) {
+        is_failing |= is_running && FAILURES.iter().any(|beginning| line.starts_with(beginning));
+        if !is_running || is_failing || SHOWN.iter().any(|word| line.contains(word)) {
             shell.text(&line);
         }
+        is_running |= line.contains("INITED");
     }
     let status = child.wait().context("cannot wait for `cargo fuzz`")?;
     if !status.success() && statistics.executions == 0 {

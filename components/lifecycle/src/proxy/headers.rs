@@ -1,6 +1,5 @@
 //! The headers that pass between a caller and a job.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use axum::http::header::{
@@ -59,7 +58,7 @@ pub(super) fn tracing_id(headers: &HeaderMap) -> HeaderValue {
 
 /// Makes the headers of a call those for the job. `Host` is left to whoever knows the replica.
 pub(super) fn prepare_request(headers: &mut HeaderMap, sender: &Sender<'_>) {
-    let takes_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"));
+    let takes_trailers = tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
     remove_hop_by_hop(headers);
     if takes_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -80,7 +79,7 @@ pub(super) fn prepare_response(headers: &mut HeaderMap, own: [&str; 2]) {
     remove_hop_by_hop(headers);
     remove_credentials_set(headers);
     origin_headers::remove(headers);
-    let location = headers.get(LOCATION).and_then(|location| relative(location.to_str().ok()?, own));
+    let location = headers.get(LOCATION).and_then(|location| relative(location, own));
     if let Some(location) = location {
         headers.insert(LOCATION, location);
     }
@@ -122,7 +121,7 @@ fn remove_credentials_set(headers: &mut HeaderMap) {
 /// The protocol that the sender of these headers wants to switch to.
 pub(super) fn upgrade(headers: &HeaderMap) -> Option<&HeaderValue> {
     let protocol = headers.get(UPGRADE)?;
-    tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade")).then_some(protocol)
+    tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"upgrade")).then_some(protocol)
 }
 
 /// Sets the headers that ask for, or agree to, a switch to `protocol`.
@@ -132,12 +131,12 @@ pub(super) fn set_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let is_usual = |token: &str| {
-        ["keep-alive", "close", "upgrade"].iter().any(|usual| token.eq_ignore_ascii_case(usual))
+    let is_usual = |token: &[u8]| {
+        ["keep-alive", "close", "upgrade"].iter().any(|usual| token.eq_ignore_ascii_case(usual.as_bytes()))
     };
     let named: Vec<HeaderName> = tokens(headers, &CONNECTION)
         .filter(|token| !is_usual(token))
-        .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
         .collect();
     // The length is that of the chunked message, if a sender gave both.
     if headers.contains_key(TRANSFER_ENCODING) {
@@ -148,10 +147,10 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// The elements of a list in a header.
-fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(str::trim)
+/// The elements of a list in a header, whether they are text or not.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let values = headers.get_all(name).into_iter().map(HeaderValue::as_bytes);
+    values.flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// Removes the cookies that hold tokens and leaves the others as they are.
@@ -203,20 +202,26 @@ fn text_value(text: &str) -> HeaderValue {
     })
 }
 
-/// Path, query and fragment of a URL that points at the job itself.
-fn relative(location: &str, own: [&str; 2]) -> Option<HeaderValue> {
-    let rest = ["http://", "https://", "//"].iter().find_map(|scheme| location.strip_prefix(scheme))?;
-    let (authority, target) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    if !own.iter().any(|own| authority.eq_ignore_ascii_case(own)) {
+/// Path, query and fragment of a URL that points at the job itself. Headers may hold bytes that are no text.
+fn relative(location: &HeaderValue, own: [&str; 2]) -> Option<HeaderValue> {
+    let location = location.as_bytes();
+    let begins = |scheme: &&str| {
+        location.get(..scheme.len()).is_some_and(|found| found.eq_ignore_ascii_case(scheme.as_bytes()))
+    };
+    let scheme = ["http://", "https://", "//"].into_iter().find(begins)?;
+    let rest = &location[scheme.len()..];
+    let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at(end);
+    if !own.iter().any(|own| authority.eq_ignore_ascii_case(own.as_bytes())) {
         return None;
     }
-    let target = match target {
-        // What starts with two slashes names a host.
-        target if target.starts_with("//") => Cow::Owned(format!("/.{target}")),
-        target if target.starts_with('/') => Cow::Borrowed(target),
-        target => Cow::Owned(format!("/{target}")),
+    let before: &[u8] = match target {
+        // What starts with two slashes names a host, and browsers take a backslash for one.
+        [b'/', b'/' | b'\\', ..] => b"/.",
+        [b'/', ..] => b"",
+        _ => b"/",
     };
-    HeaderValue::from_str(&target).ok()
+    HeaderValue::from_bytes(&[before, target].concat()).ok()
 }
 
 #[cfg(test)]
@@ -373,6 +378,8 @@ mod tests {
             ("http://job:7000@evil.example/x", "http://job:7000@evil.example/x"),
             ("https://elsewhere.example/x", "https://elsewhere.example/x"),
             ("../docs", "../docs"),
+            ("HTTP://job:7000/x", "/x"),
+            ("http://job:7000/\\evil.example/x", "/./\\evil.example/x"),
         ];
         for (location, expected) in locations {
             let mut answer =
@@ -380,5 +387,16 @@ mod tests {
             prepare_response(&mut answer, ["127.0.0.1:7000", "job:7000"]);
             assert_eq!(answer, headers(&[("location", expected)]));
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_hide_nothing() {
+        let mut answer = headers(&[("x-hop", "1")]);
+        let value = |bytes: &[u8]| HeaderValue::from_bytes(bytes).expect("a header holds it");
+        answer.insert(LOCATION, value(b"http://job:7000/\xff"));
+        answer.insert(CONNECTION, value(b"\xff, X-Hop"));
+        prepare_response(&mut answer, ["127.0.0.1:7000", "job:7000"]);
+        assert_eq!(answer.remove(LOCATION), Some(value(b"/\xff")));
+        assert!(answer.is_empty(), "{answer:?}");
     }
 }
