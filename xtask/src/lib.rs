@@ -1,9 +1,9 @@
 //! `cargo xtask`: composes the plugins that `racetrack.toml` declares into one binary per component.
 //!
-//! A build goes through [`load`] (disk to typed values), [`plan`] (decisions, pure), [`generate`] (text, pure),
-//! [`output`] (writes what changed), [`cargo`] (one call per component), the checks of the finished binary
-//! ([`self_report`], [`description`], [`leak`], [`lock`]) and the output folder, where [`records`] of it are put beside the
-//! binary; [`lockfile`] says whether that is what was accepted. Only [`shell`] prints.
+//! A build goes through `load` (disk to typed values), `plan` (decisions, pure), `generate` (text, pure),
+//! `output` (writes what changed), `cargo` (one call per component), the checks of the finished binary
+//! (`self_report`, `description`, `leak`, `lock`) and the output folder, where `records` of it are put beside the
+//! binary; `lockfile` says whether that is what was accepted. Only `shell` prints.
 
 mod blame;
 mod cargo;
