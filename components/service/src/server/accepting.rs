@@ -20,9 +20,9 @@ use super::connections::{Connections, Place, Refusal};
 use super::request;
 use super::stream::WatchedStream;
 
-/// The largest head of a request, in bytes: enough for the longest addresses and many cookies. It is also how much of an
-/// answer is kept until its reader takes it.
-const MAX_HEAD_SIZE: usize = 64 * 1024;
+/// The largest head of a request, in bytes: as much as proxies take, and so little that all connections together may send
+/// one. It is also how much of an answer is kept until its reader takes it.
+const MAX_HEAD_SIZE: usize = 32 * 1024;
 
 /// How long the server waits where the system has no means for another connection.
 const PAUSE: Duration = Duration::from_millis(50);
