@@ -342,7 +342,7 @@ mod tests {
         refused("/tag", json!("a b"), "no tag");
         refused("/tag", json!("../x"), "no tag");
         refused("/build_flags", json!(["--no-cache", "--secret"]), "`--secret` is not allowed");
-        let large = json!({"A": "x".repeat(MAX_SECRETS), "B": "x"});
+        let large = json!({"A": "x".repeat(MAX_SECRETS / 2), "B": "x".repeat(MAX_SECRETS / 2), "C": "x"});
         refused("/secret_build_env", large, "have 131073 bytes together, and at most 131072 are taken");
         refused("/build_context", json!("***"), "extracting build context: it is not base64");
         refused("/secret_build_env", json!({"A": "x".repeat(2 << 20)}), "bytes beside `build_context`");

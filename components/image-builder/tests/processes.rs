@@ -97,7 +97,7 @@ fn what_a_tool_has_started_ends_when_image_builder_is_killed() {
     let folder = tempfile::tempdir().expect("can be made");
     let file = folder.path().join("pid");
     // The outer shell stands for image-builder.
-    let script = r#""$0" supervise-build-tool $$ sh -c "$1" tool "$2" & wait"#;
+    let script = r#""$0" supervise-build-tool $$ 777 sh -c "$1" tool "$2" & wait"#;
     let mut shell = Command::new("sh");
     shell.args(["-c", script, IMAGE_BUILDER, &format!("{ESCAPE} sleep 600")]).arg(&file);
     let mut shell = shell.spawn().expect("can be started");
@@ -110,7 +110,7 @@ fn what_a_tool_has_started_ends_when_image_builder_is_killed() {
 fn a_tool_that_cannot_be_started_is_told_from_one_that_fails() {
     let supervise = |parent: u32, program: &str| {
         let mut command = Command::new(IMAGE_BUILDER);
-        let output = command.args(["supervise-build-tool", &parent.to_string(), program]).output();
+        let output = command.args(["supervise-build-tool", &parent.to_string(), "777", program]).output();
         let output = output.expect("can be started");
         (output.status.code(), String::from_utf8(output.stderr).expect("is text"))
     };
@@ -132,11 +132,21 @@ struct ImageBuilder {
 
 impl ImageBuilder {
     fn start(umask: &str) -> Self {
+        Self::start_with(umask, "")
+    }
+
+    /// Behind a proxy, as its environment says.
+    fn start_with(umask: &str, proxy: &str) -> Self {
         let folder = tempfile::tempdir().expect("can be made");
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!(r#"umask {umask}; exec "$0" "$@""#), IMAGE_BUILDER, "serve"]);
         shell.args(["--http-address", "127.0.0.1:0", "--lifecycle-url", "", "--log-format", "json"]);
-        let mut child = shell.current_dir(&folder).stderr(Stdio::piped()).spawn().expect("can be started");
+        let mut child = shell
+            .current_dir(&folder)
+            .env("http_proxy", proxy)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("can be started");
         let mut log = BufReader::new(child.stderr.take().expect("is piped")).lines();
         let address = log.by_ref().find_map(|line| {
             let event: Value = serde_json::from_str(&line.expect("is text")).ok()?;
@@ -187,17 +197,20 @@ fn silent_server() -> (TcpListener, String) {
 
 #[test]
 fn git_ends_when_image_builder_is_killed_or_its_caller_hangs_up() {
-    let (server, remote) = silent_server();
-    let mut builder = ImageBuilder::start("022");
+    let (server, _) = silent_server();
+    let address = server.local_addr().expect("has one");
+    // The connection is git's own: the one through image-builder would end with image-builder, whatever git does.
+    let mut builder = ImageBuilder::start_with("022", &format!("http://{address}"));
     let is_left = |end: &mut dyn FnMut(TcpStream)| {
-        let caller = builder.build(ID, &remote);
+        let caller = builder.build(ID, "http://example.com/jobs.git");
         let (mut git, _) = server.accept().expect("git calls");
+        git.peek(&mut [0]).expect("git asks");
         end(caller);
         // The connection ends with the last process that holds it.
         git.set_read_timeout(Some(LIMIT)).expect("can be set");
         let mut asked = String::new();
         git.read_to_string(&mut asked).expect("git has ended");
-        assert!(asked.starts_with("GET /jobs.git/info/refs"), "{asked}");
+        assert!(asked.starts_with("GET http://example.com/jobs.git/info/refs"), "{asked}");
     };
     is_left(&mut drop);
     let child = Pid::from_child(&builder.child);

@@ -60,9 +60,9 @@ async fn run(parent: &OsStr, tool: &mut dyn Iterator<Item = OsString>) -> io::Re
 
 /// Limits the files that this process, and so the tool, may open to that number. A text that is not one is no limit.
 fn limit_open_files(files: &OsStr) -> io::Result<()> {
-    let current = files.to_str().and_then(|files| files.parse().ok());
+    let Some(current) = files.to_str().and_then(|files| files.parse().ok()) else { return Ok(()) };
     let maximum = getrlimit(Resource::Nofile).maximum;
-    Ok(setrlimit(Resource::Nofile, Rlimit { current, maximum })?)
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum })?)
 }
 
 /// Takes note of all children that have ended. Gives the status of that one, if it is among them.

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Method, Request};
 use racetrack_lifecycle::settings::LifecycleSettings;
 use serde_json::Value;
 
@@ -76,6 +76,7 @@ async fn a_made_up_session_needs_no_place_and_has_none() {
     for id in ["", "x", "AAAAAAAAAAAAAAHs"] {
         assert_eq!(server.get_from_root(&format!("{OPEN}&sid={id}")).await.status, 400, "{id}");
     }
-    let events = server.get_from_root("/websocket/events?sid=x").await;
+    let admin = server.admin().await;
+    let events = server.call(&admin, Method::GET, "/websocket/events?sid=x").await;
     assert_eq!(events.status, 400, "is not a request for a WebSocket: {events:?}");
 }

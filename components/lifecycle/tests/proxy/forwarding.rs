@@ -100,6 +100,7 @@ async fn a_caller_who_stops_sending_is_the_one_to_blame() {
     };
     let begun = stream::iter([Ok("begun")]).chain(stream::iter([Err(StalledBody)]));
     let request = Request::post("/take").body(Body::from_stream(begun)).expect("a request");
-    let (status, _, text) = read(proxy.forward(upstream, request).await).await;
+    let (status, _, text) =
+        read(proxy.forward(upstream, request, Box::new(|| Box::pin(std::future::pending()))).await).await;
     assert!(status == 408 && text.contains("the client stopped sending the body of the request"), "{text}");
 }

@@ -108,7 +108,7 @@ async fn what_was_too_long_before_it_was_limited_is_cut() {
                 UPDATE jobs SET error = hex(zeroblob(2000000)), notice = hex(zeroblob(2000000)), \
                     infrastructure_stats = '{\"x\": \"' || hex(zeroblob(2000000)) || '\"}'; \
                 UPDATE audit_events SET properties = '{\"error\": \"' || hex(zeroblob(10000000)) || '\"}'; \
-                DELETE FROM _sqlx_migrations WHERE version = 2").await;
+                DELETE FROM _sqlx_migrations WHERE version = 5").await;
     let store = Store::open(&url).await.unwrap();
     let kept = store.deployments(10).await.unwrap().remove(0);
     let error = kept.error.unwrap();
