@@ -15,7 +15,7 @@ use crate::request::DeploymentId;
 pub(crate) const REDACTED: &str = "[redacted]";
 
 /// A line of output that is longer than this comes in several, in bytes.
-pub(crate) const MAX_LINE: usize = 64 * 1024;
+const MAX_LINE: usize = 64 * 1024;
 
 /// A build log that is being written. Secrets are taken out of each line before it goes anywhere.
 pub(crate) struct BuildLog {

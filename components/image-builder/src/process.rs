@@ -4,15 +4,24 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use racetrack_core::redaction::{LinePiece, Redaction};
+use racetrack_core::redaction::LinePiece;
 use racetrack_core::tool_launcher::ToolLauncher;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 
-use crate::build_log::{BuildLog, MAX_LINE, REDACTED};
+use crate::build_log::BuildLog;
 
 /// How much of the end of the output is given back, in bytes.
 const MAX_TAIL: usize = 16 * 1024;
+
+/// What becomes of the output of a program, from which the secrets of the build of this log are taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Output<'log> {
+    /// It is in the log, and its end is given back.
+    Logged(&'log BuildLog),
+    /// Its end is given back.
+    GivenBack(&'log BuildLog),
+}
 
 /// How a program ended.
 #[derive(Debug)]
@@ -65,13 +74,12 @@ struct ProcessGroup {
 
 /// Runs the program. It and all it started are killed when it takes too long, and when the future is dropped.
 ///
-/// Without a log, its output is in what is given back alone.
-pub(crate) async fn run<'log>(
+/// Its output goes to the build log, or is in what is given back alone; in both cases without the secrets of the build.
+pub(crate) async fn run(
     tool: Tool<'_>,
-    log: impl Into<Option<&'log BuildLog>>,
+    output: Output<'_>,
     limit: Duration,
 ) -> Result<Ended, ProcessError> {
-    let log = log.into();
     let Tool { program, mut command, launcher } = tool;
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => ProcessError::NotInstalled { program: program.to_owned() },
@@ -84,10 +92,10 @@ pub(crate) async fn run<'log>(
     let mut child = command.spawn().map_err(failed)?;
     let mut group = ProcessGroup::of(&child, launcher);
     group.restore_open_files();
-    let output = child.stdout.take().zip(child.stderr.take());
-    let (stdout, stderr) = output.expect("both are piped");
+    let pipes = child.stdout.take().zip(child.stderr.take());
+    let (stdout, stderr) = pipes.expect("both are piped");
     let ended = async {
-        let (stdout, stderr, status) = tokio::join!(pump(stdout, log), pump(stderr, log), child.wait());
+        let (stdout, stderr, status) = tokio::join!(pump(stdout, output), pump(stderr, output), child.wait());
         Ok(Ended { status: status?, tail: stdout? + &stderr? })
     };
     let ended = tokio::time::timeout(limit, ended).await;
@@ -102,13 +110,15 @@ pub(crate) async fn run<'log>(
 }
 
 /// Logs what comes, line by line, and gives back the end of it.
-async fn pump(mut output: impl AsyncRead + Unpin, log: Option<&BuildLog>) -> io::Result<String> {
+async fn pump(mut pipe: impl AsyncRead + Unpin, output: Output<'_>) -> io::Result<String> {
+    let (Output::Logged(log) | Output::GivenBack(log)) = output;
     let mut tail = String::new();
     // Secrets go before anything is cut, the tail included.
-    let nothing = Redaction::new(REDACTED, [""; 0]);
-    let mut lines = log.map_or_else(|| nothing.lines(MAX_LINE), BuildLog::lines);
+    let mut lines = log.lines();
     let mut on_piece = |piece: LinePiece<'_>| {
-        log.inspect(|log| log.redacted_line(piece.text));
+        if matches!(output, Output::Logged(_)) {
+            log.redacted_line(piece.text);
+        }
         tail.push_str(piece.text);
         if piece.is_last {
             tail.push('\n');
@@ -118,7 +128,7 @@ async fn pump(mut output: impl AsyncRead + Unpin, log: Option<&BuildLog>) -> io:
     };
     let mut chunk = vec![0; 8 * 1024];
     loop {
-        let length = output.read(&mut chunk).await?;
+        let length = pipe.read(&mut chunk).await?;
         if length == 0 {
             break;
         }
@@ -189,7 +199,10 @@ impl Drop for ProcessGroup {
 mod tests {
     use std::path::Path;
 
+    use racetrack_core::redaction::Redaction;
+
     use super::*;
+    use crate::build_log::REDACTED;
     use crate::request::DeploymentId;
 
     const SECRET: &str = "tok-AAAABBBBCCCC";
@@ -211,7 +224,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("can be made");
         let log = log(folder.path());
         let script = r"printf 'a\n\377b'; echo c >&2; exit 3";
-        let ended = run(shell(script), &log, Duration::from_secs(30)).await.expect("runs");
+        let ended = run(shell(script), Output::Logged(&log), Duration::from_secs(30)).await.expect("runs");
         assert_eq!(ended.status.code(), Some(3));
         assert_eq!(ended.tail, "a\n\u{fffd}b\nc\n");
         let text = log.text();
@@ -224,7 +237,7 @@ mod tests {
     async fn ten_thousand_lines_are_all_logged() {
         let folder = tempfile::tempdir().expect("can be made");
         let log = log(folder.path());
-        run(shell("seq 10000"), &log, Duration::from_secs(30)).await.expect("runs");
+        run(shell("seq 10000"), Output::Logged(&log), Duration::from_secs(30)).await.expect("runs");
         assert_eq!(log.text().lines().count(), 10_000);
     }
 
@@ -235,7 +248,7 @@ mod tests {
         let log = log(folder.path());
         // It gets the limit when it runs already.
         let script = "until [ \"$(ulimit -Sn)\" = 777 ]; do :; done";
-        let ended = run(shell(script), &log, Duration::from_mins(1)).await.expect("gets it");
+        let ended = run(shell(script), Output::Logged(&log), Duration::from_mins(1)).await.expect("gets it");
         assert!(ended.status.success());
     }
 
@@ -247,7 +260,7 @@ mod tests {
             let script = format!(
                 "printf %0{after}d 0; printf tok-AAAA; printf BBBBCCCC; printf '%0{after}d\\n' 0; exit 1"
             );
-            let ended = run(shell(&script), &log, Duration::from_secs(30)).await.expect("runs");
+            let ended = run(shell(&script), Output::Logged(&log), Duration::from_secs(30)).await.expect("runs");
             for text in [ended.tail, log.text()] {
                 assert!(!text.contains(['-', 'A', 'B', 'C']), "{after}: {}", text.trim_matches('0'));
             }
@@ -260,7 +273,7 @@ mod tests {
         let launcher = ToolLauncher::direct();
         let command = Tool::new("no-such-program", &launcher);
         let error =
-            run(command, &log(folder.path()), Duration::from_secs(30)).await.expect_err("is not there");
+            run(command, Output::Logged(&log(folder.path())), Duration::from_secs(30)).await.expect_err("is not there");
         assert_eq!(error.to_string(), "`no-such-program` is not installed here, or not on the PATH");
     }
 
@@ -275,7 +288,7 @@ mod tests {
         tool.command.env("ALIVE", &fifo);
         let reader = tokio::task::spawn_blocking(move || std::fs::read(fifo));
         let log = log(folder.path());
-        let error = run(tool, &log, Duration::from_millis(300)).await.expect_err("takes too long");
+        let error = run(tool, Output::Logged(&log), Duration::from_millis(300)).await.expect_err("takes too long");
         assert_eq!(error.to_string(), "`sh` did not finish within 300ms");
         let read =
             tokio::time::timeout(Duration::from_secs(10), reader).await.expect("nobody holds the pipe");

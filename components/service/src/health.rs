@@ -111,7 +111,14 @@ impl Readiness {
     }
 
     pub(crate) fn serve(&self) {
-        self.stage.send_replace(Stage::Serving);
+        // Whoever was told to stop before it served does not begin to.
+        self.stage.send_if_modified(|stage| {
+            let is_starting = *stage == Stage::Starting;
+            if is_starting {
+                *stage = Stage::Serving;
+            }
+            is_starting
+        });
     }
 
     pub(crate) fn stop(&self) {

@@ -27,13 +27,16 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 const NAME: &str = "lifecycle";
 
+/// Stands for an end of a lease that no lease has.
+const NONE_IS_OVER: i64 = -1;
+
 /// Takes or renews, by the clock of the database; no row comes back while somebody else has the lease.
 const TAKE: &str = "INSERT INTO leases AS l (name, holder, description, epoch, expires_ms) \
      VALUES ($1, $2, $3, 1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint + $4) \
      ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, description = excluded.description, \
      expires_ms = excluded.expires_ms, epoch = l.epoch + (l.holder <> excluded.holder)::int \
      WHERE l.holder = excluded.holder \
-     OR l.expires_ms < floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint \
+     OR l.expires_ms < floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint OR l.expires_ms = $5 \
      RETURNING epoch";
 const LOOK: &str = "SELECT description, expires_ms FROM leases WHERE name = $1";
 const GIVE_BACK: &str = "UPDATE leases SET expires_ms = 0 WHERE name = $1 AND holder = $2 AND epoch = $3";
@@ -81,9 +84,12 @@ impl Lease {
         let mut connection = options.connect().await?;
         let (holder, description) = (Uuid::new_v4().to_string(), description.to_owned());
         let mut first_look = None;
+        let started = Instant::now();
         let (epoch, until) = loop {
             let asked = Instant::now();
-            if let Some(epoch) = take(&mut connection, &holder, &description).await? {
+            // A lease that nobody has renewed for a whole term is over, also where the clock of the database was set back.
+            let over = first_look.filter(|_| started.elapsed() > TERM).unwrap_or(NONE_IS_OVER);
+            if let Some(epoch) = take(&mut connection, (&holder, &description), over).await? {
                 break (epoch, asked + TERM);
             }
             let Some((other, expires)) = look(&mut connection).await? else { continue };
@@ -186,7 +192,7 @@ impl Terms {
             Some(connection) => connection,
             None => self.options.connect().await?,
         };
-        let renewal = match take(&mut connection, &self.holder, &self.description).await? {
+        let renewal = match take(&mut connection, (&self.holder, &self.description), NONE_IS_OVER).await? {
             Some(epoch) if epoch == self.epoch => Renewal::Done,
             // Somebody had it meanwhile, and gave it back.
             Some(_) => Renewal::Lost { to: "a process that has ended since".to_owned() },
@@ -206,12 +212,13 @@ enum Renewal {
 
 async fn take(
     connection: &mut AnyConnection,
-    holder: &str,
-    description: &str,
+    (holder, description): (&str, &str),
+    over: i64,
 ) -> Result<Option<i64>, sqlx::Error> {
     let term = i64::try_from(TERM.as_millis()).unwrap_or(i64::MAX);
     let query = sqlx::query_scalar(TAKE);
     let query = query.bind(NAME).bind(holder.to_owned()).bind(description.to_owned()).bind(term);
+    let query = query.bind(over);
     query.fetch_optional(connection).await
 }
 

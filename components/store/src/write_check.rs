@@ -54,9 +54,17 @@ impl WriteCheck {
     }
 
     fn answer(&self, outcome: Result<(), StoreError>) {
-        self.is_under_way.store(false, Ordering::Release);
         let outcome = outcome.map_err(Arc::new);
         self.answers.send_replace(Some(Answer { given: Instant::now(), outcome }));
+    }
+}
+
+/// A check that is under way until this is dropped, whatever it ends by.
+struct UnderWay<'a>(&'a WriteCheck);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.is_under_way.store(false, Ordering::Release);
     }
 }
 
@@ -77,6 +85,7 @@ impl Store {
             let store = self.clone();
             // Not dropped with whoever asked: others wait for it, and a write that is dropped costs the connection.
             tokio::spawn(async move {
+                let _over = UnderWay(store.write_check());
                 let outcome = store.try_to_write_in_time().await;
                 store.write_check().answer(outcome);
             });
@@ -90,13 +99,22 @@ impl Store {
     async fn try_to_write_in_time(&self) -> Result<(), StoreError> {
         let acknowledged = self.writer().acknowledged();
         let started = Instant::now();
-        let mut writing = std::pin::pin!(self.try_to_write());
-        if let Ok(outcome) = timeout(PATIENCE, &mut writing).await {
-            return outcome;
-        }
         // The pool tries to connect for as long as it may, and keeps to itself what the database says.
-        self.connect().await?;
-        if let Ok(outcome) = timeout(TIME_LIMIT.saturating_sub(started.elapsed()), &mut writing).await {
+        let reason = async {
+            tokio::time::sleep(PATIENCE).await;
+            match self.connect().await {
+                Ok(()) => std::future::pending().await,
+                Err(error) => error,
+            }
+        };
+        // Both go on together, and neither outlives this: the write may have the turn.
+        let outcome = timeout(TIME_LIMIT, async {
+            tokio::select! {
+                outcome = self.try_to_write() => outcome,
+                error = reason => Err(error),
+            }
+        });
+        if let Ok(outcome) = outcome.await {
             return outcome;
         }
         // Many writes wait for their turns, and this one stands behind them.

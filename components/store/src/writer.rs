@@ -14,6 +14,10 @@ use tokio::time::timeout;
 /// How long a rollback, and the closing of a connection that did not acknowledge one, may each take.
 const ENDING_TIME_LIMIT: Duration = Duration::from_secs(10);
 
+/// How long the database may take to begin and to commit. A server that is gone without a word would be waited for, and
+/// the turn kept, for ever.
+const STATEMENT_TIME_LIMIT: Duration = Duration::from_secs(30);
+
 /// The one connection for writing.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -87,8 +91,8 @@ impl Writer {
         let acknowledged = Arc::clone(&self.acknowledged);
         // Before the statement: whoever waits for it may be dropped while the database carries it out.
         let mut write = Write(Some(OpenWrite { connection, turn, connection_use, doubts, acknowledged }));
-        let begun = raw_sql(self.begin).execute(&mut *write).await;
-        begun.inspect_err(|_| self.doubts.raise())?;
+        let begun = timeout(STATEMENT_TIME_LIMIT, raw_sql(self.begin).execute(&mut *write)).await;
+        begun.unwrap_or(Err(Error::PoolTimedOut)).inspect_err(|_| self.doubts.raise())?;
         Ok(write)
     }
 
@@ -111,7 +115,8 @@ impl Writer {
 impl Write {
     /// Commits, and shows the outcome to `settle` before the next turn is given.
     pub(crate) async fn commit(mut self, settle: impl FnOnce(&Result<(), Error>)) -> Result<(), Error> {
-        let outcome = raw_sql("COMMIT").execute(&mut *self).await.map(drop);
+        let outcome = timeout(STATEMENT_TIME_LIMIT, raw_sql("COMMIT").execute(&mut *self)).await;
+        let outcome = outcome.unwrap_or(Err(Error::PoolTimedOut)).map(drop);
         settle(&outcome);
         match &outcome {
             // The connection is back in the pool before the next turn is given.

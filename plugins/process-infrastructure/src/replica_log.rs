@@ -104,7 +104,9 @@ impl ReplicaLog {
             }
         }
         if self.files > 1 {
-            let pieces = self.whole_pieces(size - surplus);
+            // A job may make its file seem as long as it likes.
+            let most = u64::from(self.files - 1);
+            let pieces = u32::try_from(self.whole_pieces(size - surplus).min(most)).unwrap_or(1);
             let end = begin + u64::from(pieces) * self.piece();
             let put_aside = self.put_aside(&file, begin, pieces, &mut start);
             if put_aside.is_ok() && begin == 0 && file.cut_beginning(end) {
@@ -157,8 +159,8 @@ impl ReplicaLog {
     }
 
     /// How many rotated files can be made of the beginning of a file of this size.
-    fn whole_pieces(&self, size: u64) -> u32 {
-        u32::try_from(written_file::removable(size) / self.piece()).unwrap_or(u32::MAX)
+    fn whole_pieces(&self, size: u64) -> u64 {
+        written_file::removable(size) / self.piece()
     }
 
     fn is_too_large(&self, size: u64) -> bool {
@@ -172,7 +174,7 @@ impl ReplicaLog {
             let surplus = (size - self.file_bytes / 2) / written_file::BLOCK * written_file::BLOCK;
             return surplus.clamp(written_file::BLOCK, written_file::removable(size));
         }
-        u64::from(self.whole_pieces(size).saturating_sub(self.files - 1)) * self.piece()
+        self.whole_pieces(size).saturating_sub(u64::from(self.files - 1)) * self.piece()
     }
 
     /// Copies a part of the file being written to the rotated files, and makes room there for it.

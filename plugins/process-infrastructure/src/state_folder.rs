@@ -197,7 +197,11 @@ fn write_beside(path: &Path, content: &[u8]) -> Result<PathBuf, StateError> {
         file.write_all(content)?;
         file.sync_all()
     };
-    write().map_err(StateError::because("write", &temporary))?;
+    write().map_err(|error| {
+        // On a full disk what is half-written would take the room that is left. It may not be there at all.
+        let _ = fs::remove_file(&temporary);
+        StateError::because("write", &temporary)(error)
+    })?;
     Ok(temporary)
 }
 

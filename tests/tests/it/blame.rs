@@ -21,8 +21,6 @@ impl Plugin for Failing {
 struct Case<'a> {
     name: &'a str,
     dependencies: &'a str,
-    /// Stands before the attribute of the plugin.
-    before: &'a str,
     /// Has the function `f`.
     body: &'a str,
     build_script: Option<&'a str>,
@@ -30,7 +28,7 @@ struct Case<'a> {
 
 impl Default for Case<'_> {
     fn default() -> Self {
-        Self { name: "failing", dependencies: "", before: "", body: "fn f() {}\n", build_script: None }
+        Self { name: "failing", dependencies: "", body: "fn f() {}\n", build_script: None }
     }
 }
 
@@ -53,8 +51,7 @@ fn refused(sandbox: &Sandbox, cases: &[Case<'_>]) -> String {
             ),
         );
         write("plugin-manifest.yaml", &format!("name: {}\nversion: 1.0.0\n", case.name));
-        let library = LIBRARY.replace("#[racetrack_core", &format!("{}#[racetrack_core", case.before));
-        write("src/lib.rs", &format!("{library}{}", case.body));
+        write("src/lib.rs", &format!("{LIBRARY}{}", case.body));
         if let Some(script) = case.build_script {
             write("build.rs", script);
         }
@@ -72,9 +69,6 @@ fn a_failed_build_names_the_plugin_it_fails_for() {
 
     let mistake = Case { body: "fn f() -> u8 { \"\" }\n", ..Case::default() };
     insta::assert_snapshot!("a_mistake", refused(&sandbox, &[mistake]));
-
-    let unregistered = Case { before: "#[cfg(any())]\n", ..Case::default() };
-    insta::assert_snapshot!("no_registration", refused(&sandbox, &[unregistered]));
 
     let script =
         Some("fn main() {\n    eprintln!(\"warning: no such tool\");\n    std::process::exit(3);\n}\n");

@@ -14,7 +14,7 @@ use super::git_relay::GitRelay;
 use super::git_size::{self, MeasureError};
 use super::networks::Networks;
 use crate::build_log::BuildLog;
-use crate::process::{self, Ended, ProcessError, Tool};
+use crate::process::{self, Ended, Output, ProcessError, Tool};
 use crate::workspace::ScratchFolder;
 
 /// The folder of the repository in the workspace.
@@ -111,7 +111,7 @@ pub(crate) async fn fetch(
     if let Some(branch) = &source.branch {
         let mut check = git_in(workspace.path());
         check.command.args(["check-ref-format", &format!("refs/heads/{branch}")]);
-        if !process::run(check, log, limit).await?.status.success() {
+        if !process::run(check, Output::Logged(log), limit).await?.status.success() {
             return Err(FetchError::Branch(branch.clone()));
         }
     }
@@ -142,7 +142,7 @@ pub(crate) async fn fetch(
     let is_linked = source.address.is_path();
     let watched = if is_linked { None } else { Some(files_of_git) };
     // What git says of servers that are not on the Internet is not for everybody who may deploy.
-    let shown = if relay.is_some() { None } else { Some(log) };
+    let shown = if relay.is_some() { Output::GivenBack(log) } else { Output::Logged(log) };
     let cloned = run_watched(clone, shown, limit, &root, watched).await?;
     let has_failed = !cloned.status.success();
     let listing = git_alone(&root, &source.protocols);
@@ -170,14 +170,14 @@ pub(crate) async fn fetch(
     let mut checkout = with_credentials(&root);
     checkout.command.args(["reset", "--quiet", "--hard"]);
     let size = limits.tree.size.saturating_mul(2);
-    let watched = ArchiveLimits { entries: usize::MAX, size };
-    let checked_out = run_watched(checkout, Some(log), limit, &root, (!is_linked).then_some(watched)).await?;
+    let watched = (!is_linked).then_some(ArchiveLimits { entries: usize::MAX, size });
+    let checked_out = run_watched(checkout, Output::Logged(log), limit, &root, watched).await?;
     if !checked_out.status.success() {
         return Err(clone_error(&checked_out.tail, credentials.is_some()));
     }
     let mut describe = git_in(&root);
     describe.command.args(["describe", "--long", "--tags", "--dirty", "--always"]);
-    let described = process::run(describe, log, limit).await?;
+    let described = process::run(describe, Output::Logged(log), limit).await?;
     let git_version = described.tail.lines().next().unwrap_or_default().to_owned();
     if !described.status.success() {
         return Err(FetchError::Describe(git_version));
@@ -198,12 +198,12 @@ pub(crate) async fn fetch(
 /// Runs git, which is killed when the repository outgrows the limits.
 async fn run_watched(
     git: Tool<'_>,
-    log: Option<&BuildLog>,
+    output: Output<'_>,
     limit: Duration,
     repository: &Path,
     watched: Option<ArchiveLimits>,
 ) -> Result<Ended, FetchError> {
-    let running = process::run(git, log, limit);
+    let running = process::run(git, output, limit);
     let Some(limits) = watched else { return Ok(running.await?) };
     tokio::select! {
         ended = running => Ok(ended?),
@@ -284,7 +284,7 @@ mod tests {
             tool.command.args(["-c", &format!("mkdir -p {REPOSITORY}/a && cd {REPOSITORY}/a && {script}")]);
             tool.command.current_dir(folder.path());
             let limits = Some(ArchiveLimits { size, entries: usize::MAX });
-            run_watched(tool, Some(&log), Duration::from_mins(1), &repository, limits).await
+            run_watched(tool, Output::Logged(&log), Duration::from_mins(1), &repository, limits).await
         };
         assert!(run("echo x > b", 10).await.expect("is small").status.success());
         let endless = "while :; do echo 0123456789 >> b; sleep 0.01; done";

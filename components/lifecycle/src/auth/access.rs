@@ -93,6 +93,9 @@ pub(crate) async fn authorize(
     Ok(next.run(request).await)
 }
 
+/// Who has one of these somewhere may deploy something.
+const DEPLOYING: [Scope; 2] = [Scope::DeployJob, Scope::DeployNewFamily];
+
 async fn caller(
     app: &App,
     access: Access,
@@ -113,7 +116,6 @@ async fn caller(
         | Access::Follow
         | Access::Authenticated
         | Access::Filtered(_)
-        | Access::Manifest
         | Access::Listen
         | Access::Handler => {}
         Access::User | Access::FilteredForUsers(_) => {
@@ -127,14 +129,19 @@ async fn caller(
         Access::Anywhere(scope) if caller.may_anywhere(scope) => {}
         Access::Everywhere(scope) if caller.may(&AccessRequest::everywhere(scope)) => {}
         Access::Anywhere(scope) | Access::Everywhere(scope) => return Err(missing_scope(&caller, scope, "")),
+        Access::Manifest if DEPLOYING.into_iter().any(|scope| caller.may_anywhere(scope)) => {}
+        // Before the body, which may be large, is read.
+        Access::Manifest => return Err(missing_scope(&caller, Scope::DeployJob, "")),
         Access::Job(scope) => {
-            let record = job(app, parameters).await?;
-            check_scope(&caller, scope, &record.job.name, &record.job.version)?;
+            let (name, version) = address(parameters)?;
+            let record = shown_to(&caller, scope, (name, version), job(app, parameters).await)?;
+            check_scope_of(&caller, scope, (name, &record.job.version), version)?;
             request.extensions_mut().insert(JobPath(record));
         }
         Access::Build(scope) => {
-            let path = build(app, parameters).await?;
-            check_scope(&caller, scope, &path.name, &path.version)?;
+            let (name, version) = address(parameters)?;
+            let path = shown_to(&caller, scope, (name, version), build(app, parameters).await)?;
+            check_scope_of(&caller, scope, (name, &path.version), version)?;
             request.extensions_mut().insert(path);
         }
     }
@@ -155,11 +162,35 @@ async fn staff(app: &App, caller: &Caller) -> Result<(), ApiError> {
     if user.is_staff { Ok(()) } else { Err(refused("this is for administrators")) }
 }
 
-pub(super) fn check_scope(caller: &Caller, scope: Scope, name: &str, version: &str) -> Result<(), ApiError> {
+/// Checks the scope for a version that the caller asked for by this text. A refusal repeats the text: which version `latest`
+/// is, the caller may not know.
+pub(super) fn check_scope_of(
+    caller: &Caller,
+    scope: Scope,
+    (name, version): (&str, &str),
+    asked: &str,
+) -> Result<(), ApiError> {
     if caller.may(&AccessRequest::job(scope, name, version)) {
         return Ok(());
     }
-    Err(missing_scope(caller, scope, &format!(" for job {name} {version}")))
+    Err(missing_scope(caller, scope, &format!(" for job {name} {asked}")))
+}
+
+/// What is there, or that it is not; whoever has no right to it hears the same in both cases.
+pub(super) fn shown_to<T>(
+    caller: &Caller,
+    scope: Scope,
+    (name, asked): (&str, &str),
+    found: Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    if found.is_err() {
+        check_scope_of(caller, scope, (name, asked), asked)?;
+    }
+    found
+}
+
+fn address(parameters: &RawPathParams) -> Result<(&str, &str), ApiError> {
+    Ok((parameter(parameters, "name")?, parameter(parameters, "version")?))
 }
 
 /// The job that the path means.

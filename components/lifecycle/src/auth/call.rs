@@ -50,13 +50,14 @@ pub(crate) async fn may_call(
     let jobs = app.store.jobs().await.map_err(store_error)?;
     let record = match jobs.resolve(name, version_or_alias) {
         Ok(record) => Arc::clone(record),
+        // Whoever may not call it hears the same as of a job that is there.
         Err(missing) => {
-            caller?;
+            check_call(&caller?, (name, version_or_alias), version_or_alias, path)?;
             return Err(store_error(missing.into()));
         }
     };
     let (name, version) = (&record.job.name, &record.job.version);
-    let caller = allowed_caller(caller, &access, (name, version), path)?;
+    let caller = allowed_caller(caller, &access, (name, version), (version_or_alias, path))?;
     let to_read = AccessRequest::job(Scope::ReadJob, name, version);
     let may_read = caller.as_ref().is_some_and(|caller| caller.may(&to_read));
     let is_known = caller.is_some();
@@ -70,17 +71,28 @@ pub(super) fn allowed_caller(
     caller: Result<Caller, ApiError>,
     access: &AccessTable,
     (name, version): (&str, &str),
-    path: &str,
+    (asked, path): (&str, &str),
 ) -> Result<Option<Caller>, ApiError> {
     if is_probe(path) || access.is_public(name, version, path) {
         return Ok(caller.ok());
     }
     let caller = caller?;
-    if !caller.may(&AccessRequest::endpoint(Scope::CallJob, name, version, path)) {
-        let what = format!(" for endpoint /{} of job {name} {version}", path.trim_matches('/'));
-        return Err(missing_scope(&caller, Scope::CallJob, &what));
-    }
+    check_call(&caller, (name, version), asked, path)?;
     Ok(Some(caller))
+}
+
+/// A refusal repeats the version as it was asked for: which one `latest` is, the caller may not know.
+fn check_call(
+    caller: &Caller,
+    (name, version): (&str, &str),
+    asked: &str,
+    path: &str,
+) -> Result<(), ApiError> {
+    if caller.may(&AccessRequest::endpoint(Scope::CallJob, name, version, path)) {
+        return Ok(());
+    }
+    let what = format!(" for endpoint /{} of job {name} {asked}", path.trim_matches('/'));
+    Err(missing_scope(caller, Scope::CallJob, &what))
 }
 
 fn is_probe(path: &str) -> bool {

@@ -9,7 +9,7 @@ use racetrack_service::peer::Peer;
 use racetrack_store::{JobRecord, Scope, Store};
 use serde::Deserialize;
 
-use super::access::check_scope;
+use super::access::{check_scope_of, shown_to};
 use super::recent_readers::RecentReaders;
 use super::standing::{Right, Standing};
 use super::{Authenticator, Caller, Credential};
@@ -95,9 +95,10 @@ impl LogGate {
         let access = self.store.access().await.map_err(store_error)?;
         // Whoever is unknown is not told which jobs there are.
         let caller: Caller = self.authenticator.authenticate_credential(&credential, &access)?;
-        let record = self.store.resolve_job(name, version_or_alias).await.map_err(store_error)?;
+        let found = self.store.resolve_job(name, version_or_alias).await.map_err(store_error);
+        let record = shown_to(&caller, Scope::ReadJob, (name, version_or_alias), found)?;
         let (name, version) = (&record.job.name, &record.job.version);
-        check_scope(&caller, Scope::ReadJob, name, version)?;
+        check_scope_of(&caller, Scope::ReadJob, (name, version), version_or_alias)?;
         let right = Right::Read { name: name.clone(), version: version.clone() };
         let standing = Standing::new(&self.store, &self.authenticator, credential, right);
         Ok(Admission { lost: Box::pin(standing.lost()), record })

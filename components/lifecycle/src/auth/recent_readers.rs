@@ -14,6 +14,9 @@ const VALIDITY: Duration = Duration::from_secs(10);
 /// How many requests are remembered; of more, the oldest are forgotten.
 const CAPACITY: usize = 4096;
 
+/// How many of these may be of one address.
+const CAPACITY_OF_PEER: usize = 64;
+
 /// The requests for jobs of the last seconds, each of which lets one client in.
 #[derive(Debug, Default)]
 pub(crate) struct RecentReaders(Mutex<VecDeque<Request>>);
@@ -41,7 +44,13 @@ impl RecentReaders {
     fn remember_at(&self, time: Instant, peer: Peer, (name, version): (&str, &str), credential: Credential) {
         let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         forget_old(&mut requests, time);
-        if requests.len() == CAPACITY {
+        // Nobody makes what others have asked for be forgotten.
+        let of_peer = requests.iter().filter(|request| request.peer == peer).count();
+        if of_peer >= CAPACITY_OF_PEER
+            && let Some(oldest) = requests.iter().position(|request| request.peer == peer)
+        {
+            requests.remove(oldest);
+        } else if requests.len() == CAPACITY {
             requests.pop_front();
         }
         let (name, version) = (name.to_owned(), version.to_owned());

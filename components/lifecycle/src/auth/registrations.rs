@@ -50,9 +50,12 @@ impl Registrations {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.peers.retain(|_, counted_until| *counted_until > now);
         let all = counted_until(table.all, now, self.of_peer.saturating_mul(PEERS))?;
-        let of_peer = counted_until(table.peers.get(&peer).copied(), now, self.of_peer)?;
+        // Behind an address of this machine may stand everybody, if a proxy is there.
+        if !peer.is_shared() {
+            let of_peer = counted_until(table.peers.get(&peer).copied(), now, self.of_peer)?;
+            table.peers.insert(peer, of_peer);
+        }
         table.all = Some(all);
-        table.peers.insert(peer, of_peer);
         Ok(())
     }
 }

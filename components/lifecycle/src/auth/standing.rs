@@ -8,7 +8,7 @@ use racetrack_service::ApiError;
 use racetrack_store::{Scope, Store, StoreError};
 use tokio::sync::watch;
 
-use super::access::check_scope;
+use super::access::check_scope_of;
 use super::authenticator::{Purpose, seconds_since_1970};
 use super::call::allowed_caller;
 use super::{Authenticator, Caller, Credential};
@@ -87,13 +87,13 @@ impl Standing {
             Right::Read { name, version } => {
                 let caller = self.authenticator.recognize(token, Purpose::Api, &access);
                 caller.and_then(|caller| {
-                    check_scope(&caller, Scope::ReadJob, name, version).map(|()| Some(caller))
+                    check_scope_of(&caller, Scope::ReadJob, (name, version), version).map(|()| Some(caller))
                 })
             }
             Right::Call { name, version, path, is_known } => {
                 match self.authenticator.recognize(token, Purpose::Call, &access) {
                     Err(refusal) if *is_known => Err(refusal),
-                    caller => allowed_caller(caller, &access, (name, version), path),
+                    caller => allowed_caller(caller, &access, (name, version), (version, path)),
                 }
             }
         })

@@ -142,14 +142,26 @@ async fn allowed_call(
     path: &str,
 ) -> Result<Json<CallView>, ApiError> {
     let call = may_call(app, headers, name, version, path).await?;
-    let record = if call.may_read { JobRecord::clone(&call.record) } else { address_of(&call.record) };
+    let record = match (call.may_read, call.is_known) {
+        (true, _) => JobRecord::clone(&call.record),
+        (false, true) => address_of(&call.record),
+        // What everybody may call, everybody calls by the proxy of jobs.
+        (false, false) => without_address(&call.record),
+    };
     let job = serde_json::to_value(JobView::from(&record)).map_err(ApiError::internal)?;
     let offers = app.offers();
     let target = call.record.job.infrastructure_target.as_deref().map(|name| offers.target(name));
     // Of a target that went with its plugin, no gateway is known.
     let target = target.and_then(Result::ok);
+    let target = target.filter(|_| call.is_known);
     let remote_gateway_url = target.and_then(|offer| offer.item.remote_gateway_url.clone());
     Ok(Json(CallView { job, caller: call.caller, remote_gateway_url, remote_gateway_token: None }))
+}
+
+/// A job with no more than what its caller knows.
+fn without_address(record: &JobRecord) -> JobRecord {
+    let Job { name, version, status, create_time, .. } = &record.job;
+    JobRecord::new(&record.id, Job::new(name, version, *status, *create_time))
 }
 
 /// A job with no more than what it takes to call it: that is for those who may call it, and not read it.
