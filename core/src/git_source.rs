@@ -63,8 +63,8 @@ pub enum GitSourceError {
     /// The address names no host, or one that would be taken for an option.
     #[error("git.remote: the address of the repository names no host")]
     NoHost,
-    /// This is no name of a branch.
-    #[error("git.branch: {0:?} is no name of a branch")]
+    /// This is not the name of a branch.
+    #[error("git.branch: {0:?} is not the name of a branch")]
     Branch(String),
     /// This leads out of the repository.
     #[error("git.directory: {0:?} is no path that stays inside the repository")]

@@ -75,11 +75,7 @@ struct ProcessGroup {
 /// Runs the program. It and all it started are killed when it takes too long, and when the future is dropped.
 ///
 /// Its output goes to the build log, or is in what is given back alone; in both cases without the secrets of the build.
-pub(crate) async fn run(
-    tool: Tool<'_>,
-    output: Output<'_>,
-    limit: Duration,
-) -> Result<Ended, ProcessError> {
+pub(crate) async fn run(tool: Tool<'_>, output: Output<'_>, limit: Duration) -> Result<Ended, ProcessError> {
     let Tool { program, mut command, launcher } = tool;
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => ProcessError::NotInstalled { program: program.to_owned() },
@@ -260,7 +256,8 @@ mod tests {
             let script = format!(
                 "printf %0{after}d 0; printf tok-AAAA; printf BBBBCCCC; printf '%0{after}d\\n' 0; exit 1"
             );
-            let ended = run(shell(&script), Output::Logged(&log), Duration::from_secs(30)).await.expect("runs");
+            let ended =
+                run(shell(&script), Output::Logged(&log), Duration::from_secs(30)).await.expect("runs");
             for text in [ended.tail, log.text()] {
                 assert!(!text.contains(['-', 'A', 'B', 'C']), "{after}: {}", text.trim_matches('0'));
             }
@@ -272,8 +269,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("can be made");
         let launcher = ToolLauncher::direct();
         let command = Tool::new("no-such-program", &launcher);
-        let error =
-            run(command, Output::Logged(&log(folder.path())), Duration::from_secs(30)).await.expect_err("is not there");
+        let error = run(command, Output::Logged(&log(folder.path())), Duration::from_secs(30))
+            .await
+            .expect_err("is not there");
         assert_eq!(error.to_string(), "`no-such-program` is not installed here, or not on the PATH");
     }
 
@@ -288,7 +286,8 @@ mod tests {
         tool.command.env("ALIVE", &fifo);
         let reader = tokio::task::spawn_blocking(move || std::fs::read(fifo));
         let log = log(folder.path());
-        let error = run(tool, Output::Logged(&log), Duration::from_millis(300)).await.expect_err("takes too long");
+        let error =
+            run(tool, Output::Logged(&log), Duration::from_millis(300)).await.expect_err("takes too long");
         assert_eq!(error.to_string(), "`sh` did not finish within 300ms");
         let read =
             tokio::time::timeout(Duration::from_secs(10), reader).await.expect("nobody holds the pipe");

@@ -59,13 +59,13 @@ pub(crate) struct DeploymentId(String);
 /// Why a body is no request to build.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildRequestError {
-    #[error("the body is no request to build: {0}")]
+    #[error("the body is not a request to build: {0}")]
     Shape(String),
     #[error("{}", chain(.0))]
     Manifest(#[from] job_manifest::JobManifestError),
-    #[error("deployment_id: `{0}` is no UUID")]
+    #[error("deployment_id: `{0}` is not a UUID")]
     DeploymentId(String),
-    #[error("tag: {0:?} is no tag of an image")]
+    #[error("tag: {0:?} is not the tag of an image")]
     Tag(String),
     #[error("build_flags: `{0}` is not allowed; the only flag is `{NO_CACHE}`")]
     Flag(String),
@@ -337,10 +337,10 @@ mod tests {
             "manifest.build_env: `A=B` is not a name of a variable",
         );
         refused("/manifest/labels", json!({"a": "x".repeat(300_000)}), "larger than");
-        refused("/deployment_id", json!("../../etc"), "`../../etc` is no UUID");
-        refused("/deployment_id", json!("5c0a1d9e-7a40-4a8e-9d7c-0242ac12000/"), "is no UUID");
-        refused("/tag", json!("a b"), "no tag");
-        refused("/tag", json!("../x"), "no tag");
+        refused("/deployment_id", json!("../../etc"), "`../../etc` is not a UUID");
+        refused("/deployment_id", json!("5c0a1d9e-7a40-4a8e-9d7c-0242ac12000/"), "is not a UUID");
+        refused("/tag", json!("a b"), "not the tag");
+        refused("/tag", json!("../x"), "not the tag");
         refused("/build_flags", json!(["--no-cache", "--secret"]), "`--secret` is not allowed");
         let large = json!({"A": "x".repeat(MAX_SECRETS / 2), "B": "x".repeat(MAX_SECRETS / 2), "C": "x"});
         refused("/secret_build_env", large, "have 131073 bytes together, and at most 131072 are taken");

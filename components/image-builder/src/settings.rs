@@ -130,7 +130,7 @@ pub struct LifecycleUrl(String);
 
 /// A text that is no [`LifecycleUrl`].
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is no address of lifecycle; write one such as http://127.0.0.1:7202, or nothing")]
+#[error("`{text}` is not an address of lifecycle; write one such as http://127.0.0.1:7202, or nothing")]
 pub struct InvalidLifecycleUrl {
     /// The text found.
     pub text: String,

@@ -65,6 +65,6 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json)
         .map_err(|error| ApiError::invalid(format!("the body of the request is wrong: {error}")))?;
-    json.end().map_err(|error| ApiError::invalid(format!("the body of the request is no JSON: {error}")))?;
+    json.end().map_err(|error| ApiError::invalid(format!("the body of the request is not JSON: {error}")))?;
     Ok(value)
 }

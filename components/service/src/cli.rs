@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_wrong_value_of_a_variable_is_told_from_one_of_an_option() {
-        // A variable that cargo sets to something that is no address.
+        // A variable that cargo sets to something that is not an address.
         let variable = "CARGO_PKG_NAME";
         let command = || command::<Empty>("empty").mut_arg("http_address", |arg| arg.env(variable));
         let refusal = |args: &[&str]| {

@@ -67,7 +67,7 @@ pub enum ConfigError {
         path: PathBuf,
     },
     /// The file is no YAML.
-    #[error("the configuration file {} is no mapping in YAML", path.display())]
+    #[error("the configuration file {} is not a mapping in YAML", path.display())]
     Yaml {
         /// The file.
         path: PathBuf,
@@ -81,8 +81,8 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// The file is no TOML.
-    #[error("the configuration file {} is no TOML", path.display())]
+    /// The file is not TOML.
+    #[error("the configuration file {} is not TOML", path.display())]
     Toml {
         /// The file.
         path: PathBuf,
@@ -339,7 +339,7 @@ mod tests {
         let many = format!("plugins: {{a: &a [{}0], b: [{}*a]}}", "0,".repeat(16_000), "*a,".repeat(16_000));
         let text = refusal("c.yaml", &many);
         assert!(
-            text.contains("c.yaml is no mapping in YAML: there are more than 100000 values at line 1"),
+            text.contains("c.yaml is not a mapping in YAML: there are more than 100000 values at line 1"),
             "{text}"
         );
         let text = refusal("c.yaml", "plugins: {a: &a {b: 1}, c: {<<: *a}}");
@@ -354,7 +354,7 @@ mod tests {
                 name,
                 &format!("log-level {} {}", if name == "c.yaml" { ':' } else { '=' }, "[".repeat(1 << 19)),
             );
-            assert!(deep.starts_with(&format!("the configuration file {name} is no ")), "{deep}");
+            assert!(deep.starts_with(&format!("the configuration file {name} is not ")), "{deep}");
         }
     }
 
@@ -379,7 +379,7 @@ mod tests {
             ),
             (
                 refusal("c.toml", "log-level = \"loud\""),
-                "wrong value of `log-level` in the configuration file c.toml: `loud` is no log level; one of off, error, \
+                "wrong value of `log-level` in the configuration file c.toml: `loud` is not a log level; one of off, error, \
                  warn, info, debug, trace, or MODULE=LEVEL",
             ),
             (
@@ -388,17 +388,17 @@ mod tests {
             ),
             (
                 refusal("c.yaml", "- http-address"),
-                "the configuration file c.yaml is no mapping in YAML: invalid type: sequence, expected a YAML mapping",
+                "the configuration file c.yaml is not a mapping in YAML: invalid type: sequence, expected a YAML mapping",
             ),
             (refusal("c.json", "{}"), "the configuration file c.json is neither .yaml, .yml nor .toml"),
         ];
         for (text, expected) in texts {
             assert!(text.starts_with(expected), "{text}");
         }
-        assert!(refusal("c.toml", "a = ").starts_with("the configuration file c.toml is no TOML: "));
+        assert!(refusal("c.toml", "a = ").starts_with("the configuration file c.toml is not TOML: "));
         let twice = refusal("c.yaml", "log-level: info\nlog-level: info");
         assert!(
-            twice.contains("c.yaml is no mapping in YAML: duplicate key `log-level` at line 2 column 1"),
+            twice.contains("c.yaml is not a mapping in YAML: duplicate key `log-level` at line 2 column 1"),
             "{twice}"
         );
         let missing =

@@ -7,6 +7,10 @@ use crate::connection_limits::ConnectionLimits;
 #[cfg(unix)]
 const PART_FOR_CONNECTIONS: u64 = 2;
 
+/// The part of the connections that one peer may have where there are fewer of them than the settings say.
+#[cfg(unix)]
+const PART_FOR_A_PEER: usize = 4;
+
 /// Keeps what this process inherited from being inherited by what it starts, and lets it open as many files as the system
 /// allows.
 ///
@@ -35,15 +39,19 @@ pub(crate) fn fit(limits: ConnectionLimits) -> ConnectionLimits {
     let files = getrlimit(Resource::Nofile).current;
     let sufficient = files.and_then(|files| usize::try_from(files / PART_FOR_CONNECTIONS).ok());
     let connections = limits.connections.min(sufficient.unwrap_or(usize::MAX)).max(1);
-    if connections < limits.connections {
-        let files = files.unwrap_or(u64::MAX);
-        tracing::warn!(
-            "there may be {connections} connections, not {}: the process may open {files} files only, and half of them \
-             are for its own work; raise the limit (ulimit -n) or lower max-connections",
-            limits.connections
-        );
+    if connections >= limits.connections {
+        return limits;
     }
-    ConnectionLimits { connections, ..limits }
+    let connections_per_peer = limits.connections_per_peer.min(connections / PART_FOR_A_PEER).max(1);
+    let files = files.unwrap_or(u64::MAX);
+    tracing::warn!(
+        "there may be {connections} connections, not {}, and {connections_per_peer} of one address, not {}: the process may \
+         open {files} files only, and half of them are for its own work; raise the limit (ulimit -n), or lower \
+         max-connections and max-connections-per-peer",
+        limits.connections,
+        limits.connections_per_peer
+    );
+    ConnectionLimits { connections, connections_per_peer, ..limits }
 }
 
 /// There is nothing to prepare here.
@@ -78,7 +86,11 @@ mod tests {
         prepare();
         let limits = ConnectionLimits { connections: usize::MAX, ..ConnectionLimits::default() };
         let half = getrlimit(Resource::Nofile).current.map(|files| usize::try_from(files / 2).expect("fits"));
-        assert_eq!(fit(limits).connections, half.unwrap_or(usize::MAX));
-        assert_eq!(fit(ConnectionLimits { connections: 7, ..limits }).connections, 7);
+        let fitting = fit(ConnectionLimits { connections_per_peer: usize::MAX, ..limits });
+        assert_eq!(fitting.connections, half.unwrap_or(usize::MAX));
+        assert!(half.is_none() || fitting.connections_per_peer == fitting.connections / 4);
+        assert_eq!(fit(ConnectionLimits { connections_per_peer: 3, ..limits }).connections_per_peer, 3);
+        let few = ConnectionLimits { connections: 7, connections_per_peer: 7, ..limits };
+        assert_eq!(fit(few), few);
     }
 }

@@ -24,7 +24,7 @@ pub struct Size(pub u64);
 
 /// A text that is no [`HttpUrl`].
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is no address; write one such as http://127.0.0.1:7202")]
+#[error("`{text}` is not an address; write one such as http://127.0.0.1:7202")]
 pub struct InvalidHttpUrl {
     /// The text found.
     pub text: String,
@@ -37,7 +37,7 @@ pub struct InvalidAuthToken;
 
 /// A text that is no [`Size`].
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is no number of bytes; write one such as 1000000 or 256Mi, at least 1")]
+#[error("`{text}` is not a number of bytes; write one such as 1000000 or 256Mi, at least 1")]
 pub struct InvalidSize {
     /// The text found.
     pub text: String,

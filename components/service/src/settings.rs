@@ -55,8 +55,8 @@ pub struct ServiceSettings {
     #[arg(long, env, value_name = "DURATION")]
     pub idle_connection_time_limit: Option<Span>,
 
-    /// How long a client may stop sending the body of a request, or taking an answer, before its connection is closed
-    /// [default: 30s]
+    /// How long a client may stop sending the body of a request, or taking an answer, before its connection is closed; a
+    /// body that stays below 1 KiB/s counts as stopped [default: 30s]
     #[arg(long, env, value_name = "DURATION")]
     pub stalled_transfer_time_limit: Option<Span>,
 
@@ -117,7 +117,7 @@ pub struct Span(pub Duration);
 
 /// A text that is no [`LogLevel`].
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is no log level; one of off, error, warn, info, debug, trace, or MODULE=LEVEL")]
+#[error("`{text}` is not a log level; one of off, error, warn, info, debug, trace, or MODULE=LEVEL")]
 pub struct InvalidLogLevel {
     /// The part of the text that is wrong.
     pub text: String,
@@ -125,7 +125,7 @@ pub struct InvalidLogLevel {
 
 /// A text that is no [`Span`].
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is no duration; write one such as 30s, 500ms or 2min, longer than zero")]
+#[error("`{text}` is not a duration; write one such as 30s, 500ms or 2min, longer than zero")]
 pub struct InvalidSpan {
     /// The text found.
     pub text: String,
@@ -239,7 +239,7 @@ mod tests {
         }
         for (text, wrong) in [("inof", "inof"), ("info,hyper=loud", "hyper=loud"), ("", ""), ("info,", "")] {
             let error = text.parse::<LogLevel>().expect_err(text);
-            assert!(error.to_string().starts_with(&format!("`{wrong}` is no log level")), "{error}");
+            assert!(error.to_string().starts_with(&format!("`{wrong}` is not a log level")), "{error}");
         }
     }
 
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!("1m 30s".parse::<Span>().expect("valid"), Span(Duration::from_secs(90)));
         for text in ["0s", "30", "", "-1s", "soon"] {
             let error = text.parse::<Span>().expect_err(text);
-            assert!(error.to_string().contains("is no duration"), "{error}");
+            assert!(error.to_string().contains("is not a duration"), "{error}");
         }
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Joined {
 /// A folder that no groups with limits can be made in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UnusableGroup {
-    #[error("{} is no control group of version 2", path.display())]
+    #[error("{} is not a control group of version 2", path.display())]
     NoGroup {
         path: PathBuf,
         #[source]
@@ -232,7 +232,7 @@ mod tests {
             let error = prepare(folder.path()).unwrap_err().to_string();
             error.replace(&*folder.path().to_string_lossy(), "GROUP")
         };
-        assert_eq!(refused(&[]), "GROUP is no control group of version 2");
+        assert_eq!(refused(&[]), "GROUP is not a control group of version 2");
         assert_eq!(
             refused(&[("cgroup.controllers", "cpuset pids\n")]),
             "the control group GROUP was given neither of the controllers `memory` and `cpu`"

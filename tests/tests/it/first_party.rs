@@ -25,7 +25,10 @@ fn names() -> Vec<String> {
 fn the_first_party_plugins_fit_together() {
     let (distribution, sandbox) = (built(), Sandbox::new("first-party-lifecycle"));
     let state = sandbox.path("state");
-    let config = format!("auth-required: false\nplugins: {{process-infrastructure: {{state-folder: '{}'}}}}\n", state.display());
+    let config = format!(
+        "auth-required: false\nplugins: {{process-infrastructure: {{state-folder: '{}'}}}}\n",
+        state.display()
+    );
     sandbox.write("lifecycle.yaml", &config);
     let lifecycle =
         RunningComponent::start(&distribution.binary("lifecycle"), &sandbox.path("lifecycle.yaml"));

@@ -130,7 +130,7 @@ fn shown(url: &Url) -> String {
 }
 
 const fn refusal(is_downgrade: bool) -> &'static str {
-    if is_downgrade { "would give up the protection of https" } else { "is no address to follow" }
+    if is_downgrade { "would give up the protection of https" } else { "is not an address to follow" }
 }
 
 /// For the statuses that servers of files have, after a space.
@@ -209,7 +209,7 @@ pub(super) mod tests {
         );
         assert_eq!(
             message("http://a/b", "file:///etc"),
-            "http://a/b redirects to `file:///etc`, which is no address to follow"
+            "http://a/b redirects to `file:///etc`, which is not an address to follow"
         );
         assert!(matches!(to("https://a", "https://"), Err(HttpError::Redirect { is_downgrade: false, .. })));
     }

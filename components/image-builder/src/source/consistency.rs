@@ -45,7 +45,7 @@ enum RepositoryManifestError {
     ExtendsPath,
     #[error("base manifest cannot extend another one")]
     ExtendsTwice,
-    #[error("it is no job manifest")]
+    #[error("it is not a job manifest")]
     Manifest(#[from] JobManifestError),
 }
 

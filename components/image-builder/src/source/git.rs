@@ -57,9 +57,9 @@ pub(crate) enum FetchError {
     Relay(#[source] io::Error),
     #[error("cloning git repo")]
     Process(#[from] ProcessError),
-    #[error("branch: {0:?} is no name of a branch")]
+    #[error("branch: {0:?} is not the name of a branch")]
     Branch(String),
-    #[error("git.directory: `{0}` is no folder of the repository")]
+    #[error("git.directory: `{0}` is not a folder of the repository")]
     NoFolder(String),
     #[error("git.directory: `{0}` leaves the repository by a symbolic link")]
     Leaves(String),

@@ -33,7 +33,7 @@ pub(crate) struct GitAddress {
 
 /// A text that is no list of protocols.
 #[derive(Debug, thiserror::Error)]
-#[error("`{text}` is no protocol of git; one of https, http, ssh, file")]
+#[error("`{text}` is not a protocol of git; one of https, http, ssh, file")]
 pub struct InvalidGitProtocol {
     /// The part of the text that is wrong.
     pub text: String,

@@ -165,15 +165,15 @@ async fn what_is_not_in_the_repository_is_said() {
     let missing = format!("file://{}/missing", repository.path().display());
     for (key, value, text) in [
         ("branch", "nope", "fetching job repo: cloning git repo: git failed: fatal: "),
-        ("branch", "a..b", "fetching job repo: branch: \"a..b\" is no name of a branch"),
+        ("branch", "a..b", "fetching job repo: branch: \"a..b\" is not the name of a branch"),
         ("remote", missing.as_str(), "fetching job repo: cloning git repo: git failed: fatal: "),
         (
             "directory",
             "jobs/nope",
-            "fetching job repo: git.directory: `jobs/nope` is no folder of the repository",
+            "fetching job repo: git.directory: `jobs/nope` is not a folder of the repository",
         ),
-        ("directory", "jobs/adder/main.py", "is no folder of the repository"),
-        ("directory", ".git", "is no folder of the repository"),
+        ("directory", "jobs/adder/main.py", "is not a folder of the repository"),
+        ("directory", ".git", "is not a folder of the repository"),
     ] {
         let mut body = repository.request();
         body["manifest"]["git"][key] = json!(value);

@@ -19,7 +19,7 @@ async fn get(builder: &ImageBuilderUnderTest, path: &str) -> (u16, String) {
 async fn wrong_requests_are_refused_before_anything_is_made() {
     let builder = ImageBuilderUnderTest::start().await;
     for (pointer, key, value, text) in [
-        ("", "deployment_id", json!("../../x"), "is no UUID"),
+        ("", "deployment_id", json!("../../x"), "is not a UUID"),
         ("", "color", json!("red"), "unknown field `color`"),
         ("", "build_flags", json!(["--secret"]), "`--secret` is not allowed"),
         ("", "build_context", json!("%%%"), "extracting build context: it is not base64"),

@@ -46,7 +46,7 @@ pub enum AuthKeyError {
         source: io::Error,
     },
     /// The file holds something else.
-    #[error("{} holds no key of tokens; remove it, and every token stops being good", path.display())]
+    #[error("{} does not hold a key of tokens; remove it, and every token stops being good", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -163,7 +163,7 @@ mod tests {
         let path = folder.path().join("auth.key");
         std::fs::write(&path, "hunter2\n").expect("can be written");
         let text = chain(&AuthKey::load_or_create(&path).expect_err("is short"));
-        assert!(text.contains("auth.key holds no key of tokens"), "{text}");
+        assert!(text.contains("auth.key does not hold a key of tokens"), "{text}");
         assert!(!text.contains("hunter2"), "{text}");
     }
 }

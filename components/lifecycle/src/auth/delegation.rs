@@ -32,7 +32,7 @@ pub(crate) fn check_covers(caller: &Caller, access: &AccessTable, subject: &Subj
         SubjectKind::Internal => "part of Racetrack",
     };
     let (name, scope, caller) = (&subject.name, lacking.scope, caller.description());
-    Err(refused(&format!("{what} {name} has {scope}{}, which {caller} has not", filters(lacking))))
+    Err(refused(&format!("{what} {name} has {scope}{}, which {caller} does not have", filters(lacking))))
 }
 
 /// For what a permission is: ` for job adder 1.0.0`. Nothing for all jobs.

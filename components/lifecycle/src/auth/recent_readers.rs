@@ -115,7 +115,14 @@ mod tests {
         for _ in 0..CAPACITY {
             readers.remember_at(now, HERE, ADDER, Credential::of_token("b"));
         }
+        // However many come from one address, what was asked from another counts.
+        assert_eq!(readers.0.lock().expect("not poisoned").len(), CAPACITY_OF_PEER + 1);
+        assert!(readers.take_at(now, THERE, ADDER).is_some());
+        for number in 0..=u32::try_from(CAPACITY).expect("fits") {
+            let peer = Peer(IpAddr::V4(Ipv4Addr::from_bits(number)));
+            readers.remember_at(now, peer, ADDER, Credential::of_token("c"));
+        }
         assert_eq!(readers.0.lock().expect("not poisoned").len(), CAPACITY);
-        assert_eq!(readers.take_at(now, THERE, ADDER), None);
+        assert_eq!(readers.take_at(now, HERE, ADDER), None);
     }
 }

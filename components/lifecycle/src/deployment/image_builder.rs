@@ -82,7 +82,7 @@ pub(crate) enum BuildError {
     NoResult,
     #[error("image-builder said nothing for {} minutes", LONGEST_SILENCE.as_secs() / 60)]
     Silent,
-    #[error("image-builder answered what is no result")]
+    #[error("image-builder answered something that is not a result")]
     Answer(#[source] serde_json::Error),
     #[error("{0}")]
     Failed(String),

@@ -73,11 +73,12 @@ impl DeployRequest {
     /// 400, with the path of what is wrong.
     pub(crate) fn parse(body: &Bytes) -> Result<Self, ApiError> {
         body_size::check(body)
-            .map_err(|error| ApiError::invalid(format!("the request is no deployment: {error}")))?;
+            .map_err(|error| ApiError::invalid(format!("the request is not a deployment: {error}")))?;
         let mut json = serde_json::Deserializer::from_slice(body);
-        let request: Self = serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| ApiError::invalid(format!("the request is no deployment: {}", told(&error))))?;
-        json.end().map_err(|error| ApiError::invalid(format!("the request is no JSON: {error}")))?;
+        let request: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            ApiError::invalid(format!("the request is not a deployment: {}", told(&error)))
+        })?;
+        json.end().map_err(|error| ApiError::invalid(format!("the request is not JSON: {error}")))?;
         Ok(request)
     }
 

@@ -173,7 +173,7 @@ pub(crate) async fn delete_all(body: Body) -> ApiError {
     params(("name" = String, Path), ("version" = String, Path)), responses((status = 404, description = "always")))]
 pub(crate) async fn download(Path((name, version)): Path<(String, String)>) -> ApiError {
     ApiError::not_found(format!(
-        "plugin {name} {version} is no file here: plugins are part of this server; their sources are where racetrack.toml \
+        "plugin {name} {version} is not a file here: plugins are part of this server; their sources are where racetrack.toml \
          says"
     ))
 }

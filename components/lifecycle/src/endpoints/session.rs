@@ -54,7 +54,7 @@ pub(crate) struct SessionView {
 /// Answers a token of its own that ends, after 12 hours unless the setting `session-lifetime` says otherwise, and sets no
 /// cookie.
 #[utoipa::path(post, path = "/users/session", tag = "users", request_body = SessionCredentials,
-    responses((status = 200, body = NewSession), (status = 401, description = "this is no user, or none who was let in"),
+    responses((status = 200, body = NewSession), (status = 401, description = "there is no such user, or the user was not let in"),
         (status = 429, description = "too many passwords were tried; the header Retry-After says when to go on"),
         (status = 503, description = "too many passwords are being checked")))]
 pub(crate) async fn create(

@@ -54,7 +54,7 @@ pub(crate) struct LoggedIn {
 ///
 /// Answers the token to show from now on, and has browsers keep one for calls of jobs as a cookie.
 #[utoipa::path(post, path = "/users/login", tag = "users", request_body = Credentials,
-    responses((status = 200, body = LoggedIn), (status = 401, description = "this is no user, or none who was let in"),
+    responses((status = 200, body = LoggedIn), (status = 401, description = "there is no such user, or the user was not let in"),
         (status = 429, description = "too many passwords were tried; the header Retry-After says when to go on"),
         (status = 503, description = "too many passwords are being checked")))]
 pub(crate) async fn login(

@@ -36,7 +36,7 @@ async fn watch(app: App) {
     loop {
         ticks.tick().await;
         if let Err(error) = sync::sync(&app, &mut listings).await {
-            tracing::error!(error = chain(&error), "what the infrastructure targets tell is not kept");
+            tracing::error!(error = chain(&error), "what the infrastructure targets report is not kept");
         }
     }
 }

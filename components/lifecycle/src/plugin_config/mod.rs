@@ -35,7 +35,7 @@ pub(crate) struct PluginConfigs {
 pub(crate) enum PluginConfigError {
     #[error("the configuration of plugin `{plugin}` is longer than {MAX_LENGTH} bytes")]
     TooLong { plugin: String },
-    #[error("the configuration of plugin `{plugin}` is no YAML")]
+    #[error("the configuration of plugin `{plugin}` is not YAML")]
     Yaml {
         plugin: String,
         #[source]

@@ -31,11 +31,11 @@ pub(super) enum ForwardError {
     },
     #[error("the job at {address} switched to a protocol that nobody asked for")]
     UnaskedSwitch { address: String },
-    #[error("`{0}` is no address")]
+    #[error("`{0}` is not an address")]
     Address(String),
     #[error("`..` in a path is not forwarded")]
     Climbing,
-    #[error("the path of the job is no path of a URL")]
+    #[error("the path of the job is not the path of a URL")]
     Path(#[source] InvalidUri),
     #[error("the URL of the gateway does not start with `http://`")]
     GatewayScheme,

@@ -173,6 +173,9 @@ fn pairs(cookies: &HeaderValue) -> impl Iterator<Item = &[u8]> {
 }
 
 fn is_credential(pair: &[u8]) -> bool {
+    // Browsers give back a cookie without a name as its value alone, and that may look like a name with a value.
+    let blank = pair.iter().take_while(|byte| byte.is_ascii_whitespace() || **byte == b'=').count();
+    let pair = &pair[blank..];
     let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
     CREDENTIALS.iter().any(|credential| name.eq_ignore_ascii_case(credential.as_str().as_bytes()))
 }

@@ -101,7 +101,9 @@ impl Shown {
             Access::Call if self == ForCallsOnly => true,
             _ if self == ForCallsOnly => false,
             _ if UNKNOWN.contains(&self) => false,
-            Access::Authenticated | Access::Filtered(_) | Access::Manifest | Access::Listen => true,
+            Access::Authenticated | Access::Filtered(_) | Access::Listen => true,
+            // One of the other scopes is that for the first job of a family.
+            Access::Manifest => has_scope_for_job || has_scope_for_other_job || self == UserWithOtherScopes,
             Access::User | Access::FilteredForUsers(_) => USERS.contains(&self),
             Access::Staff => [AdministratorWithoutPermission, AdministratorWithFullAccess].contains(&self),
             Access::Internal => [PartOfRacetrack, PartOfRacetrackWithScope].contains(&self),
@@ -371,6 +373,7 @@ async fn ask(server: &Server, route: &Route, shown: Shown) -> Answer {
         | Access::Job(scope)
         | Access::Build(scope) => scope,
         Access::Handler | Access::Call => Scope::CallJob,
+        Access::Manifest => Scope::DeployJob,
         _ => Scope::ReadJob,
     };
     let token = shown.token(server, scope).await;

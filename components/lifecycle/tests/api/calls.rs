@@ -33,7 +33,7 @@ async fn whoever_may_call_is_named_as_the_job_is_told() {
         assert_eq!(ask(&server, &token, "adder/latest/api/v1/perform").await, (200, caller.to_owned()));
         assert_eq!(ask(&server, &token, "adder/1.0.0/").await, (200, caller.to_owned()));
         let refused = ask(&server, &token, "primer/1.x/api/v1/perform").await;
-        let reason = "has no permission with scope call_job for endpoint /api/v1/perform of job primer 1.0.0";
+        let reason = "has no permission with scope call_job for endpoint /api/v1/perform of job primer 1.x";
         assert!(refused.0 == 401 && refused.1.ends_with(reason), "{refused:?}");
     }
 }
@@ -63,7 +63,9 @@ async fn who_may_call_a_job_and_not_read_it_is_told_no_more_than_its_address() {
         [("", "live", false), (caller.as_str(), "perform", false), (&server.admin().await, "perform", true)]
     {
         let answer = server.get(token, &format!("/auth/can-call-job/adder/1.0.0/{path}")).await.ok();
-        assert_eq!(answer["job"]["internal_name"], "127.0.0.1:7000");
+        let is_known = !token.is_empty();
+        assert_eq!(answer["job"]["internal_name"] == "127.0.0.1:7000", is_known, "{answer}");
+        assert_eq!(answer["job"]["internal_name"] == Value::Null, !is_known, "{answer}");
         for secret in ["manifest_yaml", "error"] {
             assert_eq!(answer["job"][secret] != Value::Null, is_told, "{secret} at {path}: {answer}");
         }
@@ -93,8 +95,18 @@ async fn who_is_unknown_is_not_told_which_jobs_there_are() {
     let server = Server::start().await;
     let nobody = ask(&server, "", "nothing/1.0.0/live").await;
     assert_eq!(nobody, ask(&server, "", "adder/1.0.0/perform").await);
+    // Nor is who may not call them, nor which version `latest` is.
     let bob = server.user("bob", &[]).await;
-    assert_eq!(ask(&server, &bob, "nothing/1.0.0/live").await, (404, "No job named nothing".to_owned()));
+    for (version, path) in
+        [("1.0.0", "perform"), ("latest", "perform"), ("9.9.9", "perform"), ("9.9.9", "live")]
+    {
+        let [missing, there] = ["nothing", "adder"].map(|name| format!("{name}/{version}/{path}"));
+        let (status, text) = ask(&server, &bob, &missing).await;
+        assert_eq!((status, text.contains(&format!("of job nothing {version}"))), (401, true), "{text}");
+        assert_eq!(ask(&server, &bob, &there).await, (401, text.replace("nothing", "adder")));
+    }
+    let carol = server.user("carol", &[Permission::everywhere(CallJob)]).await;
+    assert_eq!(ask(&server, &carol, "nothing/1.0.0/live").await, (404, "No job named nothing".to_owned()));
 }
 
 #[tokio::test]

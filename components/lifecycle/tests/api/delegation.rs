@@ -28,14 +28,14 @@ async fn the_token_of_an_esc_is_shown_to_those_who_may_do_what_it_may() {
     let dave = staff(&server, "dave", &[Permission::everywhere(CallAdminApi)]).await;
     let root = staff(&server, "root", &[Permission::everywhere(FullAccess)]).await;
     let shown = "/auth/token/esc/esc";
-    refused(&server.get(&api, shown).await, "ESC esc has full_access, which User carol has not");
-    refused(&server.get(&dave, shown).await, "ESC esc has full_access, which User dave has not");
+    refused(&server.get(&api, shown).await, "ESC esc has full_access, which User carol does not have");
+    refused(&server.get(&dave, shown).await, "ESC esc has full_access, which User dave does not have");
     refused(
         &server.get(&dave, "/escs/esc/auth_data").await,
-        "ESC esc has full_access, which User dave has not",
+        "ESC esc has full_access, which User dave does not have",
     );
     let made = server.post(&dave, "/escs/esc/auth_token", &Value::Null).await;
-    refused(&made, "ESC esc has full_access, which User dave has not");
+    refused(&made, "ESC esc has full_access, which User dave does not have");
     for path in [shown, "/escs/esc/auth_data"] {
         assert_eq!(server.get(&root, path).await.status, 200, "{path}");
     }
@@ -92,7 +92,7 @@ async fn a_user_is_let_in_by_those_who_may_do_what_the_user_may() {
     }
     let flags = |is_active: bool, is_staff: bool| json!({ "is_active": is_active, "is_staff": is_staff });
     let answer = server.put(&dave, "/users/reader", &flags(true, true)).await;
-    refused(&answer, "user reader has read_job, which User dave has not");
+    refused(&answer, "user reader has read_job, which User dave does not have");
     assert!(!server.app.store.user("reader").await.expect("is there").is_active);
     assert_eq!(server.put(&dave, "/users/caller", &flags(true, false)).await.status, 200);
     // To keep somebody out gives nothing away, and neither does what one is oneself.

@@ -48,10 +48,12 @@ async fn a_session_that_is_never_used_gives_its_place_back() {
 async fn a_session_that_is_closed_gives_its_place_back_at_once() {
     let server = server(1).await;
     for _ in 0..5 {
-        let begin = Instant::now();
         let mut opened = server.get_from_root(OPEN).await;
-        while opened.status == 503 {
-            assert!(begin.elapsed() < Duration::from_secs(8), "long before one ends that is not closed");
+        // Far fewer than there are until one ends that is not closed, however slow the machine is.
+        for _ in 0..1000 {
+            if opened.status != 503 {
+                break;
+            }
             tokio::task::yield_now().await;
             opened = server.get_from_root(OPEN).await;
         }

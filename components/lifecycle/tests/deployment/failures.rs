@@ -248,8 +248,11 @@ async fn whatever_image_builder_does_wrong_is_told() {
         (BuildAnswer::Broken, "image-builder went away while it was building: "),
         (BuildAnswer::Ended, "image-builder went away while it was building, without a result"),
         (BuildAnswer::Result(json!({ "error": "out of disk" })), "out of disk"),
-        (BuildAnswer::Result(json!({ "other": 1 })), "image-builder answered what is no result: "),
-        (BuildAnswer::Result(json!("text")), "image-builder answered what is no result: "),
+        (
+            BuildAnswer::Result(json!({ "other": 1 })),
+            "image-builder answered something that is not a result: ",
+        ),
+        (BuildAnswer::Result(json!("text")), "image-builder answered something that is not a result: "),
         (result(json!({ "image_names": [], "error": null })), "image-builder built nothing"),
         (result(json!({})), "image-builder built nothing"),
     ];

@@ -87,7 +87,7 @@ const HOSTILE_GIT: [(&str, &str, &str); 9] = [
         "git.remote: the address of the repository holds a password",
     ),
     ("remote", "ssh://-oProxyCommand=x/y", "git.remote: the address of the repository names no host"),
-    ("branch", "--upload-pack=x", "git.branch: \"--upload-pack=x\" is no name of a branch"),
+    ("branch", "--upload-pack=x", "git.branch: \"--upload-pack=x\" is not the name of a branch"),
     ("directory", "jobs/../..", "git.directory: \"jobs/../..\" is no path that stays inside the repository"),
     ("directory", "/etc", "git.directory: \"/etc\" is no path that stays inside the repository"),
 ];

@@ -65,13 +65,16 @@ async fn a_bad_configuration_changes_nothing() {
     let cannot_construct = "cannot construct plugin `greeter` 1.0.0: ";
     let refused = "what plugins would offer with this configuration of `greeter` is refused: ";
     for (text, reasons) in [
-        ("greeting: [", ["the configuration of plugin `greeter` is no YAML: ", "at line 2 column 1"]),
-        ("{greeting: a, greeting: b}", ["the configuration of plugin `greeter` is no YAML: ", "duplicate"]),
-        ("a: 1\n---\nb: 2", ["the configuration of plugin `greeter` is no YAML: ", "more than one document"]),
+        ("greeting: [", ["the configuration of plugin `greeter` is not YAML: ", "at line 2 column 1"]),
+        ("{greeting: a, greeting: b}", ["the configuration of plugin `greeter` is not YAML: ", "duplicate"]),
+        (
+            "a: 1\n---\nb: 2",
+            ["the configuration of plugin `greeter` is not YAML: ", "more than one document"],
+        ),
         (
             &square,
             [
-                "the configuration of plugin `greeter` is no YAML: ",
+                "the configuration of plugin `greeter` is not YAML: ",
                 "more than 100000 values at line 2 column",
             ],
         ),

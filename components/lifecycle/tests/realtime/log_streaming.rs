@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use racetrack_lifecycle::realtime::log_streaming::Limits;
 
 use crate::polling_client::PollingClient;
@@ -258,6 +259,50 @@ async fn a_client_that_lets_a_line_wait_for_too_long_is_disconnected() {
     assert_eq!(server.asked().await, Asked::Close(id));
     // The streamer is not held up either.
     soon(on_line("nobody listens".to_owned())).await;
+}
+
+/// Limits within which a client that is there comes even where the machine stands still for a while.
+fn impatient() -> Limits {
+    let limit = Duration::from_secs(4);
+    Limits { acknowledgement: limit, idleness: limit, ..Limits::default() }
+}
+
+/// Waits until a client by WebSocket is cut off which says these words and answers pings.
+async fn cut_off(server: &Server, words: &[&str]) {
+    let path = "/socket.io/?EIO=4&transport=websocket";
+    let mut client = WebSocketClient::connect(server.address, path).await;
+    client.until_cut_off(words).await;
+}
+
+#[tokio::test]
+async fn a_client_that_follows_nothing_is_cut_off() {
+    let server = Server::start_with(impatient()).await;
+    let refused = r#"42["subscribe_for_logs",7]"#;
+    let polling = async {
+        let mut client = PollingClient::connect(server.address).await;
+        assert_eq!(client.next().await, "41");
+        soon(client.until_refused()).await;
+    };
+    let upgraded = async {
+        let polling = PollingClient::open(server.address, "/socket.io/", &[]).await;
+        let path = format!("/socket.io/?EIO=4&transport=websocket&sid={}", polling.id);
+        let mut client = WebSocketClient::connect(server.address, &path).await;
+        client.send("2probe").await;
+        assert_eq!(client.text().await, "3probe");
+        client.until_cut_off(&["5", "40{}"]).await;
+    };
+    let words = [vec!["40{}"], vec!["40{}", refused], vec!["40{}", "41"]];
+    let websockets = join_all(words.iter().map(|words| cut_off(&server, words)));
+    tokio::join!(websockets, polling, upgraded);
+}
+
+#[tokio::test]
+async fn a_client_that_follows_is_not_cut_off() {
+    let mut server = Server::start_with(impatient()).await;
+    let (mut client, id) = following(&mut server).await;
+    cut_off(&server, &["40{}"]).await;
+    soon(server.streamer.on_line(&id)("more".to_owned())).await;
+    client.line("more").await;
 }
 
 #[tokio::test]

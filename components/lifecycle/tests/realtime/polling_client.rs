@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
@@ -129,6 +130,19 @@ impl PollingClient {
     pub(crate) async fn poll(&self) -> String {
         let request = Request::get(&self.address).body(Body::empty());
         self.answer(request.expect("a request")).await
+    }
+
+    /// Sends pongs until its session is not there any more.
+    pub(crate) async fn until_refused(&mut self) {
+        loop {
+            let request = Request::builder().method(Method::POST).uri(&self.address);
+            let request = request.header("content-type", "text/plain;charset=UTF-8").body(Body::from("3"));
+            let response = self.http.request(request.expect("a request")).await.expect("answers");
+            if response.status() != StatusCode::OK {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn answer(&self, request: Request<Body>) -> String {

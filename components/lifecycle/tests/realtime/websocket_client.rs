@@ -55,4 +55,15 @@ impl WebSocketClient {
             other => panic!("{other:?} is a text"),
         }
     }
+    /// Says this, takes all messages, and answers pings, until the connection ends in whatever way. It may end meanwhile.
+    pub(crate) async fn until_cut_off(&mut self, words: &[&str]) {
+        for word in words {
+            let _ = self.0.send(Message::text(*word)).await;
+        }
+        while let Some(Ok(message)) = soon(self.0.next()).await {
+            if message == Message::text("2") {
+                let _ = self.0.send(Message::text("3")).await;
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::ending::Ending;
-use super::waiting::{Wait, Waiting, WaitingConnections};
+use super::waiting::{Lag, Wait, Waiting, WaitingConnections};
 use crate::connection_limits::ConnectionLimits;
 use crate::metrics;
 use crate::peer::{Peer, PeerKey, TrustedProxies};
@@ -100,10 +100,9 @@ impl Connections {
 
     /// Lets a newcomer in, at the cost of a connection that waits if need be.
     pub(super) async fn admit(&self, address: IpAddr) -> Result<Place, Refusal> {
-        /// How often it is looked again; a connection that was closed is usually gone at once.
+        /// How soon another one is closed; a connection that was closed is usually gone at once.
         const PATIENCE: Duration = Duration::from_millis(100);
         loop {
-            let freed = self.0.freed.notified();
             let refusal = match self.try_admit(address, Instant::now()) {
                 Ok(place) => return Ok(place),
                 Err(refusal) => refusal,
@@ -112,7 +111,19 @@ impl Connections {
                 metrics::connection_closed("refused");
                 return Err(refusal);
             }
-            let _ = tokio::time::timeout(PATIENCE, freed).await;
+            if let Ok(place) = tokio::time::timeout(PATIENCE, self.freed_place(address)).await {
+                return Ok(place);
+            }
+        }
+    }
+
+    /// Waits for a place. A notice may be of one that has been taken since, and nobody is closed for that.
+    async fn freed_place(&self, address: IpAddr) -> Place {
+        loop {
+            self.0.freed.notified().await;
+            if let Ok(place) = self.try_admit(address, Instant::now()) {
+                return place;
+            }
         }
     }
 
@@ -197,7 +208,7 @@ impl Connections {
         ];
         for (wait, limit, reason) in each {
             while let Some(id) = table.waiting.expired(wait, limit, now) {
-                if !table.stall(id) {
+                if !table.stall(id, now) {
                     table.close(id);
                 }
                 metrics::connection_closed(reason);
@@ -244,21 +255,33 @@ impl Drop for Place {
 }
 
 impl Connection {
-    /// The head of a request is complete, and the request is being answered; or the connection speaks another protocol from
-    /// now on, with limits of its own.
+    /// The head of a request is complete, and the request is being answered.
+    pub(super) fn begins_request(&self) {
+        self.change(|entry| {
+            entry.ending.forget_stall();
+            entry.set_stage(Stage::Busy);
+        });
+    }
+
+    /// The connection speaks another protocol from now on, with limits of its own.
     pub(super) fn is_busy(&self) {
-        self.set_stage(Stage::Busy);
+        self.change(|entry| entry.set_stage(Stage::Busy));
     }
 
     /// The request is answered.
     pub(super) fn has_answered(&self) {
-        self.set_stage(Stage::Next(Instant::now()));
+        self.change(|entry| entry.set_stage(Stage::Next(Instant::now())));
     }
 
     /// Another request has begun to arrive, if the former one is answered.
     pub(super) fn has_received(&self) {
+        // While a request is under way, nothing is locked for each read.
         if self.ending.is_between_requests() {
-            self.set_stage(Stage::Head(Instant::now()));
+            self.change(|entry| {
+                if matches!(entry.stage, Stage::Next(_)) {
+                    entry.set_stage(Stage::Head(Instant::now()));
+                }
+            });
         }
     }
 
@@ -267,28 +290,26 @@ impl Connection {
         self.all.0.proxies.peer(address, headers)
     }
 
-    /// The body of the request is awaited, or not any more.
-    pub(super) fn awaits_body(&self, does: bool) {
-        self.change(|entry| set_since(&mut entry.body_since, does));
+    /// How far the body of a new request is behind.
+    pub(super) fn lag(&self) -> Lag {
+        Lag::new(self.all.0.limits.stalled_transfer_time)
+    }
+
+    /// The body of the request counts as awaited since then, or is not awaited any more.
+    pub(super) fn awaits_body(&self, since: Option<Instant>) {
+        self.change(|entry| entry.body_since = since);
     }
 
     /// The client takes nothing of what is sent, or takes some again.
     pub(super) fn awaits_reader(&self, does: bool) {
-        self.change(|entry| set_since(&mut entry.sending_since, does));
-    }
-
-    fn set_stage(&self, stage: Stage) {
-        self.ending.set_between_requests(matches!(stage, Stage::Next(_)));
-        self.change(|entry| entry.stage = stage);
+        self.change(|entry| {
+            entry.sending_since = does.then(|| entry.sending_since.unwrap_or_else(Instant::now));
+        });
     }
 
     fn change(&self, change: impl FnOnce(&mut Entry)) {
         self.all.table().change(self.id, change);
     }
-}
-
-fn set_since(since: &mut Option<Instant>, does: bool) {
-    *since = does.then(|| since.unwrap_or_else(Instant::now));
 }
 
 impl Table {
@@ -340,18 +361,23 @@ impl Table {
     }
 
     /// Ends the wait for the body of a request, so that whoever wants it can say so to the client.
-    fn stall(&mut self, id: u64) -> bool {
+    fn stall(&mut self, id: u64, now: Instant) -> bool {
         let Some(entry) = self.entries.get(&id) else { return false };
         if entry.body_since.is_none() || entry.sending_since.is_some() || !entry.ending.stall() {
             return false;
         }
         // A client that takes no answer either is closed after the same time again.
-        self.change(id, |entry| entry.body_since = Some(Instant::now()));
+        self.change(id, |entry| entry.body_since = Some(now));
         true
     }
 }
 
 impl Entry {
+    fn set_stage(&mut self, stage: Stage) {
+        self.ending.set_between_requests(matches!(stage, Stage::Next(_)));
+        self.stage = stage;
+    }
+
     fn waits_for(&self) -> Option<(Wait, Instant)> {
         let transfer = self.sending_since.or(self.body_since).map(|since| (Wait::Transfer, since));
         transfer.or(match self.stage {
@@ -414,7 +440,7 @@ mod tests {
         for _ in 0..100 {
             let place = all.admit(address("192.0.2.1")).await.expect("is let in");
             place.connection().is_busy();
-            place.connection().awaits_body(true);
+            place.connection().awaits_body(Some(Instant::now()));
             place.connection().awaits_reader(true);
             place.connection().has_answered();
         }
@@ -428,9 +454,49 @@ mod tests {
         let all = connections(1, 1);
         let place = all.admit(address("192.0.2.1")).await.expect("is let in");
         place.connection().is_busy();
-        place.connection().awaits_body(true);
+        place.connection().awaits_body(Some(Instant::now()));
         assert!(!all.make_room(address("192.0.2.2"), Refusal::Full, Instant::now()));
         assert!(all.make_room(address("192.0.2.2"), Refusal::Full, Instant::now() + Duration::from_secs(10)));
         assert!(is_closed(&place));
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_takes_one_place() {
+        let all = connections(2, 2);
+        // Nobody waited for this place.
+        drop(all.admit(address("192.0.2.1")).await.expect("is let in"));
+        let first = all.admit(address("192.0.2.1")).await.expect("is let in");
+        let second = all.admit(address("192.0.2.2")).await.expect("is let in");
+        let newcomer = {
+            let all = all.clone();
+            tokio::spawn(async move { all.admit(address("192.0.2.3")).await })
+        };
+        while !is_closed(&first) {
+            tokio::task::yield_now().await;
+        }
+        // All that could have gone wrong by now has; only after a while is another one closed.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!is_closed(&second));
+        drop(first);
+        newcomer.await.expect("does not panic").expect("is let in");
+    }
+
+    #[tokio::test]
+    async fn another_request_has_another_body() {
+        let all = connections(1, 1);
+        let place = all.admit(address("192.0.2.1")).await.expect("is let in");
+        let (connection, waker) = (place.connection(), std::task::Waker::noop());
+        let gives_up = || connection.ending.gives_up_body(&std::task::Context::from_waker(waker));
+        connection.begins_request();
+        connection.awaits_body(Some(Instant::now()));
+        all.close_expired(Instant::now() + Duration::from_hours(1));
+        assert!(gives_up() && !is_closed(&place));
+        connection.awaits_body(None);
+        connection.has_answered();
+        connection.has_received();
+        connection.begins_request();
+        assert!(!gives_up());
     }
 }

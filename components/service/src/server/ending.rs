@@ -32,6 +32,11 @@ impl Ending {
         is_new
     }
 
+    /// The body of another request has not failed.
+    pub(super) fn forget_stall(&self) {
+        self.is_stalled.store(false, Ordering::Release);
+    }
+
     /// Whether reading has to end. Otherwise the task is woken when it has to.
     pub(super) fn ends_reading(&self, cx: &Context<'_>) -> bool {
         self.reader.register(cx.waker());

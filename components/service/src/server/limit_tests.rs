@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::{get, post};
 use futures_util::stream;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -100,7 +100,7 @@ fn scopeguard(run: impl FnOnce()) -> impl Sized {
 }
 
 /// What comes until the server closes the connection.
-async fn rest(connection: &mut TcpStream) -> String {
+async fn rest(connection: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     // The server may close before it has read everything, which the client sees as a reset.
     let read = tokio::time::timeout(LONG, connection.read_to_end(&mut bytes)).await;
@@ -140,10 +140,13 @@ async fn a_head_that_does_not_end_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_connection_is_kept_for_some_time() {
-    let server = Server::start(ConnectionLimits { idle_connection_time: SHORT, ..lenient() }).await;
+    let server = Server::start(lenient()).await;
     let mut connection = server.send("GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await;
     until(&mut connection, "alive").await;
     connection.write_all(b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("is still open");
+    until(&mut connection, "alive").await;
+    let server = Server::start(ConnectionLimits { idle_connection_time: SHORT, ..lenient() }).await;
+    let mut connection = server.send("GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await;
     until(&mut connection, "alive").await;
     assert_eq!(rest(&mut connection).await, "");
 }
@@ -161,18 +164,40 @@ async fn a_body_that_stalls_is_refused() {
 
 #[tokio::test]
 async fn a_body_may_take_long_while_it_goes_on() {
-    const PIECES: usize = 12;
-    let limit = Duration::from_secs(2);
+    /// Twice as much as is due in the time of a pause, so that one pause may be far longer than meant.
+    const PIECE: [u8; 4 << 10] = [b'x'; 4 << 10];
+    let limit = Duration::from_secs(4);
     let server = Server::start(ConnectionLimits { stalled_transfer_time: limit, ..lenient() }).await;
+    let length = 12 * PIECE.len();
     let head =
-        format!("POST /length HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {PIECES}\r\n\r\n");
+        format!("POST /length HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
     let mut connection = server.send(&head).await;
-    for _ in 0..PIECES {
+    for _ in 0..12 {
         tokio::time::sleep(limit / 8).await;
-        connection.write_all(b"x").await.expect("is sent");
+        connection.write_all(&PIECE).await.expect("is sent");
     }
     let answer = rest(&mut connection).await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\n12"), "{answer}");
+    let ending = format!("\r\n\r\n{length}");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with(&ending), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_refused() {
+    let server = Server::start(ConnectionLimits { stalled_transfer_time: SHORT, ..lenient() }).await;
+    let begun = "POST /length HTTP/1.1\r\nhost: x\r\n";
+    for (head, drop) in
+        [("content-length: 100000\r\n\r\n", "x"), ("transfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n")]
+    {
+        let (mut reader, mut writer) = server.send(&format!("{begun}{head}")).await.into_split();
+        let dripping = tokio::spawn(async move {
+            while writer.write_all(drop.as_bytes()).await.is_ok() {
+                tokio::time::sleep(SHORT / 10).await;
+            }
+        });
+        let answer = rest(&mut reader).await;
+        dripping.abort();
+        assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -14,11 +15,13 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, Response};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::connections::Connection;
+use super::waiting::Lag;
 
-/// Why the body of a request fails: its client has stopped sending it.
+/// Why the body of a request fails: its client has stopped sending it, or sends next to nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct StalledBody;
 
@@ -29,11 +32,12 @@ impl StalledBody {
     }
 }
 
-/// The body of a request, which fails when the client stops sending it.
+/// The body of a request, which fails when the client stops sending it, or sends next to nothing.
 struct RequestBody {
     inner: Incoming,
     connection: Arc<Connection>,
-    is_awaited: bool,
+    lag: Lag,
+    awaited_since: Option<Instant>,
 }
 
 /// The body of an answer, at whose end the connection waits for another request.
@@ -49,10 +53,8 @@ pub(super) async fn answer(
     address: SocketAddr,
     connection: Arc<Connection>,
 ) -> Result<Response<Body>, Infallible> {
-    connection.is_busy();
-    let body =
-        |inner| Body::new(RequestBody { inner, connection: Arc::clone(&connection), is_awaited: false });
-    let mut request = request.map(body);
+    connection.begins_request();
+    let mut request = request.map(|inner| Body::new(RequestBody::new(inner, Arc::clone(&connection))));
     let peer = connection.peer(address.ip(), request.headers());
     request.extensions_mut().insert(ConnectInfo(address));
     request.extensions_mut().insert(peer);
@@ -61,10 +63,25 @@ pub(super) async fn answer(
 }
 
 impl RequestBody {
-    fn set_awaited(&mut self, is_awaited: bool) {
-        if self.is_awaited != is_awaited {
-            self.is_awaited = is_awaited;
-            self.connection.awaits_body(is_awaited);
+    fn new(inner: Incoming, connection: Arc<Connection>) -> Self {
+        let lag = connection.lag();
+        Self { inner, connection, lag, awaited_since: None }
+    }
+
+    fn begin_to_wait(&mut self) {
+        if self.awaited_since.is_none() {
+            let now = Instant::now();
+            self.awaited_since = Some(now);
+            self.connection.awaits_body(Some(self.lag.since(now)));
+        }
+    }
+
+    /// So many bytes have come, or the wait is over without any.
+    fn end_wait(&mut self, received: usize) {
+        let since = self.awaited_since.take();
+        self.lag.note(since.map_or(Duration::ZERO, |since| since.elapsed()), received);
+        if since.is_some() {
+            self.connection.awaits_body(None);
         }
     }
 }
@@ -78,11 +95,15 @@ impl HttpBody for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let frame = Pin::new(&mut self.inner).poll_frame(cx);
-        if frame.is_pending() && self.connection.ending.gives_up_body(cx) {
-            self.set_awaited(false);
-            return Poll::Ready(Some(Err(StalledBody.into())));
+        match &frame {
+            Poll::Pending if self.connection.ending.gives_up_body(cx) => {
+                self.end_wait(0);
+                return Poll::Ready(Some(Err(StalledBody.into())));
+            }
+            Poll::Pending => self.begin_to_wait(),
+            Poll::Ready(Some(Ok(frame))) => self.end_wait(frame.data_ref().map_or(0, Bytes::len)),
+            Poll::Ready(_) => self.end_wait(0),
         }
-        self.set_awaited(frame.is_pending());
         frame.map_err(Into::into)
     }
 
@@ -97,7 +118,7 @@ impl HttpBody for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        self.set_awaited(false);
+        self.end_wait(0);
     }
 }
 
@@ -129,7 +150,7 @@ impl Drop for AnswerBody {
 
 impl fmt::Display for StalledBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the client stopped sending the body of the request")
+        f.write_str("the client stopped sending the body of the request, or sends it too slowly")
     }
 }
 

@@ -14,6 +14,9 @@
 //! A subscription that is refused is acknowledged with null, the reason comes as a line, and the client is
 //! disconnected: clients in use neither look at the acknowledgement nor end by themselves.
 //!
+//! A client that subscribes to nothing is disconnected after a while as well, and one that stays on after it has been
+//! disconnected, or has left, is cut off after the same time.
+//!
 //! Clients in use send no token on this channel. Others show it in a header of the request that opens it, or as
 //! `{"token": "…"}` with the packet that connects. [`Admit`] decides from both.
 
@@ -23,6 +26,7 @@ mod reader;
 mod session;
 mod streamer;
 mod subscription;
+mod transports;
 
 use std::fmt;
 use std::sync::Arc;
@@ -48,6 +52,7 @@ use socketioxide::handler::ConnectHandler;
 use tokio::sync::watch;
 
 use self::open_sessions::OpenSessions;
+use self::transports::Transports;
 use crate::auth::Admission;
 
 /// About the largest answer of a long poll, in bytes, and what clients are told that they may send. What they do send is
@@ -104,6 +109,8 @@ pub struct Limits {
     pub acknowledgement: Duration,
     /// One call of a streamer. While a session is being created, waiting for the client counts as well.
     pub streamer_call: Duration,
+    /// The first subscription of a client, and the end of one that is disconnected.
+    pub idleness: Duration,
 }
 
 /// The Socket.IO server. Clones are the same one.
@@ -124,7 +131,11 @@ impl LogSource {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { acknowledgement: Duration::from_secs(20), streamer_call: Duration::from_secs(10) }
+        Self {
+            acknowledgement: Duration::from_secs(20),
+            streamer_call: Duration::from_secs(10),
+            idleness: CONNECT_TIME_LIMIT,
+        }
     }
 }
 
@@ -146,16 +157,22 @@ impl LogStreaming {
         let source = Arc::new(source);
         let of_clients = Arc::clone(&sessions);
         // Before the client hears that it is connected, so that no event of it can come too early.
+        let transports = Transports::new(service.clone());
+        let of_sessions = transports.clone();
         let attach = move |socket: SocketRef, TryData(auth): TryData<Value>| async move {
             // Clients in use send nothing there.
-            reader::attach(&socket, &source, &of_clients, auth.unwrap_or_default());
+            reader::attach(&socket, &source, &of_clients, &of_sessions, auth.unwrap_or_default());
             Ok::<(), std::convert::Infallible>(())
         };
         io.ns(ROOT, (async || ()).with(attach));
         let is_closed = watch::Sender::new(false);
         let routes = Router::new()
             .route_service(Self::PATHS[0], service.clone())
-            .route_service(Self::PATHS[1], service)
+            .route_service(Self::PATHS[1], service.clone())
+            .route_layer(middleware::from_fn(move |request: Request, next: Next| {
+                let (transports, service) = (transports.clone(), service.clone());
+                async move { transports.pass(service, request, next).await }
+            }))
             .route_layer(middleware::from_fn_with_state(is_closed.subscribe(), until_closed));
         Self { routes, io, sessions, is_closed: Arc::new(is_closed) }
     }

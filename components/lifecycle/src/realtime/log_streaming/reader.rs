@@ -1,19 +1,22 @@
 //! One client: what it asks for, and its session.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use racetrack_core::error::chain;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
-use socketioxide::{AckError, SendError};
-use tokio::sync::Mutex;
+use socketioxide::socket::Sid;
+use socketioxide::{AckError, SendError, SocketIo};
+use tokio::sync::{Mutex, Notify};
 
 use super::open_sessions::OpenSessions;
 use super::session::Session;
 use super::subscription::{Refusal, Subscription};
-use super::{Client, LogSource};
+use super::transports::{TransportId, Transports};
+use super::{Client, LogSource, ROOT};
 
 /// A client that is connected.
 struct Reader {
@@ -23,6 +26,8 @@ struct Reader {
     auth: Value,
     /// Locked while it is being replaced, so that a client has one session at most.
     session: Mutex<Option<Session>>,
+    /// It has subscribed, or is gone.
+    is_not_idle: Notify,
 }
 
 /// Why a client does not get a line.
@@ -41,22 +46,63 @@ struct NextLine {
 }
 
 /// Answers the events of a client.
-pub(super) fn attach(socket: &SocketRef, source: &Arc<LogSource>, sessions: &Arc<OpenSessions>, auth: Value) {
+pub(super) fn attach(
+    socket: &SocketRef,
+    source: &Arc<LogSource>,
+    sessions: &Arc<OpenSessions>,
+    transports: &Transports,
+    auth: Value,
+) {
+    let limit = source.limits.idleness;
     let reader = Arc::new(Reader {
         source: Arc::clone(source),
         sessions: Arc::clone(sessions),
         auth,
         session: Mutex::default(),
+        is_not_idle: Notify::new(),
     });
     let leaving = Arc::clone(&reader);
+    tokio::spawn(disconnect_idle(socket.clone(), Arc::clone(&reader), limit));
+    let transports = transports.clone();
     socket.on(
         "subscribe_for_logs",
         async move |socket: SocketRef, TryData(subscription): TryData<Subscription>, ack: AckSender| {
+            reader.is_not_idle.notify_one();
             let subscription = subscription.map_err(Refusal::Payload);
             reader.subscribe(socket, subscription, ack).await;
         },
     );
-    socket.on_disconnect(async move || leaving.leave().await);
+    socket.on_disconnect(async move |socket: SocketRef, io: SocketIo| {
+        let opened_by = socket.req_parts().extensions.get().copied();
+        // Without the client itself, which would keep its place.
+        tokio::spawn(cut_off(io, transports, socket.id, opened_by, limit));
+        leaving.is_not_idle.notify_one();
+        leaving.leave().await;
+    });
+}
+
+/// Disconnects a client that does not subscribe.
+async fn disconnect_idle(socket: SocketRef, reader: Arc<Reader>, limit: Duration) {
+    let is_idle = tokio::time::timeout(limit, reader.is_not_idle.notified()).await.is_err();
+    if is_idle && socket.connected() {
+        tracing::debug!(client = %socket.id, "a reader of logs reads none");
+        disconnect(socket);
+    }
+}
+
+/// Ends the session of a client that has been in the namespace and stays on for no purpose.
+async fn cut_off(
+    io: SocketIo,
+    transports: Transports,
+    id: Sid,
+    opened_by: Option<TransportId>,
+    limit: Duration,
+) {
+    tokio::time::sleep(limit).await;
+    let is_back = io.of(ROOT).is_some_and(|clients| clients.get_socket(id).is_some());
+    if !is_back {
+        transports.end(id.as_str(), opened_by).await;
+    }
 }
 
 /// Sends a line to the client, and waits until it has acknowledged it.
