@@ -1,5 +1,5 @@
 //! The ZIP64 forms of what an archive says. No bundle is so large that it needs them; writers that do not know how much will come use
-//! them all the same, and so do those that are told to.
+//! them all the same, and so do those that are asked to.
 //!
 //! Old readers look at the plain fields and new ones at these. Where a plain field has a value of its own, it has to be the same one.
 

@@ -72,7 +72,7 @@ impl FolderCheck {
 fn write(folder: PathBuf) -> Result<(), UnwritableFolder> {
     let written = tempfile::tempfile_in(&folder).and_then(|mut file| {
         file.write_all(&vec![0; SIZE])?;
-        // Some file systems notice only here that there is no room.
+        // Some file systems find only here that they are full.
         file.sync_data()
     });
     written.map_err(|source| UnwritableFolder::Failed { path: folder, source })

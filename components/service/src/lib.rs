@@ -25,6 +25,7 @@ pub mod hooks;
 pub mod http;
 pub mod kept_config;
 pub mod metrics;
+pub mod network;
 mod observability;
 mod open_files;
 #[cfg(unix)]

@@ -10,6 +10,8 @@ use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName};
 use serde::Deserialize;
 
+use crate::network::{InvalidNetwork, Network};
+
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Whoever sent a request, as an extension of it: the other end of the connection, or whom a trusted proxy names.
@@ -24,21 +26,6 @@ pub struct PeerKey(IpAddr);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct TrustedProxies(Arc<[Network]>);
-
-/// The addresses that begin with the same bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-/// A text that is not a list of [`TrustedProxies`].
-#[derive(Debug, thiserror::Error)]
-#[error("`{text}` is not an address such as 10.0.0.1, nor a network such as 10.0.0.0/8")]
-pub struct InvalidNetwork {
-    /// The part of the text that is wrong.
-    pub text: String,
-}
 
 impl Peer {
     /// The peer of a request, if the server noted it.
@@ -112,34 +99,6 @@ impl TrustedProxies {
 fn address_of(text: &str) -> Option<IpAddr> {
     let with_port = || text.parse().ok().map(|address: std::net::SocketAddr| address.ip());
     text.trim_matches(['[', ']']).parse().ok().or_else(with_port)
-}
-
-impl Network {
-    fn has(self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                (own.to_bits() ^ other.to_bits()).leading_zeros() >= u32::from(self.bits)
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => {
-                (own.to_bits() ^ other.to_bits()).leading_zeros() >= u32::from(self.bits)
-            }
-            _ => false,
-        }
-    }
-}
-
-impl FromStr for Network {
-    type Err = InvalidNetwork;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidNetwork { text: text.to_owned() };
-        let (address, bits) = text.split_once('/').map_or((text, None), |(a, bits)| (a, Some(bits)));
-        let address: IpAddr = address.parse().map_err(|_| invalid())?;
-        let address = address.to_canonical();
-        let all = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(all), str::parse).map_err(|_| invalid())?;
-        if bits > all { Err(invalid()) } else { Ok(Self { address, bits }) }
-    }
 }
 
 impl FromStr for TrustedProxies {

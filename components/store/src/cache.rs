@@ -9,19 +9,27 @@ use tokio::sync::{Mutex, watch};
 pub(crate) struct Cache<T> {
     /// Goes up only under the lock of `table`, so that the two are never seen out of step.
     version: watch::Sender<u64>,
-    table: RwLock<Option<Arc<T>>>,
+    table: RwLock<Kept<T>>,
     loading: Mutex<()>,
+}
+
+/// A table, and whether it has every change. One that has not is what there is while the database is away.
+#[derive(Debug)]
+struct Kept<T> {
+    table: Option<Arc<T>>,
+    is_current: bool,
 }
 
 impl<T> Cache<T> {
     pub(crate) fn new() -> Self {
-        Self { version: watch::Sender::new(0), table: RwLock::new(None), loading: Mutex::new(()) }
+        let table = RwLock::new(Kept { table: None, is_current: false });
+        Self { version: watch::Sender::new(0), table, loading: Mutex::new(()) }
     }
 
     /// Says that the table changed: the next caller reads it again.
     pub(crate) fn invalidate(&self) {
-        let mut table = self.write();
-        *table = None;
+        let mut kept = self.write();
+        kept.is_current = false;
         self.version.send_modify(|version| *version += 1);
     }
 
@@ -33,8 +41,8 @@ impl<T> Cache<T> {
     where
         T: Clone,
     {
-        let mut table = self.write();
-        if let Some(table) = table.as_mut() {
+        let mut kept = self.write();
+        if let Kept { table: Some(table), is_current: true } = &mut *kept {
             change(Arc::make_mut(table));
         }
         self.version.send_modify(|version| *version += 1);
@@ -45,7 +53,8 @@ impl<T> Cache<T> {
         self.version.subscribe()
     }
 
-    /// The table as of the last change; `load` is called when it is not in memory, by one caller at a time.
+    /// The table as of the last change; `load` is called when it is not in memory, by one caller at a time. When it cannot be
+    /// read, as it was before: calls of jobs go on while the database is away.
     pub(crate) async fn get<E>(&self, load: impl Future<Output = Result<T, E>>) -> Result<Arc<T>, E> {
         if let Some(table) = self.current() {
             return Ok(table);
@@ -55,20 +64,28 @@ impl<T> Cache<T> {
             return Ok(table);
         }
         let version = *self.version.borrow();
-        let loaded = Arc::new(load.await?);
-        let mut table = self.write();
+        let loaded = match load.await {
+            Ok(loaded) => Arc::new(loaded),
+            Err(error) => {
+                let former = self.table.read().unwrap_or_else(PoisonError::into_inner).table.clone();
+                // Readiness and health report that the database is away; each call would be a line more.
+                return former.ok_or(error);
+            }
+        };
+        let mut kept = self.write();
         // What was read may lack a change that came meanwhile. This caller came before it; the next reads again.
         if *self.version.borrow() == version {
-            *table = Some(Arc::clone(&loaded));
+            *kept = Kept { table: Some(Arc::clone(&loaded)), is_current: true };
         }
         Ok(loaded)
     }
 
     fn current(&self) -> Option<Arc<T>> {
-        self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
+        let kept = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        kept.table.clone().filter(|_| kept.is_current)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Option<Arc<T>>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Kept<T>> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -123,6 +140,16 @@ mod tests {
             Ok::<_, Infallible>(1)
         });
         let Ok(_) = read.await;
+        assert_eq!(get(&cache, 2).await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_table_that_cannot_be_read_again_is_what_it_was() {
+        let cache = Cache::new();
+        assert_eq!(get(&cache, 1).await, 1);
+        cache.invalidate();
+        assert_eq!(*cache.get(async { Err::<u32, _>("away") }).await.unwrap(), 1);
+        cache.patch(|_| unreachable!("it does not have every change"));
         assert_eq!(get(&cache, 2).await, 2);
     }
 

@@ -2,26 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use racetrack_core::job_environment::{MAX_LENGTH, RESERVED};
 use racetrack_core::{EnvVars, JobBundle, JobManifest};
-
-use crate::process_table::REPLICA_VARIABLE;
-
-/// Names that only the platform sets. A job that sets one itself is refused.
-const RESERVED: &[&str] = &[
-    "AUTH_TOKEN",
-    "JOB_DEPLOYMENT_TIMESTAMP",
-    "JOB_MANIFEST_YAML",
-    "JOB_NAME",
-    "JOB_USER_MODULE_HOSTNAME",
-    "JOB_VERSION",
-    "OPENTELEMETRY_ENDPOINT",
-    "PUB_URL",
-    REPLICA_VARIABLE,
-    "REQUEST_TRACING_HEADER",
-];
-
-/// The longest `NAME=value` that Linux hands to a program, in bytes.
-const LONGEST: usize = 128 * 1024 - 1;
 
 /// Where the variables of a job come from.
 #[derive(Clone, Copy, Debug)]
@@ -45,11 +27,11 @@ pub(crate) struct EnvironmentSources<'a> {
 pub(crate) enum EnvironmentError {
     #[error("found illegal runtime env vars, which conflict with reserved names: {{{}}}", .0.join(", "))]
     Reserved(Vec<String>),
-    #[error("{0:?} is no name of an environment variable")]
+    #[error("{0:?} is not the name of an environment variable")]
     Name(String),
     #[error("the environment variable `{0}` has a zero byte in its value")]
     ZeroByte(String),
-    #[error("the environment variable `{0}` is longer than {LONGEST} bytes")]
+    #[error("the environment variable `{0}` is longer than {MAX_LENGTH} bytes")]
     TooLong(String),
 }
 
@@ -95,7 +77,7 @@ fn check(name: &str, value: &str) -> Result<(), EnvironmentError> {
     if value.contains('\0') {
         return Err(EnvironmentError::ZeroByte(name()));
     }
-    if name().len() + 1 + value.len() > LONGEST {
+    if name().len() + 1 + value.len() > MAX_LENGTH {
         return Err(EnvironmentError::TooLong(name()));
     }
     Ok(())
@@ -104,6 +86,12 @@ fn check(name: &str, value: &str) -> Result<(), EnvironmentError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process_table::REPLICA_VARIABLE;
+
+    #[test]
+    fn no_job_sets_what_its_processes_are_found_by() {
+        assert!(RESERVED.contains(&REPLICA_VARIABLE));
+    }
 
     fn assembled(own: &str, runtime: &[(&str, &str)], secret: &[(&str, &str)]) -> Result<EnvVars, String> {
         let manifest = JobManifest::parse(&format!(
@@ -158,8 +146,8 @@ mod tests {
             assembled("{PUB_URL: x, FINE: y}", &[], &[("JOB_NAME", "x")]).unwrap_err(),
             "found illegal runtime env vars, which conflict with reserved names: {'JOB_NAME', 'PUB_URL'}"
         );
-        assert!(assembled("{}", &[("A=B", "x")], &[]).unwrap_err().contains("no name"));
-        assert!(assembled("{}", &[("", "x")], &[]).unwrap_err().contains("no name"));
+        assert!(assembled("{}", &[("A=B", "x")], &[]).unwrap_err().contains("is not the name"));
+        assert!(assembled("{}", &[("", "x")], &[]).unwrap_err().contains("is not the name"));
         assert!(assembled("{}", &[], &[("X", "\0")]).unwrap_err().contains("zero byte"));
         assert!(assembled("{}", &[("X", &"x".repeat(131_072))], &[]).unwrap_err().contains("`X` is longer"));
     }

@@ -223,7 +223,7 @@ fn enter(root: &Path, directory: &Path) -> Result<PathBuf, FetchError> {
     if job.is_dir() { Ok(job) } else { Err(FetchError::NoFolder(shown())) }
 }
 
-/// Whether there is no telling that the server has a repository.
+/// Whether the error leaves open that there is a repository on the server.
 fn is_about_server(error: &FetchError) -> bool {
     matches!(error, FetchError::Clone(reason) if !reason.contains("fatal: Remote branch "))
 }

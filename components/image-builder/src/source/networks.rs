@@ -1,8 +1,9 @@
 //! Networks in which no repository is fetched.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
+use racetrack_service::network::Network;
 use serde::Deserialize;
 
 /// The networks with names of their own.
@@ -13,17 +14,14 @@ const NAMED: [(&str, &[&str]); 3] = [
     ("link-local", &["169.254.0.0/16", "fe80::/10"]),
 ];
 
+/// Networks of version 6 whose addresses end with one of version 4, which is where they lead: by a translation of addresses, or
+/// because they are written in an old form.
+const TRANSLATED: [&str; 3] = ["64:ff9b::/96", "64:ff9b:1::/48", "::/96"];
+
 /// Networks, as settings name them: `link-local`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Networks(Vec<Network>);
-
-/// A network: the addresses that begin like its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
-    address: IpAddr,
-    prefix: u32,
-}
 
 /// A text that is not a list of networks.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +34,8 @@ pub struct InvalidNetwork {
 impl Networks {
     /// Whether the address is in one of them.
     pub(crate) fn contain(&self, address: IpAddr) -> bool {
-        let address = plain(address);
-        self.0.iter().any(|network| network.contains(address))
+        let meant = plain(address);
+        self.0.iter().any(|network| network.has(address) || network.has(meant))
     }
 
     /// Every network that has a name of its own: what is there is not for strangers to look through.
@@ -53,41 +51,19 @@ impl Default for Networks {
     }
 }
 
-impl Network {
-    fn contains(self, address: IpAddr) -> bool {
-        let (own, other, length) = match (self.address, address) {
-            (IpAddr::V4(own), IpAddr::V4(other)) => (own.to_bits().into(), other.to_bits().into(), 32),
-            (IpAddr::V6(own), IpAddr::V6(other)) => (own.to_bits(), other.to_bits(), 128),
-            _ => return false,
-        };
-        let differing: u128 = own ^ other;
-        self.prefix == 0 || differing >> (length - self.prefix) == 0
-    }
-}
-
 /// The address of version 4 that one of version 6 stands for, where it does: mapped, or by a translation of addresses.
 fn plain(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
-    let translated = Network { address: Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0).into(), prefix: 96 };
-    if translated.contains(address) {
+    let translated = |prefix: &str| prefix.parse::<Network>().expect("is one").has(address);
+    if TRANSLATED.into_iter().any(translated) {
         let last = v6.to_bits() & u128::from(u32::MAX);
         return IpAddr::V4(u32::try_from(last).expect("the other bits are masked").into());
     }
-    address.to_canonical()
-}
-
-impl FromStr for Network {
-    type Err = InvalidNetwork;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidNetwork { text: text.to_owned() };
-        let (address, prefix) =
-            text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().map_err(|_| invalid())?;
-        let length = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(length), str::parse).map_err(|_| invalid())?;
-        if prefix > length { Err(invalid()) } else { Ok(Self { address, prefix }) }
+    // Its packets go to the address of version 4 in its second and third group.
+    if let [0x2002, high, low, ..] = v6.segments() {
+        return IpAddr::V4((u32::from(high) << 16 | u32::from(low)).into());
     }
+    address.to_canonical()
 }
 
 impl FromStr for Networks {
@@ -100,7 +76,7 @@ impl FromStr for Networks {
                 Some((_, named)) => {
                     networks.extend(named.iter().map(|network| network.parse::<Network>().expect("is one")));
                 }
-                None => networks.push(part.parse()?),
+                None => networks.push(part.parse().map_err(|_| InvalidNetwork { text: part.to_owned() })?),
             }
         }
         Ok(Self(networks))
@@ -135,10 +111,13 @@ mod tests {
         for address in ["10.1.2.3", "172.31.0.1", "192.168.0.1", "100.64.0.1", "fd00::1", "::ffff:10.0.0.1"] {
             assert!(contain("private", address), "{address}");
         }
-        for address in ["169.254.169.254", "fe80::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"] {
+        let spelled = ["::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a9fe:a9fe", "::a9fe:a9fe"];
+        for address in ["169.254.169.254", "fe80::1", "2002:a9fe:a9fe::1"].into_iter().chain(spelled) {
             assert!(Networks::default().contain(address.parse().expect(address)), "{address}");
         }
-        for address in ["1.1.1.1", "172.32.0.1", "11.0.0.1", "2606:4700::1111", "::2"] {
+        for address in
+            ["1.1.1.1", "172.32.0.1", "11.0.0.1", "2606:4700::1111", "::808:808", "2002:808:808::1"]
+        {
             assert!(!Networks::internal().contain(address.parse().expect(address)), "{address}");
         }
         assert!(

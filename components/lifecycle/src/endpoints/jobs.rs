@@ -39,7 +39,8 @@ pub(crate) async fn graph(State(app): State<App>, caller: Caller) -> Result<Json
     let families = readable_families(&app, &caller).await?;
     let escs = app.store.escs().await.map_err(store_error)?;
     let access = app.store.access().await.map_err(store_error)?;
-    Ok(Json(job_graph(&escs, &families, &access)))
+    let is_whole = caller.may(&AccessRequest::everywhere(Scope::ReadJob));
+    Ok(Json(job_graph(&escs, &families, &access, is_whole)))
 }
 
 /// Lists the jobs with what speaks for deleting them

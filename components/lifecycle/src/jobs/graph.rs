@@ -35,9 +35,17 @@ struct Edge {
     to_id: String,
 }
 
-/// The graph of the families that are given.
-pub(crate) fn job_graph(escs: &[Esc], families: &[JobFamily], access: &AccessTable) -> JobGraph {
-    let escs = escs.iter().map(|esc| Node {
+/// The graph of the families that are given, which are those that the caller may read. ESCs are in it that may call one of them,
+/// or all where the caller reads everything.
+pub(crate) fn job_graph(
+    escs: &[Esc],
+    families: &[JobFamily],
+    access: &AccessTable,
+    is_whole: bool,
+) -> JobGraph {
+    let edges = edges(families, access);
+    let is_shown = |esc: &&Esc| is_whole || edges.iter().any(|edge| edge.from_id == esc_node(&esc.id));
+    let escs = escs.iter().filter(is_shown).map(|esc| Node {
         id: esc_node(&esc.id),
         kind: NodeKind::Esc,
         title: esc.name.clone(),
@@ -49,11 +57,17 @@ pub(crate) fn job_graph(escs: &[Esc], families: &[JobFamily], access: &AccessTab
         title: family.name.clone(),
         subtitle: None,
     });
+    JobGraph { nodes: escs.chain(family_nodes).collect(), edges }
+}
+
+/// Who may call the families: ESCs, and families among those that are given.
+fn edges(families: &[JobFamily], access: &AccessTable) -> BTreeSet<Edge> {
+    let is_given = |name: &str| families.iter().any(|family| family.name == name);
     let callers = access.permissions().filter_map(|(subject, permissions)| {
         let id = match subject.kind {
             SubjectKind::Esc => esc_node(&subject.name),
-            SubjectKind::JobFamily => family_node(&subject.name),
-            SubjectKind::User | SubjectKind::Internal => return None,
+            SubjectKind::JobFamily if is_given(&subject.name) => family_node(&subject.name),
+            SubjectKind::JobFamily | SubjectKind::User | SubjectKind::Internal => return None,
         };
         Some((id, permissions))
     });
@@ -63,7 +77,7 @@ pub(crate) fn job_graph(escs: &[Esc], families: &[JobFamily], access: &AccessTab
             move |family: &JobFamily| Edge { from_id: from_id.clone(), to_id: family_node(&family.name) };
         called.map(edge).collect::<Vec<_>>()
     });
-    JobGraph { edges: edges.collect(), nodes: escs.chain(family_nodes).collect() }
+    edges.collect()
 }
 
 fn is_for(permission: &Permission, family: &str) -> bool {
@@ -102,7 +116,7 @@ mod tests {
         grant(Subject::job_family("primer"), Permission::everywhere(Scope::FullAccess)).await;
         let escs = store.escs().await.expect("are there");
         let families = store.job_families().await.expect("are there");
-        let graph = job_graph(&escs, &families, &store.access().await.expect("is there"));
+        let graph = job_graph(&escs, &families, &store.access().await.expect("is there"), true);
         let edges: Vec<_> =
             graph.edges.iter().map(|edge| (edge.from_id.as_str(), edge.to_id.as_str())).collect();
         assert_eq!(
@@ -115,5 +129,12 @@ mod tests {
         );
         let titles: Vec<_> = graph.nodes.iter().map(|node| node.title.as_str()).collect();
         assert_eq!(titles, ["Alice", "Bob", "adder", "primer"]);
+
+        // Whoever reads one family alone sees neither the other one nor ESCs that do not call it.
+        let readable = &families[..1];
+        let graph = job_graph(&escs, readable, &store.access().await.expect("is there"), false);
+        let titles: Vec<_> = graph.nodes.iter().map(|node| node.title.as_str()).collect();
+        let edges: Vec<_> = graph.edges.iter().map(|edge| edge.from_id.as_str()).collect();
+        assert_eq!((titles, edges), (vec!["Bob", "adder"], vec!["esc-bob"]));
     }
 }

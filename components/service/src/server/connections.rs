@@ -4,7 +4,6 @@
 //! places taken, the connection that has waited longest in the first of these ways is closed for it; one that is being
 //! answered never is.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,8 +12,9 @@ use axum::http::HeaderMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::connection_table::{Entry, Stage, Table};
 use super::ending::Ending;
-use super::waiting::{Lag, Wait, Waiting, WaitingConnections};
+use super::waiting::{Lag, Wait};
 use crate::connection_limits::ConnectionLimits;
 use crate::metrics;
 use crate::peer::{Peer, PeerKey, TrustedProxies};
@@ -53,44 +53,6 @@ struct Shared {
     proxies: TrustedProxies,
     table: Mutex<Table>,
     freed: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    next_id: u64,
-    entries: HashMap<u64, Entry>,
-    waiting: WaitingConnections,
-    peers: HashMap<PeerKey, OfPeer>,
-    is_stopping: bool,
-}
-
-/// The connections of one peer.
-#[derive(Debug, Default)]
-struct OfPeer {
-    count: usize,
-    waiting: WaitingConnections,
-}
-
-#[derive(Debug)]
-struct Entry {
-    /// Nothing for a peer that may have any number.
-    peer: Option<PeerKey>,
-    stage: Stage,
-    /// Since when the body of the request is awaited.
-    body_since: Option<Instant>,
-    /// Since when the client takes nothing of what is sent.
-    sending_since: Option<Instant>,
-    waiting: Option<Waiting>,
-    ending: Arc<Ending>,
-}
-
-/// Where a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Head(Instant),
-    Next(Instant),
-    /// The request is being answered, or the connection has become a tunnel.
-    Busy,
 }
 
 impl Connections {
@@ -139,23 +101,7 @@ impl Connections {
         if table.entries.len() >= self.0.limits.connections {
             return Err(Refusal::Full);
         }
-        let id = table.next_id;
-        table.next_id += 1;
-        if let Some(peer) = peer {
-            table.peers.entry(peer).or_default().count += 1;
-        }
-        let ending = Arc::new(Ending::default());
-        let entry = Entry {
-            peer,
-            stage: Stage::Head(now),
-            body_since: None,
-            sending_since: None,
-            waiting: None,
-            ending: Arc::clone(&ending),
-        };
-        table.entries.insert(id, entry);
-        table.change(id, |_| {});
-        metrics::connections_open(table.entries.len());
+        let (id, ending) = table.insert(peer, now);
         Ok(Place(Arc::new(Connection { all: self.clone(), id, ending })))
     }
 
@@ -309,82 +255,6 @@ impl Connection {
 
     fn change(&self, change: impl FnOnce(&mut Entry)) {
         self.all.table().change(self.id, change);
-    }
-}
-
-impl Table {
-    /// Changes a connection, and keeps the order of those that wait.
-    fn change(&mut self, id: u64, change: impl FnOnce(&mut Entry)) {
-        let Some(entry) = self.entries.get_mut(&id) else { return };
-        change(entry);
-        let waiting = entry.waits_for().map(|(wait, since)| Waiting { wait, since, id });
-        let (before, peer) = (std::mem::replace(&mut entry.waiting, waiting), entry.peer);
-        if before == waiting {
-            return;
-        }
-        let of_peer = peer.and_then(|peer| self.peers.get_mut(&peer)).map(|peer| &mut peer.waiting);
-        for ordered in [Some(&mut self.waiting), of_peer].into_iter().flatten() {
-            if let Some(before) = &before {
-                ordered.remove(before);
-            }
-            if let Some(waiting) = waiting {
-                ordered.insert(waiting);
-            }
-        }
-    }
-
-    fn remove(&mut self, id: u64) {
-        // So that it is in no order any more.
-        self.change(id, |entry| {
-            (entry.stage, entry.body_since, entry.sending_since) = (Stage::Busy, None, None);
-        });
-        let Some(entry) = self.entries.remove(&id) else { return };
-        if let Some(peer) = entry.peer
-            && let Some(of_peer) = self.peers.get_mut(&peer)
-        {
-            of_peer.count -= 1;
-            if of_peer.count == 0 {
-                self.peers.remove(&peer);
-            }
-        }
-        metrics::connections_open(self.entries.len());
-    }
-
-    /// Ends a connection. It is removed when its task has seen that.
-    fn close(&mut self, id: u64) {
-        self.change(id, |entry| {
-            (entry.stage, entry.body_since, entry.sending_since) = (Stage::Busy, None, None);
-        });
-        if let Some(entry) = self.entries.get(&id) {
-            entry.ending.close();
-        }
-    }
-
-    /// Ends the wait for the body of a request, so that whoever wants it can say so to the client.
-    fn stall(&mut self, id: u64, now: Instant) -> bool {
-        let Some(entry) = self.entries.get(&id) else { return false };
-        if entry.body_since.is_none() || entry.sending_since.is_some() || !entry.ending.stall() {
-            return false;
-        }
-        // A client that takes no answer either is closed after the same time again.
-        self.change(id, |entry| entry.body_since = Some(now));
-        true
-    }
-}
-
-impl Entry {
-    fn set_stage(&mut self, stage: Stage) {
-        self.ending.set_between_requests(matches!(stage, Stage::Next(_)));
-        self.stage = stage;
-    }
-
-    fn waits_for(&self) -> Option<(Wait, Instant)> {
-        let transfer = self.sending_since.or(self.body_since).map(|since| (Wait::Transfer, since));
-        transfer.or(match self.stage {
-            Stage::Head(since) => Some((Wait::Head, since)),
-            Stage::Next(since) => Some((Wait::Next, since)),
-            Stage::Busy => None,
-        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! `accepting` has one task for each. What exceeds its limit is ended through `ending`.
 
 mod accepting;
+mod connection_table;
 mod connections;
 mod ending;
 mod request;

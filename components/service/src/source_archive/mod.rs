@@ -4,7 +4,8 @@
 //! once, below one folder, and never more than the limits allow. Lifecycle checks an archive before it deploys anything;
 //! image-builder unpacks it, by the same rules.
 
-use std::cell::Cell;
+mod guarded;
+
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -13,6 +14,8 @@ use std::rc::Rc;
 
 use flate2::read::GzDecoder;
 use tar::{Archive, Entry, EntryType};
+
+use self::guarded::{End, Guarded, OverLimit, over_limit};
 
 /// The longest path in an archive, in bytes.
 const MAX_PATH: usize = 1024;
@@ -100,32 +103,6 @@ pub enum ArchiveError {
 enum Kind {
     File,
     Folder,
-}
-
-/// Reads no more than it may, and knows how it ended.
-struct Guarded<R> {
-    inner: R,
-    left: u64,
-    end: Rc<End>,
-}
-
-/// How what has been read so far ends.
-#[derive(Default)]
-struct End {
-    /// How many zeros came last.
-    zeros: Cell<u64>,
-    /// Whether there is no more.
-    is_reached: Cell<bool>,
-    /// How much may be read until the next entry; nothing while its content is.
-    header_left: Cell<Option<u64>>,
-}
-
-/// The error of a [`Guarded`] reader that would have read more than it may.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("more than the limit")]
-enum OverLimit {
-    Size,
-    Header,
 }
 
 /// Reads the archive to its end, and writes nothing.
@@ -279,35 +256,6 @@ fn read_error(error: io::Error, limit: u64, end: &End) -> ArchiveError {
         (None, io::ErrorKind::UnexpectedEof) => ArchiveError::CutOff,
         (None, _) if end.is_reached.get() => ArchiveError::CutOff,
         (None, _) => ArchiveError::Damaged(error),
-    }
-}
-
-/// The [`OverLimit`] in the chain of causes; readers on the way wrap errors in their own.
-fn over_limit(error: &(dyn std::error::Error + 'static)) -> Option<OverLimit> {
-    let of_io = || error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error
-        .downcast_ref::<OverLimit>()
-        .copied()
-        .or_else(|| of_io().and_then(|inner| over_limit(inner)))
-        .or_else(|| error.source().and_then(over_limit))
-}
-
-impl<R: Read> Read for Guarded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        let Some(left) = self.left.checked_sub(length as u64) else {
-            return Err(io::Error::other(OverLimit::Size));
-        };
-        self.left = left;
-        if let Some(left) = self.end.header_left.get() {
-            let left = left.checked_sub(length as u64).ok_or_else(|| io::Error::other(OverLimit::Header))?;
-            self.end.header_left.set(Some(left));
-        }
-        self.end.is_reached.set(length == 0 && !buffer.is_empty());
-        let trailing = buffer[..length].iter().rev().take_while(|byte| **byte == 0).count();
-        let before = if trailing == length { self.end.zeros.get() } else { 0 };
-        self.end.zeros.set(before + trailing as u64);
-        Ok(length)
     }
 }
 
