@@ -11,6 +11,7 @@ pub(crate) fn store_error(error: StoreError) -> ApiError {
     match error {
         StoreError::NotFound(missing) => ApiError::not_found(missing.to_string()),
         StoreError::Conflict(conflict) => ApiError::already_exists(conflict.to_string()),
+        outage if outage.is_outage() => ApiError::unavailable(outage),
         other => ApiError::internal(other),
     }
 }

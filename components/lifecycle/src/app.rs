@@ -101,6 +101,20 @@ impl App {
         let offers = offers.map_err(|error| blame_kept(&service, &kept, error))?;
         make_state_folder(&config.state_folder)?;
         let store = Store::open_alone(&config.database_url, &description(&service)).await?;
+        let opened = Self::open_with(service, config, (kept, offers), store.clone()).await;
+        if opened.is_err() {
+            // The next one need not wait for the lease of this one.
+            store.close().await;
+        }
+        opened
+    }
+
+    async fn open_with(
+        service: Service,
+        config: LifecycleConfig,
+        (kept, offers): (KeptConfigs, Offers),
+        store: Store,
+    ) -> Result<Self, AppError> {
         let key = match &config.auth_key {
             Some(key) => key.clone(),
             None => AuthKey::load_or_create(&config.state_folder.join("auth.key"))?,

@@ -68,6 +68,14 @@ impl ApiError {
         error
     }
 
+    /// What is needed is away for now: 503. The caller learns nothing of `source`; the log does.
+    pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let message = "the server cannot do this now; its log has the details under the id of this request";
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "Unavailable", message);
+        error.source = Some(source.into());
+        error
+    }
+
     /// An answer with this status, class and text. All three are shown to the caller. The text is cut to
     /// [`TextLimit::RECORD`]: it may quote a plugin or a job.
     pub fn new(status: StatusCode, class: &'static str, message: impl Into<String>) -> Self {

@@ -82,7 +82,7 @@ impl Readiness {
         let _ = stage.wait_for(|stage| *stage == Stage::Finished).await;
     }
 
-    /// For work that is to be done after the last request. It is waited for about as long as for plugins.
+    /// For work that is to be done after the last request. It is waited for some seconds.
     #[must_use]
     pub fn hold_to_the_end(&self) -> Hold {
         Hold::new(&self.last_holds)

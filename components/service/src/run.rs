@@ -29,8 +29,11 @@ const NOT_AS_PLANNED: u8 = 70;
 /// More threads than this serve no requests faster, and cost memory.
 const MAX_SERVER_THREADS: usize = 4;
 
-/// How long the plugins may take to be dropped, and before that what is done after the last request.
+/// How long the plugins may take to be dropped.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
+
+/// How long what is done after the last request may take. It limits itself, as closing the database does; this is for what forgets to.
+const LAST_WORK_TIME: Duration = Duration::from_secs(15);
 
 /// Why a component ends with a failure.
 #[derive(Debug, thiserror::Error)]
@@ -132,10 +135,12 @@ async fn serve<C: Component>(
     let signals = server::signals()?;
     let limits = open_files::fit(config.connection_limits);
     let serving = Serving { limits, proxies: config.trusted_proxies, grace: config.shutdown_grace_period };
-    server::serve(listener, router, &readiness, signals, serving).await?;
-    if tokio::time::timeout(CLOSING_TIME, readiness.finish()).await.is_err() {
+    let served = server::serve(listener, router, &readiness, signals, serving).await;
+    // Also after a failure: others wait for what this process has.
+    if tokio::time::timeout(LAST_WORK_TIME, readiness.finish()).await.is_err() {
         tracing::warn!("what is done after the last request is not done; it took too long");
     }
+    served?;
     match readiness.take_failure() {
         Some(failure) => Err(Failure::Component(failure)),
         None => Ok(hooks),

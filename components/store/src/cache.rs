@@ -1,8 +1,13 @@
 //! Tables kept in memory until they change.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
+use tokio::time::timeout;
+
+/// How long a table is waited for. After that the one of before is good enough for calls of jobs.
+const LOAD_TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// A table in memory, which is there for as long as it has every change. Its version counts the changes.
 #[derive(Debug)]
@@ -18,11 +23,21 @@ pub(crate) struct Cache<T> {
 struct Kept<T> {
     table: Option<Arc<T>>,
     is_current: bool,
+    /// How often it could not be read.
+    failures: u64,
+    /// Whether it could not be read when that was last tried.
+    is_out_of_reach: bool,
+}
+
+/// A table was waited for in vain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Silence {
+    pub(crate) limit: Duration,
 }
 
 impl<T> Cache<T> {
     pub(crate) fn new() -> Self {
-        let table = RwLock::new(Kept { table: None, is_current: false });
+        let table = RwLock::new(Kept { table: None, is_current: false, failures: 0, is_out_of_reach: false });
         Self { version: watch::Sender::new(0), table, loading: Mutex::new(()) }
     }
 
@@ -42,7 +57,7 @@ impl<T> Cache<T> {
         T: Clone,
     {
         let mut kept = self.write();
-        if let Kept { table: Some(table), is_current: true } = &mut *kept {
+        if let Kept { table: Some(table), is_current: true, .. } = &mut *kept {
             change(Arc::make_mut(table));
         }
         self.version.send_modify(|version| *version += 1);
@@ -54,35 +69,70 @@ impl<T> Cache<T> {
     }
 
     /// The table as of the last change; `load` is called when it is not in memory, by one caller at a time. When it cannot be
-    /// read, as it was before: calls of jobs go on while the database is away.
-    pub(crate) async fn get<E>(&self, load: impl Future<Output = Result<T, E>>) -> Result<Arc<T>, E> {
+    /// read, or not in time, as it was before: calls of jobs go on while the database is away, and one of them at a time waits for
+    /// it.
+    pub(crate) async fn get<E: From<Silence>>(
+        &self,
+        load: impl Future<Output = Result<T, E>>,
+    ) -> Result<Arc<T>, E> {
         if let Some(table) = self.current() {
             return Ok(table);
         }
-        let _turn = self.loading.lock().await;
-        if let Some(table) = self.current() {
+        let loading = timeout(LOAD_TIME_LIMIT, self.load_in_turn(load)).await;
+        let error = match loading {
+            Ok(Ok(table)) => return Ok(table),
+            Ok(Err(error)) => error,
+            Err(_) => {
+                self.fail();
+                Silence { limit: LOAD_TIME_LIMIT }.into()
+            }
+        };
+        // Readiness and health report that the database is away; each call would be a line more.
+        self.read().table.clone().ok_or(error)
+    }
+
+    async fn load_in_turn<E>(&self, load: impl Future<Output = Result<T, E>>) -> Result<Arc<T>, E> {
+        let failures = self.read().failures;
+        let turn = self.loading.try_lock();
+        if let (Err(_), Some(former)) = (&turn, self.former(|kept| kept.is_out_of_reach)) {
+            return Ok(former);
+        }
+        let _turn = match turn {
+            Ok(turn) => turn,
+            Err(_) => self.loading.lock().await,
+        };
+        // Somebody else read it meanwhile, or could not.
+        if let Some(table) = self.current().or_else(|| self.former(|kept| kept.failures != failures)) {
             return Ok(table);
         }
         let version = *self.version.borrow();
-        let loaded = match load.await {
-            Ok(loaded) => Arc::new(loaded),
-            Err(error) => {
-                let former = self.table.read().unwrap_or_else(PoisonError::into_inner).table.clone();
-                // Readiness and health report that the database is away; each call would be a line more.
-                return former.ok_or(error);
-            }
-        };
+        let loaded = Arc::new(load.await.inspect_err(|_| self.fail())?);
         let mut kept = self.write();
+        kept.is_out_of_reach = false;
         // What was read may lack a change that came meanwhile. This caller came before it; the next reads again.
         if *self.version.borrow() == version {
-            *kept = Kept { table: Some(Arc::clone(&loaded)), is_current: true };
+            (kept.table, kept.is_current) = (Some(Arc::clone(&loaded)), true);
         }
         Ok(loaded)
     }
 
+    fn fail(&self) {
+        let mut kept = self.write();
+        kept.failures += 1;
+        kept.is_out_of_reach = true;
+    }
+
+    fn former(&self, is_wanted: impl FnOnce(&Kept<T>) -> bool) -> Option<Arc<T>> {
+        let kept = self.read();
+        kept.table.clone().filter(|_| is_wanted(&kept))
+    }
+
     fn current(&self) -> Option<Arc<T>> {
-        let kept = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        kept.table.clone().filter(|_| kept.is_current)
+        self.former(|kept| kept.is_current)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Kept<T>> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Kept<T>> {
@@ -92,13 +142,18 @@ impl<T> Cache<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
+    use std::future::pending;
 
     use super::*;
 
+    impl From<Silence> for &'static str {
+        fn from(_: Silence) -> Self {
+            "silent"
+        }
+    }
+
     async fn get(cache: &Cache<u32>, value: u32) -> u32 {
-        let Ok(table) = cache.get(async { Ok::<_, Infallible>(value) }).await;
-        *table
+        *cache.get(async { Ok::<_, &str>(value) }).await.unwrap()
     }
 
     #[tokio::test]
@@ -115,9 +170,9 @@ mod tests {
         let cache = Cache::new();
         let read = cache.get(async {
             cache.invalidate();
-            Ok::<_, Infallible>(1)
+            Ok::<_, &str>(1)
         });
-        let Ok(_) = read.await;
+        read.await.unwrap();
         assert_eq!(get(&cache, 2).await, 2);
     }
 
@@ -126,7 +181,7 @@ mod tests {
         let cache = Cache::new();
         let versions = cache.versions();
         cache.patch(|_| unreachable!("there is no table yet"));
-        let Ok(held) = cache.get(async { Ok::<_, Infallible>(1) }).await;
+        let held = cache.get(async { Ok::<_, &str>(1) }).await.unwrap();
         cache.patch(|value| *value += 1);
         assert_eq!((*held, get(&cache, 9).await), (1, 2));
         assert_eq!(*versions.borrow(), 2);
@@ -137,9 +192,9 @@ mod tests {
         let cache = Cache::new();
         let read = cache.get(async {
             cache.patch(|value| *value += 1);
-            Ok::<_, Infallible>(1)
+            Ok::<_, &str>(1)
         });
-        let Ok(_) = read.await;
+        read.await.unwrap();
         assert_eq!(get(&cache, 2).await, 2);
     }
 
@@ -158,5 +213,38 @@ mod tests {
         let cache = Cache::new();
         assert_eq!(cache.get(async { Err("gone") }).await, Err("gone"));
         assert_eq!(get(&cache, 1).await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_table_is_not_waited_for_without_end() {
+        let cache = Cache::<u32>::new();
+        assert_eq!(cache.get(pending()).await, Err("silent"));
+        assert_eq!(get(&cache, 1).await, 1);
+        cache.invalidate();
+        assert_eq!(*cache.get(pending::<Result<_, &str>>()).await.unwrap(), 1);
+        assert_eq!(get(&cache, 2).await, 2);
+    }
+
+    /// Each would wait as long as the one before it, one after the other.
+    #[tokio::test(start_paused = true)]
+    async fn many_wait_together_for_a_table_that_does_not_come() {
+        let cache = Arc::new(Cache::<u32>::new());
+        assert_eq!(get(&cache, 1).await, 1);
+        cache.invalidate();
+        let started = tokio::time::Instant::now();
+        let waiting = || {
+            let cache = Arc::clone(&cache);
+            tokio::spawn(async move { *cache.get(pending::<Result<_, &str>>()).await.unwrap() })
+        };
+        let all: Vec<_> = (0..100).map(|_| waiting()).collect();
+        for one in all {
+            assert_eq!(one.await.unwrap(), 1);
+        }
+        assert_eq!(started.elapsed(), LOAD_TIME_LIMIT);
+        // From then on one alone waits.
+        let (first, second) = (waiting(), waiting());
+        assert_eq!(second.await.unwrap(), 1);
+        assert_eq!(started.elapsed(), LOAD_TIME_LIMIT);
+        assert_eq!(first.await.unwrap(), 1);
     }
 }

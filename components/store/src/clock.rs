@@ -1,7 +1,7 @@
 //! The time, for what the store dates itself.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970 that never repeat, so that sorting by them is sorting by the order of events.
 #[derive(Debug, Default)]
@@ -31,6 +31,24 @@ pub(crate) fn now_in_seconds() -> i64 {
     seconds(now())
 }
 
+/// The time since the machine was started, which counts while it is suspended and goes on when its clock is set: for what
+/// others go by as well, such as the end of a lease.
+#[cfg(target_os = "linux")]
+pub(crate) fn since_boot() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+
+    let time = clock_gettime(ClockId::Boottime);
+    let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanoseconds)
+}
+
+/// The same, as far as the standard library knows it.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn since_boot() -> Duration {
+    static FIRST: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    FIRST.elapsed()
+}
+
 fn now() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX - 1)
@@ -51,6 +69,14 @@ mod tests {
         let ticks: Vec<i64> = (0..1000).map(|_| clock.tick()).collect();
         assert!(ticks.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(seconds(ticks[0]) > 1_700_000_000);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_time_since_the_start_is_that_of_the_system() {
+        let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+        let seconds: f64 = uptime.split(' ').next().unwrap().parse().unwrap();
+        assert!((since_boot().as_secs_f64() - seconds).abs() < 30.0);
     }
 
     #[test]

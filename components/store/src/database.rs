@@ -6,15 +6,17 @@ use std::{fs, io};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{AnyPool, ConnectOptions, Connection, Executor, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, Executor, SqlSafeStr};
+use tokio::time::timeout;
 use url::Url;
 
 use crate::database_url::{Address, DatabaseUrl};
 use crate::error::StoreError;
 use crate::lease::{self, Lease};
+use crate::limited::{ConnectionUse, Reader};
 use crate::lock_file::{self, LockFile};
 use crate::pooler;
-use crate::writer::{ConnectionUse, Writer};
+use crate::writer::Writer;
 
 /// The migrations, oldest first: version, name, statements. A line here is never changed once it was released.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -39,11 +41,14 @@ const READERS: u32 = 4;
 /// How long an operation waits for a connection.
 const CONNECTION_TIME_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long what is under way is waited for before the database is closed.
+const CLOSING_TIME_LIMIT: Duration = Duration::from_secs(5);
+
 /// An open database.
 #[derive(Debug)]
 pub(crate) struct Database {
     /// For reading alone.
-    pub(crate) reader: AnyPool,
+    pub(crate) reader: Reader,
     /// For writing.
     pub(crate) writer: Writer,
     /// What keeps others from writing, where that was asked for.
@@ -108,10 +113,16 @@ impl Database {
         }
     }
 
-    /// Waits for what is under way, closes every connection, and lets others write.
+    /// Waits for what is under way, but not for long, closes every connection, and lets others write.
+    ///
+    /// Who gives the lease back while a write is under way waits for it as well: the write has its row.
     pub(crate) async fn close(&self) {
-        self.reader.close().await;
-        self.writer.pool().close().await;
+        let closed = async { tokio::join!(self.reader.pool().close(), self.writer.pool().close()) };
+        if timeout(CLOSING_TIME_LIMIT, closed).await.is_err() {
+            tracing::warn!(
+                "the database does not end what is under way; its connections end with this process"
+            );
+        }
         if let Exclusion::Lease(lease) = &self.exclusion
             && let Err(error) = lease.give_back().await
         {
@@ -134,7 +145,8 @@ impl Database {
         let pool = sqlite_pool().max_connections(1).idle_timeout(None).max_lifetime(None);
         let pool = pool.connect_with(options).await?;
         let writer = Writer::new(pool.clone(), "BEGIN IMMEDIATE", ConnectionUse::Irreplaceable);
-        Ok(Self { reader: pool, writer, exclusion: Exclusion::Nothing, options: None })
+        let reader = Reader::new(pool, ConnectionUse::Irreplaceable);
+        Ok(Self { reader, writer, exclusion: Exclusion::Nothing, options: None })
     }
 
     async fn open_file(url: &Url) -> Result<Self, sqlx::Error> {
@@ -142,6 +154,7 @@ impl Database {
         try_once(&options, SQLITE_SETTINGS).await?;
         let writer = sqlite_pool().max_connections(1).connect_with(options.clone()).await?;
         let reader = sqlite_pool().max_connections(READERS).connect_lazy_with(options.clone());
+        let reader = Reader::new(reader, ConnectionUse::Replaceable);
         let writer = Writer::new(writer, "BEGIN IMMEDIATE", ConnectionUse::Replaceable);
         Ok(Self { reader, writer, exclusion: Exclusion::Nothing, options: Some((options, SQLITE_SETTINGS)) })
     }
@@ -155,6 +168,7 @@ impl Database {
         };
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         let reader = pool().max_connections(READERS).connect_lazy_with(options.clone());
+        let reader = Reader::new(reader, ConnectionUse::Replaceable);
         let writer = Writer::new(writer, "BEGIN", ConnectionUse::Replaceable);
         Ok(Self {
             reader,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 
+use crate::cache::Silence;
+
 /// An operation that did not happen; nothing of it was written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -78,7 +80,7 @@ pub enum StoreError {
         source: MigrateError,
     },
     /// The database does not answer.
-    #[error("the database has not answered a write for {} ms", limit.as_millis())]
+    #[error("the database has not answered for {} ms", limit.as_millis())]
     Silent {
         /// For how long it was waited.
         limit: Duration,
@@ -225,6 +227,30 @@ impl StoreError {
             | Self::Silent { .. } => false,
             Self::Database { source, .. } => is_refusal(source),
         }
+    }
+}
+
+impl StoreError {
+    /// Whether the database is away, does not answer, or has no time, so that the same operation may succeed later.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Silent { .. } => true,
+            Self::Database { source, .. } => matches!(
+                source,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+                    | sqlx::Error::Tls(_)
+            ),
+            _ => false,
+        }
+    }
+}
+
+impl From<Silence> for StoreError {
+    fn from(Silence { limit }: Silence) -> Self {
+        Self::Silent { limit }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Error, FromRow, Row};
+use sqlx::{Error, FromRow, Row};
 use uuid::Uuid;
 
 use crate::error::{NotFound, StoreError, attempt};
+use crate::limited::LimitedConnection;
 use crate::row::text;
 use crate::store::Store;
 
@@ -46,7 +47,7 @@ impl Store {
 }
 
 /// Makes the family of this name when it is not there.
-pub(crate) async fn ensure(connection: &mut AnyConnection, name: &str) -> Result<(), Error> {
+pub(crate) async fn ensure(connection: &mut LimitedConnection, name: &str) -> Result<(), Error> {
     let query = "INSERT INTO job_families (name, id) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
     sqlx::query(query).bind(text(name)).bind(Uuid::new_v4().to_string()).execute(connection).await.map(drop)
 }

@@ -4,11 +4,12 @@ use racetrack_core::Job;
 use racetrack_core::job::limited_statistics;
 use racetrack_core::text::TextLimit;
 use sqlx::any::AnyRow;
-use sqlx::{Any, AnyConnection, Error, Executor, FromRow, Row};
+use sqlx::{Any, Error, Executor, FromRow, Row};
 use uuid::Uuid;
 
 use crate::error::{NotFound, StoreError, attempt};
 use crate::job::JobRecord;
+use crate::limited::LimitedConnection;
 use crate::row::{
     bounded_column, flag_column, json, json_column, name_of, named_column, optional_bounded_text,
     optional_text, text,
@@ -46,7 +47,7 @@ pub(crate) async fn all(executor: impl Executor<'_, Database = Any>) -> Result<V
 
 /// The job of exactly this version.
 pub(crate) async fn find(
-    connection: &mut AnyConnection,
+    connection: &mut LimitedConnection,
     name: &str,
     version: &str,
 ) -> Result<Option<JobRecord>, Error> {
@@ -56,7 +57,7 @@ pub(crate) async fn find(
 
 /// The id of exactly this version.
 pub(crate) async fn id(
-    connection: &mut AnyConnection,
+    connection: &mut LimitedConnection,
     name: &str,
     version: &str,
 ) -> Result<String, StoreError> {
@@ -68,7 +69,7 @@ pub(crate) async fn id(
 
 /// Inserts a job, or overwrites the one of its version, and gives what is kept.
 pub(crate) async fn upsert(
-    connection: &mut AnyConnection,
+    connection: &mut LimitedConnection,
     job: &Job,
     image_names: &[String],
     deployment_id: Option<&str>,
@@ -82,7 +83,7 @@ pub(crate) async fn upsert(
 
 /// Overwrites everything of a job but its name, version and id, and gives what is kept.
 pub(crate) async fn update(
-    connection: &mut AnyConnection,
+    connection: &mut LimitedConnection,
     id: &str,
     record: &JobRecord,
 ) -> Result<JobRecord, Error> {

@@ -13,6 +13,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
+use crate::clock::since_boot;
+use crate::limited::LimitedConnection;
+
 /// How long a lease is good for after it was renewed. Whoever takes over from a process that was killed waits as long.
 const TERM: Duration = Duration::from_secs(10);
 
@@ -64,8 +67,8 @@ struct Terms {
 /// What is known of a lease.
 #[derive(Clone, Debug)]
 enum State {
-    /// It was renewed, and is good until then, unless the database stops to answer.
-    Held { until: Instant },
+    /// It was renewed, and is good until then ([time since the start](since_boot)), unless the database stops to answer.
+    Held { until: Duration },
     /// Somebody else has it, or had it: what is in memory here may not be what the database has.
     Lost { to: String },
 }
@@ -78,15 +81,24 @@ pub(crate) enum Refusal {
     Failed(sqlx::Error),
 }
 
+impl State {
+    /// Whether the lease is good for a while.
+    fn is_certain(&self, now: Duration) -> bool {
+        // Less than the whole term: what is done now takes time.
+        matches!(self, Self::Held { until } if *until > now + TERM / 5)
+    }
+}
+
 impl Lease {
     /// Takes the lease, as soon as it is free. While somebody has it, looks whether they renew it: whoever was killed does not.
     pub(crate) async fn take(options: AnyConnectOptions, description: &str) -> Result<Self, Refusal> {
         let mut connection = options.connect().await?;
         let (holder, description) = (Uuid::new_v4().to_string(), description.to_owned());
         let mut first_look = None;
+        // Of a clock that stands still while the machine is suspended: so may whoever has the lease, if on this machine.
         let started = Instant::now();
         let (epoch, until) = loop {
-            let asked = Instant::now();
+            let asked = since_boot();
             // A lease that nobody has renewed for a whole term is over, also where the clock of the database was set back.
             let over = first_look.filter(|_| started.elapsed() > TERM).unwrap_or(NONE_IS_OVER);
             if let Some(epoch) = take(&mut connection, (&holder, &description), over).await? {
@@ -110,7 +122,7 @@ impl Lease {
     }
 
     /// Whether this process has the lease still, as the transaction on this connection sees it, and until that ends.
-    pub(crate) async fn is_held_in(&self, transaction: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    pub(crate) async fn is_held_in(&self, transaction: &mut LimitedConnection) -> Result<bool, sqlx::Error> {
         let Terms { holder, epoch, .. } = &*self.terms;
         let check = sqlx::query(CHECK).bind(NAME).bind(holder.clone()).bind(*epoch);
         Ok(check.fetch_optional(transaction).await?.is_some())
@@ -118,9 +130,7 @@ impl Lease {
 
     /// Whether the lease is good for a while: the database was heard of lately.
     pub(crate) fn is_certain(&self) -> bool {
-        // Less than the whole term: what is done now takes time.
-        let soon = Instant::now() + TERM / 5;
-        matches!(&*self.terms.state.borrow(), State::Held { until } if *until > soon)
+        self.terms.state.borrow().is_certain(since_boot())
     }
 
     /// Waits until somebody else has the lease, and names them.
@@ -168,7 +178,7 @@ impl Terms {
         let mut connection = Some(connection);
         loop {
             sleep(RENEWAL_INTERVAL).await;
-            let asked = Instant::now();
+            let asked = since_boot();
             let renewal = timeout(RENEWAL_TIME_LIMIT, self.renew(connection.take())).await;
             match renewal.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
                 Ok((same, Renewal::Done)) => {
@@ -231,5 +241,21 @@ async fn look(connection: &mut AnyConnection) -> Result<Option<(String, i64)>, s
 impl From<sqlx::Error> for Refusal {
     fn from(error: sqlx::Error) -> Self {
         Self::Failed(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The database goes on meanwhile, and gives the lease to somebody else.
+    #[test]
+    fn a_lease_ends_while_the_machine_is_suspended() {
+        let renewed = since_boot();
+        let state = State::Held { until: renewed + TERM };
+        assert!(state.is_certain(renewed) && state.is_certain(renewed + RENEWAL_INTERVAL * 2));
+        let suspended = Duration::from_mins(5);
+        assert!(!state.is_certain(renewed + suspended));
+        assert!(!State::Lost { to: "another".to_owned() }.is_certain(renewed));
     }
 }

@@ -32,6 +32,7 @@ mod job_family;
 mod job_row;
 mod job_table;
 mod lease;
+mod limited;
 mod lock_file;
 mod memory;
 mod permission;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, FromRow, Row};
+use sqlx::{FromRow, Row};
 use uuid::Uuid;
 
 use crate::error::{NotFound, StoreError, attempt, refers_to_nothing};
 use crate::job_row;
+use crate::limited::LimitedConnection;
 use crate::memory::Change;
 use crate::public_endpoint::normalized;
 use crate::row::{named_column, optional_text, text};
@@ -198,7 +199,7 @@ pub(crate) async fn load(store: &Store) -> Result<BTreeMap<Subject, Vec<Permissi
 
 /// Adds a permission where it is not there yet.
 pub(crate) async fn insert(
-    connection: &mut AnyConnection,
+    connection: &mut LimitedConnection,
     subject_id: &str,
     permission: &Permission,
 ) -> Result<(), StoreError> {
@@ -224,7 +225,7 @@ pub(crate) async fn insert(
 
 /// The id of the job that the permission is for, if it is for one.
 async fn job_id(
-    connection: &mut AnyConnection,
+    connection: &mut LimitedConnection,
     permission: &Permission,
 ) -> Result<Option<String>, StoreError> {
     match &permission.job {

@@ -11,6 +11,7 @@ use crate::database::{Database, Exclusion};
 use crate::database_url::DatabaseUrl;
 use crate::error::{StoreError, attempt};
 use crate::job_table::JobTable;
+use crate::limited::Reader;
 use crate::memory::{Change, Memory};
 use crate::setting::Settings;
 use crate::write_check::WriteCheck;
@@ -99,7 +100,7 @@ impl Store {
         &self.0.url
     }
 
-    /// Waits for what is under way, and closes every connection. Every later operation fails.
+    /// Waits for what is under way, for some seconds at most, and closes every connection. Every later operation fails.
     pub async fn close(&self) {
         self.0.database.close().await;
     }
@@ -128,7 +129,7 @@ impl Store {
         self.0.memory.settings.get(Settings::load(self)).await
     }
 
-    pub(crate) fn reader(&self) -> &sqlx::AnyPool {
+    pub(crate) fn reader(&self) -> &Reader {
         &self.0.database.reader
     }
 

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Error, FromRow, Row};
+use sqlx::{Error, FromRow, Row};
 use uuid::Uuid;
 
 use crate::error::{NotFound, StoreError, attempt, refers_to_nothing};
+use crate::limited::LimitedConnection;
 use crate::row::{name_of, named_column, text};
 
 /// Whoever tokens and permissions are for.
@@ -54,7 +55,10 @@ impl Subject {
 }
 
 /// The id of a subject's row, which is made when it is not there.
-pub(crate) async fn ensure(connection: &mut AnyConnection, subject: &Subject) -> Result<String, StoreError> {
+pub(crate) async fn ensure(
+    connection: &mut LimitedConnection,
+    subject: &Subject,
+) -> Result<String, StoreError> {
     const INSERT: &str = "INSERT INTO subjects (id, kind, username, esc_id, job_family, service_name) \
                           VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
     const SELECT: &str = "SELECT id FROM subjects \

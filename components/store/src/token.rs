@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::fmt;
 
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Error, FromRow, Row};
+use sqlx::{Error, FromRow, Row};
 use uuid::Uuid;
 
 use crate::clock::now_in_seconds;
 use crate::error::{NotFound, StoreError, attempt};
+use crate::limited::LimitedConnection;
 use crate::memory::Change;
 use crate::row::{flag_column, name_of, text};
 use crate::store::Store;
@@ -226,7 +227,7 @@ pub(crate) async fn load(store: &Store) -> Result<HashMap<String, Token>, StoreE
 
 /// Adds a token with a new seed, and gives its id.
 pub(crate) async fn insert(
-    connection: &mut AnyConnection,
+    connection: &mut LimitedConnection,
     subject_id: &str,
     create_time: i64,
     new: NewToken,
@@ -242,7 +243,7 @@ pub(crate) async fn insert(
 }
 
 /// Deletes every token of a user.
-pub(crate) async fn delete_of_user(connection: &mut AnyConnection, username: &str) -> Result<(), Error> {
+pub(crate) async fn delete_of_user(connection: &mut LimitedConnection, username: &str) -> Result<(), Error> {
     const DELETE: &str = "\
         DELETE FROM tokens WHERE subject_id IN (SELECT id FROM subjects WHERE username = $1)";
     sqlx::query(DELETE).bind(text(username)).execute(connection).await.map(drop)
@@ -250,7 +251,7 @@ pub(crate) async fn delete_of_user(connection: &mut AnyConnection, username: &st
 
 /// Deletes every token of a job family that has no job any more.
 pub(crate) async fn delete_of_family_without_jobs(
-    connection: &mut AnyConnection,
+    connection: &mut LimitedConnection,
     family: &str,
 ) -> Result<(), Error> {
     const DELETE: &str = "\
@@ -259,12 +260,16 @@ pub(crate) async fn delete_of_family_without_jobs(
     sqlx::query(DELETE).bind(text(family)).execute(connection).await.map(drop)
 }
 
-async fn delete_expired(connection: &mut AnyConnection, subject_id: &str, before: i64) -> Result<(), Error> {
+async fn delete_expired(
+    connection: &mut LimitedConnection,
+    subject_id: &str,
+    before: i64,
+) -> Result<(), Error> {
     let query = sqlx::query("DELETE FROM tokens WHERE subject_id = $1 AND expiry_time < $2");
     query.bind(subject_id.to_owned()).bind(before).execute(connection).await.map(drop)
 }
 
-async fn delete_all(connection: &mut AnyConnection, subject_id: &str) -> Result<(), Error> {
+async fn delete_all(connection: &mut LimitedConnection, subject_id: &str) -> Result<(), Error> {
     let query = sqlx::query("DELETE FROM tokens WHERE subject_id = $1").bind(subject_id.to_owned());
     query.execute(connection).await.map(drop)
 }

@@ -4,10 +4,11 @@ use std::fmt;
 
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, Error, FromRow, Row};
+use sqlx::{Any, Error, FromRow, Row};
 
 use crate::clock::now_in_seconds;
 use crate::error::{Conflict, NotFound, StoreError, attempt, is_taken};
+use crate::limited::LimitedConnection;
 use crate::memory::Change;
 use crate::permission::{self, Permission};
 use crate::row::{flag_column, text};
@@ -196,7 +197,7 @@ impl Store {
 
 /// Refuses what would make an end of the last active administrator.
 async fn keep_an_administrator(
-    connection: &mut AnyConnection,
+    connection: &mut LimitedConnection,
     username: &str,
     what: &'static str,
 ) -> Result<(), StoreError> {

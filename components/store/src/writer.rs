@@ -5,18 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, AnyConnection, AnyPool, Error, raw_sql};
+use sqlx::{AnyPool, Error, raw_sql};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
+use crate::limited::{ConnectionUse, LimitedConnection, TIME_LIMIT};
+
 /// How long a rollback, and the closing of a connection that did not acknowledge one, may each take.
 const ENDING_TIME_LIMIT: Duration = Duration::from_secs(10);
-
-/// How long the database may take to begin and to commit. A server that is gone without a word would be waited for, and
-/// the turn kept, for ever.
-const STATEMENT_TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// The one connection for writing.
 #[derive(Debug)]
@@ -24,19 +21,12 @@ pub(crate) struct Writer {
     pool: AnyPool,
     begin: &'static str,
     time_limit: Duration,
+    /// How long the database may take from the beginning of a write to its commit, and for the commit.
+    statement_time_limit: Duration,
     turns: Arc<Mutex<()>>,
     connection_use: ConnectionUse,
     doubts: Doubts,
     acknowledged: Arc<AtomicU64>,
-}
-
-/// What becomes of a connection that did not acknowledge the end of its transaction: nobody knows whether it is still in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ConnectionUse {
-    /// It is closed, and the next write opens another.
-    Replaceable,
-    /// It is the database, as for one in memory, so it stays. Such a database has no disk that could be full.
-    Irreplaceable,
 }
 
 /// Whether the last thing that is known of writing is a failure.
@@ -60,9 +50,9 @@ pub(crate) struct Write(Option<OpenWrite>);
 #[derive(Debug)]
 struct OpenWrite {
     // Dropped in this order: the next turn is given when the connection is back.
-    connection: PoolConnection<Any>,
+    connection: LimitedConnection,
     turn: Turn,
-    connection_use: ConnectionUse,
+    statement_time_limit: Duration,
     doubts: Doubts,
     acknowledged: Arc<AtomicU64>,
 }
@@ -73,8 +63,9 @@ impl Writer {
     pub(crate) fn new(pool: AnyPool, begin: &'static str, connection_use: ConnectionUse) -> Self {
         debug_assert_eq!(pool.options().get_max_connections(), 1);
         let time_limit = pool.options().get_acquire_timeout();
+        let statement_time_limit = TIME_LIMIT;
         let (turns, doubts, acknowledged) = Default::default();
-        Self { pool, begin, time_limit, turns, connection_use, doubts, acknowledged }
+        Self { pool, begin, time_limit, statement_time_limit, turns, connection_use, doubts, acknowledged }
     }
 
     /// The next turn; they are given in the order they are asked for.
@@ -87,12 +78,13 @@ impl Writer {
     pub(crate) async fn begin(&self, turn: Turn) -> Result<Write, Error> {
         let connection = self.pool.acquire().await;
         let connection = connection.inspect_err(|_| self.doubts.raise())?;
-        let (connection_use, doubts) = (self.connection_use, self.doubts.clone());
-        let acknowledged = Arc::clone(&self.acknowledged);
+        let statement_time_limit = self.statement_time_limit;
+        let connection = LimitedConnection::new(connection, self.connection_use, statement_time_limit);
+        let (doubts, acknowledged) = (self.doubts.clone(), Arc::clone(&self.acknowledged));
         // Before the statement: whoever waits for it may be dropped while the database carries it out.
-        let mut write = Write(Some(OpenWrite { connection, turn, connection_use, doubts, acknowledged }));
-        let begun = timeout(STATEMENT_TIME_LIMIT, raw_sql(self.begin).execute(&mut *write)).await;
-        begun.unwrap_or(Err(Error::PoolTimedOut)).inspect_err(|_| self.doubts.raise())?;
+        let mut write =
+            Write(Some(OpenWrite { connection, turn, statement_time_limit, doubts, acknowledged }));
+        raw_sql(self.begin).execute(&mut *write).await.inspect_err(|_| self.doubts.raise())?;
         Ok(write)
     }
 
@@ -115,8 +107,10 @@ impl Writer {
 impl Write {
     /// Commits, and shows the outcome to `settle` before the next turn is given.
     pub(crate) async fn commit(mut self, settle: impl FnOnce(&Result<(), Error>)) -> Result<(), Error> {
-        let outcome = timeout(STATEMENT_TIME_LIMIT, raw_sql("COMMIT").execute(&mut *self)).await;
-        let outcome = outcome.unwrap_or(Err(Error::PoolTimedOut)).map(drop);
+        // A write that took its time is worth no less.
+        let limit = self.open().statement_time_limit;
+        self.renew(limit);
+        let outcome = raw_sql("COMMIT").execute(&mut *self).await.map(drop);
         settle(&outcome);
         match &outcome {
             // The connection is back in the pool before the next turn is given.
@@ -135,7 +129,7 @@ impl Write {
 }
 
 impl Deref for Write {
-    type Target = AnyConnection;
+    type Target = LimitedConnection;
 
     fn deref(&self) -> &Self::Target {
         &self.open().connection
@@ -154,26 +148,24 @@ impl Drop for Write {
         match Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(open.roll_back())),
             // The process ends, and its connections with it.
-            Err(_) => open.connection.close_on_drop(),
+            Err(_) => open.connection.give_up(),
         }
     }
 }
 
 impl OpenWrite {
-    /// Undoes the transaction; a connection that does not acknowledge that is not used again.
+    /// Undoes the transaction; a connection that does not acknowledge that, or no statement before, is not used again.
     async fn roll_back(mut self) {
-        let rolled_back =
-            timeout(ENDING_TIME_LIMIT, raw_sql("ROLLBACK").execute(&mut *self.connection)).await;
-        if matches!(rolled_back, Ok(Ok(_))) {
-            return;
+        let Self { connection, .. } = &mut self;
+        if !connection.is_overdue() {
+            connection.renew(ENDING_TIME_LIMIT);
+            if raw_sql("ROLLBACK").execute(&mut *connection).await.is_ok() {
+                return;
+            }
         }
         self.doubts.raise();
-        let Self { connection, turn, connection_use, .. } = self;
-        match connection_use {
-            ConnectionUse::Irreplaceable => drop(connection),
-            // Whether it closes in peace is of no consequence: it is not in the pool any more.
-            ConnectionUse::Replaceable => drop(timeout(ENDING_TIME_LIMIT, connection.close()).await),
-        }
+        let Self { connection, turn, .. } = self;
+        connection.close(ENDING_TIME_LIMIT).await;
         drop(turn);
     }
 }
@@ -270,6 +262,27 @@ mod tests {
         let rows: i64 =
             sqlx::query_scalar("SELECT count(*) FROM filler").fetch_one(writer.pool()).await.unwrap();
         assert_eq!(rows, 3);
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_takes_too_long_ends_the_write_and_its_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = small(folder.path()).await;
+        writer.statement_time_limit = Duration::from_millis(50);
+        let mut write = writer.begin(writer.turn().await.unwrap()).await.unwrap();
+        sqlx::query("INSERT INTO filler VALUES (zeroblob(1))").execute(&mut *write).await.unwrap();
+        let long = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) \
+                    SELECT count(*) FROM n";
+        let error = sqlx::query(long).execute(&mut *write).await.unwrap_err();
+        assert!(error.to_string().contains("has not answered within 50 ms"), "{error}");
+        let again = sqlx::query("INSERT INTO filler VALUES (zeroblob(1))").execute(&mut *write).await;
+        assert!(again.is_err(), "the time of the write is over");
+        drop(write);
+        writer.statement_time_limit = TIME_LIMIT;
+        fill(&writer, 10).await.unwrap();
+        let rows: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM filler").fetch_one(writer.pool()).await.unwrap();
+        assert_eq!(rows, 1, "what was overdue is undone");
     }
 
     #[tokio::test]

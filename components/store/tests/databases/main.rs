@@ -12,6 +12,7 @@ mod postgres_server;
 mod random_writes;
 mod reopening;
 mod settings_and_audit;
+mod silence;
 mod sqlite;
 mod users;
 
