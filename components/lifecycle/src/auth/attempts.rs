@@ -1,12 +1,16 @@
-//! How often passwords may be tried: ever less often after wrong ones, and never so that the right one is locked out.
+//! How often passwords may be tried: ever less often after wrong ones.
 //!
 //! Wrong passwords are counted for the account and for the peer that tries, see [`racetrack_service::peer`]. After some of
 //! them the next attempt is taken only after a delay, which doubles up to a limit, and is refused before that, whether the
-//! password is right or wrong: nothing is hashed. So whoever guesses keeps the owner of an account waiting for half a
-//! minute at most.
+//! password is right or wrong: nothing is hashed. Whoever guesses without a pause takes the turns there are, so the owner of the
+//! account, from a peer that is not known to it, may be refused for as long as that goes on.
 //!
 //! A peer that has logged in to the account before is known to it. What others try does not concern it: there are
-//! attempts of its own for that account, and instead of being refused they wait for their turn, which is soon.
+//! attempts of its own for that account, and instead of being refused they wait for their turn, which is soon. So no owner is locked
+//! out of where they log in from usually.
+//!
+//! An attempt whose password is being checked may turn out to be wrong. Where that would delay the next one, the next one waits for
+//! the outcome: many right ones at once are let through one after the other, and many wrong ones are as few as one after the other.
 //!
 //! All of this is in memory, as much as [`MAX_ENTRIES`] allow, and forgotten when lifecycle ends.
 
@@ -16,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use racetrack_service::peer::PeerKey;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Wrong passwords that are older do not count any more.
@@ -31,11 +36,16 @@ const MAX_NAME: usize = 160;
 /// So many attempts of a known peer wait for their turn.
 const MAX_WAITING: u32 = 8;
 
+/// So many attempts for an account wait for the outcome of others.
+const MAX_IN_LINE: u32 = 64;
+
 /// Counts attempts.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     free: u32,
     table: Mutex<Table>,
+    /// Tells that the outcome of an attempt is known.
+    ended: Notify,
 }
 
 /// What a password is tried for.
@@ -56,6 +66,7 @@ pub(crate) struct Attempt<'a> {
     account: Account,
     peer: PeerKey,
     is_known: bool,
+    is_settled: bool,
 }
 
 /// There were too many attempts.
@@ -84,8 +95,14 @@ enum Counted {
 
 #[derive(Clone, Copy, Debug)]
 struct Count {
+    /// Those that were wrong, and those that may turn out to be.
     attempts: u32,
+    /// Of these the ones whose passwords are being checked.
+    under_way: u32,
+    /// Those that wait for their turn.
     waiting: u32,
+    /// Those that wait for the outcome of others.
+    in_line: u32,
     latest: Instant,
     /// When the next attempt may be made.
     next: Instant,
@@ -135,7 +152,7 @@ impl Delays {
 impl Attempts {
     /// Nothing has been tried yet. So many wrong passwords of an account are not delayed.
     pub(crate) fn new(free: u32) -> Self {
-        Self { free, table: Mutex::default() }
+        Self { free, table: Mutex::default(), ended: Notify::new() }
     }
 
     /// Lets an attempt through, possibly after a while.
@@ -149,13 +166,27 @@ impl Attempts {
         peer: PeerKey,
     ) -> Result<Attempt<'_>, TooManyAttempts> {
         let account = account(purpose, username);
-        let (is_known, turn) = self.table().begin(&account, peer, self.free, Instant::now())?;
-        if let Some(turn) = turn {
-            let waiting = Waiting { attempts: self, counted: Counted::KnownPeer(account.clone(), peer) };
-            tokio::time::sleep_until(turn).await;
-            drop(waiting);
+        loop {
+            // Before the table is asked: what ends afterwards is heard of.
+            let ended = self.ended.notified();
+            let begun = self.table().begin(&account, peer, self.free, Instant::now())?;
+            let is_known = match begun {
+                Begun::AfterOthers(counted) => {
+                    let _place = Place { attempts: self, counted, of: |count| &mut count.in_line };
+                    ended.await;
+                    continue;
+                }
+                Begun::At(turn) => {
+                    let counted = Counted::KnownPeer(account.clone(), peer);
+                    let place = Place { attempts: self, counted, of: |count| &mut count.waiting };
+                    tokio::time::sleep_until(turn).await;
+                    self.table().note_under_way(&place.counted);
+                    true
+                }
+                Begun::Now { is_known } => is_known,
+            };
+            return Ok(Attempt { attempts: self, account, peer, is_known, is_settled: false });
         }
-        Ok(Attempt { attempts: self, account, peer, is_known })
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -164,61 +195,117 @@ impl Attempts {
 }
 
 impl Attempt<'_> {
+    fn counted(&self) -> Vec<Counted> {
+        let account = self.account.clone();
+        if self.is_known {
+            return vec![Counted::KnownPeer(account, self.peer)];
+        }
+        vec![Counted::Account(account), Counted::Peer(self.peer)]
+    }
+
     /// Whether the peer is known to the account.
     pub(crate) const fn is_known(&self) -> bool {
         self.is_known
     }
 
     /// The password was right: the peer is known to the account from now on.
-    pub(crate) fn succeeded(self) {
+    pub(crate) fn succeeded(mut self) {
         let mut table = self.attempts.table();
-        table.take_back(&self);
-        table.counts.remove(&Counted::KnownPeer(self.account.clone(), self.peer));
+        table.settle(&self, Outcome::NotWrong);
+        let key = (self.account.clone(), self.peer);
+        table.forgive(&key);
         make_room(&mut table.known, |latest| *latest);
-        table.known.insert((self.account, self.peer), Instant::now());
+        table.known.insert(key, Instant::now());
+        drop(table);
+        self.is_settled = true;
     }
 
     /// It was not found out whether the password is right.
-    pub(crate) fn was_none(self) {
-        self.attempts.table().take_back(&self);
+    pub(crate) fn was_none(mut self) {
+        self.attempts.table().settle(&self, Outcome::NotWrong);
+        self.is_settled = true;
     }
 }
 
-/// An attempt that waits for its turn, whether that comes or the client goes away before.
-struct Waiting<'a> {
-    attempts: &'a Attempts,
-    counted: Counted,
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.attempts.table().settle(self, Outcome::Wrong);
+        }
+        self.attempts.ended.notify_waiters();
+    }
 }
 
-impl Drop for Waiting<'_> {
+/// What is found out about an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Wrong,
+    NotWrong,
+}
+
+/// When an attempt may be made.
+enum Begun {
+    Now {
+        is_known: bool,
+    },
+    /// Of a known peer.
+    At(Instant),
+    /// When the outcome of others is known that are counted here, it may be asked again.
+    AfterOthers(Counted),
+}
+
+/// The place of an attempt that waits, whether what it waits for comes or the client goes away before.
+struct Place<'a> {
+    attempts: &'a Attempts,
+    counted: Counted,
+    of: fn(&mut Count) -> &mut u32,
+}
+
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if let Some(count) = self.attempts.table().counts.get_mut(&self.counted) {
-            count.waiting = count.waiting.saturating_sub(1);
+        let mut table = self.attempts.table();
+        let Some(count) = table.counts.get_mut(&self.counted) else { return };
+        let places = (self.of)(count);
+        *places = places.saturating_sub(1);
+        if count.is_unused() {
+            table.counts.remove(&self.counted);
         }
     }
 }
 
 impl Table {
-    /// Counts an attempt. Tells whether the peer is known to the account, and when it is its turn if that is later.
+    /// Counts an attempt, unless it has to wait for the outcome of others.
     fn begin(
         &mut self,
         account: &Account,
         peer: PeerKey,
         free: u32,
         now: Instant,
-    ) -> Result<(bool, Option<Instant>), TooManyAttempts> {
+    ) -> Result<Begun, TooManyAttempts> {
         make_room(&mut self.counts, |count| count.latest);
         if let Some(latest) = self.known.get_mut(&(account.clone(), peer)) {
             *latest = now;
-            let turn = self.count_of(&Counted::KnownPeer(account.clone(), peer), free, now).queue(now)?;
-            return Ok((true, turn));
+            let counted = Counted::KnownPeer(account.clone(), peer);
+            let mut counting = self.count_of(&counted, free, now);
+            if counting.0.may_be_free_soon(now) {
+                counting.take_place(now)?;
+                return Ok(Begun::AfterOthers(counted));
+            }
+            return Ok(match counting.queue(now)? {
+                Some(turn) => Begun::At(turn),
+                None => Begun::Now { is_known: true },
+            });
         }
         let both = [Counted::Account(account.clone()), Counted::Peer(peer)];
-        let next = both.iter().filter_map(|counted| Some(self.counts.get(counted)?.next)).max();
-        if let Some(again_in) =
-            next.and_then(|next| next.checked_duration_since(now)).filter(|wait| !wait.is_zero())
-        {
-            return Err(TooManyAttempts { again_in });
+        let counts = || both.iter().filter_map(|counted| self.counts.get(counted));
+        let delayed: Vec<_> = counts().filter(|count| count.next > now).copied().collect();
+        if let Some(next) = delayed.iter().map(|count| count.next).max() {
+            if !delayed.iter().all(|count| count.may_be_free_soon(now)) {
+                return Err(TooManyAttempts { again_in: next.duration_since(now) });
+            }
+            let [of_account, _] = both;
+            self.count_of(&of_account, free, now).take_place(now)?;
+            return Ok(Begun::AfterOthers(of_account));
         }
         for counted in both {
             let delays = counted.delays(free);
@@ -226,12 +313,13 @@ impl Table {
             count.attempts += 1;
             count.latest = now;
             count.next = now + delays.after(count.attempts);
+            count.under_way += 1;
         }
-        Ok((false, None))
+        Ok(Begun::Now { is_known: false })
     }
 
     fn count_of(&mut self, counted: &Counted, free: u32, now: Instant) -> Counting<'_> {
-        let new = Count { attempts: 0, waiting: 0, latest: now, next: now };
+        let new = Count { attempts: 0, under_way: 0, waiting: 0, in_line: 0, latest: now, next: now };
         let count = self.counts.entry(counted.clone()).or_insert(new);
         if now.duration_since(count.latest) >= MEMORY {
             *count = new;
@@ -239,23 +327,51 @@ impl Table {
         Counting(count, counted.delays(free))
     }
 
-    fn take_back(&mut self, attempt: &Attempt<'_>) {
-        let Attempt { account, peer, .. } = attempt;
-        let counted = if attempt.is_known {
-            vec![Counted::KnownPeer(account.clone(), *peer)]
-        } else {
-            vec![Counted::Account(account.clone()), Counted::Peer(*peer)]
-        };
-        for counted in counted {
+    /// The password of an attempt that waited is checked from now on.
+    fn note_under_way(&mut self, counted: &Counted) {
+        if let Some(count) = self.counts.get_mut(counted) {
+            count.under_way += 1;
+        }
+    }
+
+    /// The outcome of an attempt is known.
+    fn settle(&mut self, attempt: &Attempt<'_>, outcome: Outcome) {
+        for counted in attempt.counted() {
             let delays = counted.delays(attempt.attempts.free);
-            if let Some(count) = self.counts.get_mut(&counted) {
-                count.attempts = count.attempts.saturating_sub(1);
-                count.next = count.next.min(count.latest + delays.after(count.attempts));
-                if count.attempts == 0 && count.waiting == 0 {
-                    self.counts.remove(&counted);
-                }
+            let Some(count) = self.counts.get_mut(&counted) else { continue };
+            count.under_way = count.under_way.saturating_sub(1);
+            if outcome == Outcome::Wrong {
+                continue;
+            }
+            count.attempts = count.attempts.saturating_sub(1);
+            count.next = count.next.min(count.latest + delays.after(count.attempts));
+            if count.is_unused() {
+                self.counts.remove(&counted);
             }
         }
+    }
+
+    /// The right password of a known peer makes up for its wrong ones, though not for those that may turn out to be.
+    fn forgive(&mut self, (account, peer): &(Account, PeerKey)) {
+        let counted = Counted::KnownPeer(account.clone(), *peer);
+        if let Some(count) = self.counts.get_mut(&counted) {
+            count.attempts = count.under_way + count.waiting;
+            count.next = count.next.min(count.latest);
+            if count.is_unused() {
+                self.counts.remove(&counted);
+            }
+        }
+    }
+}
+
+impl Count {
+    /// Whether the delay may be over as soon as the outcome of others is known.
+    fn may_be_free_soon(&self, now: Instant) -> bool {
+        self.next > now && self.under_way > 0
+    }
+
+    const fn is_unused(&self) -> bool {
+        self.attempts == 0 && self.waiting == 0 && self.in_line == 0
     }
 }
 
@@ -263,6 +379,16 @@ impl Table {
 struct Counting<'a>(&'a mut Count, Delays);
 
 impl Counting<'_> {
+    /// Takes a place in the line of those that wait for the outcome of others.
+    fn take_place(&mut self, now: Instant) -> Result<(), TooManyAttempts> {
+        let Self(count, _) = self;
+        if count.in_line >= MAX_IN_LINE {
+            return Err(TooManyAttempts { again_in: count.next.saturating_duration_since(now) });
+        }
+        count.in_line += 1;
+        Ok(())
+    }
+
     /// Takes the next turn, if not too many wait for theirs.
     fn queue(self, now: Instant) -> Result<Option<Instant>, TooManyAttempts> {
         let Self(count, delays) = self;
@@ -276,7 +402,11 @@ impl Counting<'_> {
         count.attempts += 1;
         count.latest = now;
         count.next = turn + delays.after(count.attempts);
-        Ok((turn > now).then_some(turn))
+        if turn > now {
+            return Ok(Some(turn));
+        }
+        count.under_way += 1;
+        Ok(None)
     }
 }
 
@@ -304,6 +434,7 @@ fn seconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use futures_util::FutureExt;
+    use futures_util::future::join_all;
     use racetrack_service::peer::Peer;
 
     use super::*;
@@ -353,12 +484,42 @@ mod tests {
         drop(login(&attempts, "another", peer(2)).await.expect("is let through"));
     }
 
+    /// Tries a password, whose check takes a while.
+    async fn try_password(attempts: &Attempts, is_right: bool) -> Result<(), TooManyAttempts> {
+        let attempt = login(attempts, "admin", peer(1)).await?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if is_right {
+            attempt.succeeded();
+        }
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn right_passwords_at_once_wait_for_each_other() {
+        let attempts = Attempts::new(10);
+        // Of a peer that is not known, and of one that is.
+        for _ in 0..2 {
+            let all = join_all((0..60).map(|_| try_password(&attempts, true))).await;
+            assert!(all.iter().all(Result::is_ok), "{all:?}");
+        }
+        assert!(attempts.table().counts.is_empty(), "none was wrong");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wrong_passwords_at_once_are_as_few_as_one_after_the_other() {
+        let attempts = Attempts::new(10);
+        let all = join_all((0..1000).map(|_| try_password(&attempts, false))).await;
+        assert_eq!(all.iter().filter(|attempt| attempt.is_ok()).count(), 11);
+        let table = attempts.table();
+        assert!(table.counts.values().all(|count| (count.under_way, count.in_line) == (0, 0)), "{table:?}");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn attempts_at_once_count_before_they_fail() {
         let attempts = Attempts::new(10);
         let mut under_way = Vec::new();
-        while let Ok(attempt) = login(&attempts, "admin", peer(1)).await {
-            under_way.push(attempt);
+        while let Some(attempt) = login(&attempts, "admin", peer(1)).now_or_never() {
+            under_way.push(attempt.expect("is let through"));
         }
         assert_eq!(under_way.len(), 11);
         under_way.into_iter().for_each(Attempt::was_none);
@@ -389,11 +550,9 @@ mod tests {
     async fn a_crowd_of_a_known_peer_does_not_wait_for_ever() {
         let attempts = Attempts::new(10);
         login(&attempts, "admin", peer(1)).await.expect("is let through").succeeded();
-        let crowd =
-            futures_util::future::join_all((0..150).map(|_| login(&attempts, "admin", peer(1)))).await;
+        let crowd = join_all((0..150).map(|_| try_password(&attempts, false))).await;
         let tried = crowd.iter().filter(|attempt| attempt.is_ok()).count();
         assert_eq!(tried, 11 + MAX_WAITING as usize);
-        drop(crowd);
         login(&attempts, "admin", peer(1)).await.expect("waits for its turn").succeeded();
     }
 
