@@ -148,7 +148,19 @@ impl JobManifest {
     /// # Errors
     /// [`JobManifestError`]; all broken rules are told together.
     pub fn parse(text: &str) -> Result<Self, JobManifestError> {
-        let manifest: Self = yaml::read(text, YamlLimits::JOB_MANIFEST).map_err(|error| match error {
+        Self::parse_within(text, YamlLimits::JOB_MANIFEST)
+    }
+
+    /// The same for a manifest that the platform has kept. It may have anchors and aliases: earlier versions took them.
+    ///
+    /// # Errors
+    /// [`JobManifestError`]
+    pub fn parse_stored(text: &str) -> Result<Self, JobManifestError> {
+        Self::parse_within(text, YamlLimits::STORED_JOB_MANIFEST)
+    }
+
+    fn parse_within(text: &str, limits: YamlLimits) -> Result<Self, JobManifestError> {
+        let manifest: Self = yaml::read(text, limits).map_err(|error| match error {
             YamlError::TooLarge { .. } => JobManifestError::TooLarge,
             other => JobManifestError::Shape(other),
         })?;

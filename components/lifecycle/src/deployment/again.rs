@@ -8,7 +8,7 @@ use racetrack_store::{Deployment, JobRecord, NewDeployment};
 
 use super::build::{BuildSource, build, tag};
 use super::provisioning::{Provisioning, former, provision, provision_with_secrets};
-use super::request::{ReadManifest, read_manifest};
+use super::request::{ReadManifest, read_stored_manifest};
 use super::{DeploymentError, claim, variables};
 use crate::App;
 use crate::infrastructure::Target;
@@ -77,7 +77,7 @@ async fn again(
     let target = app.target(target)?;
     let yaml = record.job.manifest_yaml.clone();
     let yaml = yaml.ok_or_else(|| ApiError::invalid("the manifest of the job is not known"))?;
-    let ReadManifest { manifest, yaml } = read_manifest(yaml).await?;
+    let ReadManifest { manifest, yaml } = read_stored_manifest(yaml).await?;
     if how == Again::Redeploy {
         variables::check_manifest(&manifest)?;
     }

@@ -26,7 +26,7 @@ pub(super) async fn build(
     source: &BuildSource,
 ) -> Result<Vec<String>, DeploymentError> {
     phase(app, deployment, "building image").await;
-    let manifest: Value = yaml::read(&deployment.manifest_yaml, YamlLimits::JOB_MANIFEST)
+    let manifest: Value = yaml::read(&deployment.manifest_yaml, YamlLimits::STORED_JOB_MANIFEST)
         .map_err(|error| DeploymentError::Manifest(error.to_string()))?;
     let order = BuildOrder {
         manifest: &manifest,
@@ -62,10 +62,12 @@ async fn keep(
     Ok(app.store.save_build(&deployment.id, image_name, logs).await?)
 }
 
-/// The tag of the images of a deployment: when it was claimed, in UTC, as in `2021-08-12T094058`.
+/// The tag of the images of a deployment: when it was claimed, in UTC, and the beginning of its id, as in `2021-08-12T094058-5c0a1d9e`:
+/// seconds repeat when a clock is set back, and when somebody is quick.
 pub(super) fn tag(deployment: &Deployment) -> String {
     let seconds = u64::try_from(deployment.create_time).unwrap_or_default();
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
     let text = humantime::format_rfc3339_seconds(time).to_string();
-    text.trim_end_matches('Z').replace(':', "")
+    let id = deployment.id.split('-').next().unwrap_or_default();
+    format!("{}-{id}", text.trim_end_matches('Z').replace(':', ""))
 }

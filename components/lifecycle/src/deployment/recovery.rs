@@ -13,7 +13,7 @@ use super::provisioning::{
     Provisioning, complete, described, forget, former, leave_former_target, roll_back, timestamp,
     wait_until_ready,
 };
-use super::request::read_manifest;
+use super::request::read_stored_manifest;
 use super::{DeploymentError, post_deploy, run_claimed};
 use crate::App;
 use crate::infrastructure::Target;
@@ -102,7 +102,7 @@ async fn replaced_by(
 }
 
 async fn manifest_of(deployment: &Deployment) -> Result<JobManifest, DeploymentError> {
-    let manifest = read_manifest(deployment.manifest_yaml.clone()).await;
+    let manifest = read_stored_manifest(deployment.manifest_yaml.clone()).await;
     manifest.map(|read| read.manifest).map_err(|error| DeploymentError::Manifest(error.to_string()))
 }
 

@@ -133,8 +133,23 @@ impl DeployRequest {
 /// # Errors
 /// 400, with every rule that is broken.
 pub(crate) async fn read_manifest(yaml: String) -> Result<ReadManifest, ApiError> {
+    read_by(JobManifest::parse, yaml).await
+}
+
+/// Reads the text of a manifest that was taken once, maybe by an earlier version, which took more.
+///
+/// # Errors
+/// 400, with every rule that is broken.
+pub(crate) async fn read_stored_manifest(yaml: String) -> Result<ReadManifest, ApiError> {
+    read_by(JobManifest::parse_stored, yaml).await
+}
+
+async fn read_by(
+    parse: fn(&str) -> Result<JobManifest, JobManifestError>,
+    yaml: String,
+) -> Result<ReadManifest, ApiError> {
     // The largest that is taken keeps a thread for some milliseconds.
-    let read = tokio::task::spawn_blocking(move || match JobManifest::parse(&yaml) {
+    let read = tokio::task::spawn_blocking(move || match parse(&yaml) {
         Ok(manifest) => Ok(ReadManifest { manifest, yaml }),
         Err(error) => Err(invalid_manifest(&error)),
     });

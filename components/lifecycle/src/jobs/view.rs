@@ -52,7 +52,7 @@ impl<'a> From<&'a JobRecord> for JobView<'a> {
             create_time: job.create_time,
             update_time: job.update_time,
             id: &record.id,
-            manifest: manifest_yaml.and_then(|yaml| JobManifest::parse(yaml).ok()),
+            manifest: manifest_yaml.and_then(|yaml| JobManifest::parse_stored(yaml).ok()),
             manifest_yaml,
             internal_name: job.internal_name.as_deref(),
             pub_url: job.pub_url.as_deref(),
