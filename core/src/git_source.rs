@@ -127,6 +127,23 @@ pub fn protocol(remote: &str) -> Result<String, GitSourceError> {
     Ok(scheme)
 }
 
+/// What an address of http or https tells the server about who calls: a name, or a token, which is nobody else's business.
+///
+/// ```
+/// use racetrack_core::git_source::user;
+///
+/// assert_eq!(user("https://t0ken@example.com/jobs.git"), Some("t0ken"));
+/// assert_eq!(user("https://example.com/jobs.git"), None);
+/// assert_eq!(user("ssh://git@example.com/jobs.git"), None);
+/// ```
+pub fn user(remote: &str) -> Option<&str> {
+    let (scheme, rest) = remote.split_once("://")?;
+    let is_http = ["http", "https"].iter().any(|http| scheme.eq_ignore_ascii_case(http));
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (user, _) = authority.rsplit_once('@')?;
+    is_http.then_some(user)
+}
+
 /// Checks the name of a branch as far as it could be taken for something else. Git has further rules for names.
 ///
 /// ```

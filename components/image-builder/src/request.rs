@@ -9,7 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use racetrack_core::error::chain;
 use racetrack_core::job_environment::{Purpose, broken_rules};
 use racetrack_core::redaction::Redaction;
-use racetrack_core::{EnvVars, GitCredentials, JobManifest, job_manifest};
+use racetrack_core::{EnvVars, GitCredentials, JobManifest, git_source, job_manifest};
 use racetrack_service::body_size;
 use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
@@ -122,7 +122,10 @@ impl BuildRequest {
                 credentials: checked(body.git_credentials)?,
             },
         };
-        let redaction = redaction(&secrets(&source, &secret_build_env))?;
+        let caller = shown_caller(&manifest.git.remote);
+        let mut secrets = secrets(&source, &secret_build_env);
+        secrets.extend(caller.as_deref());
+        let redaction = redaction(&secrets)?;
         Ok(Self {
             deployment_id: DeploymentId::parse(&body.deployment_id)?,
             manifest_yaml,
@@ -241,6 +244,14 @@ fn secrets<'a>(source: &'a RequestedSource, secret_build_env: &'a EnvVars) -> Ve
         RequestedSource::Context(_) => None,
     };
     secret_build_env.values().chain(credentials.map(secret_of)).map(String::as_str).collect()
+}
+
+/// What is before the host in the address of the repository, as it is not to be shown: a token by itself, anything else, which may be a
+/// word like others, with what follows it there.
+fn shown_caller(remote: &str) -> Option<String> {
+    const SHORTEST_TOKEN: usize = 20;
+    let user = git_source::user(remote)?;
+    Some(if user.len() >= SHORTEST_TOKEN { user.to_owned() } else { format!("{user}@") })
 }
 
 fn redaction(secrets: &[&str]) -> Result<Redaction, BuildRequestError> {
@@ -372,6 +383,15 @@ mod tests {
         body["git_credentials"] = json!({"username": "bob", "password": "hunter2"});
         let request = parse(&body).expect("valid");
         assert_eq!(secrets(&request.source, &request.secret_build_env), ["s3cret", "hunter2"]);
+        for (caller, shown) in [
+            ("ghp_0123456789abcdefghij", "cloning https://[redacted]@example.com/x for [redacted]"),
+            ("bob", "cloning https://[redacted]example.com/x for bob"),
+        ] {
+            body["manifest"]["git"]["remote"] = json!(format!("https://{caller}@example.com/x"));
+            let of_caller = parse(&body).expect("is taken");
+            let text = format!("cloning https://{caller}@example.com/x for {caller}");
+            assert_eq!(of_caller.redaction.apply(&text), shown);
+        }
         assert_eq!(request.redaction.apply("s3cret, hunter2"), "[redacted], [redacted]");
         assert!(!format!("{request:?}").contains("hunter2"));
         body["git_credentials"] = json!({"username": "", "password": ""});

@@ -16,6 +16,12 @@ const MIN_BASE64: usize = 8;
 /// time grow with the forms.
 const EVERY_FORM: usize = 16 * 1024;
 
+/// Passwords that say that the name before them is a token.
+const FILLERS: [&str; 3] = ["x-oauth-basic", "x-oauth-token", "x"];
+
+/// A name of so many bytes may be a token.
+const SHORTEST_TOKEN: usize = 20;
+
 /// How programs wrap base64: `base64` of Unix, and PEM.
 const WIDTHS: [usize; 2] = [76, 64];
 
@@ -33,9 +39,9 @@ pub(super) fn of_all<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Vec<Stri
                 forms.extend([line.escape_debug().to_string(), in_json(line), in_python(line)]);
                 forms.extend(in_base64(line.as_bytes()));
             }
-            if let Some(password) = password(line) {
-                forms.push(password.to_owned());
-                let read = Spelling::read(password.as_bytes());
+            for part in login(line) {
+                forms.push(part.to_owned());
+                let read = Spelling::read(part.as_bytes());
                 forms.extend(read.and_then(|read| String::from_utf8(read.bytes().to_vec()).ok()));
             }
         }
@@ -52,13 +58,26 @@ pub(super) fn of_all<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Vec<Stri
     forms
 }
 
-/// What stands before the host of an address for the server alone: `hunter2` in `https://bob:hunter2@example.com`. Programs
-/// take addresses apart and show the parts.
-fn password(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (user, _) = authority.rsplit_once('@')?;
-    Some(user.split_once(':').map_or(user, |(_, password)| password))
+/// What stands before the host of an address for the server alone: `bob:hunter2` and `hunter2` in `https://bob:hunter2@example.com`.
+/// Programs take addresses apart and show the parts. A name is a secret only where it may be a token.
+fn login(text: &str) -> Vec<&str> {
+    let login = || {
+        let (_, rest) = text.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        Some(authority.rsplit_once('@')?.0)
+    };
+    let Some(login) = login() else { return Vec::new() };
+    let Some((user, password)) = login.split_once(':') else { return vec![login] };
+    // What servers are told as a password where the name is a token is known to everybody.
+    let is_filler = password.is_empty() || FILLERS.contains(&password);
+    let mut parts = vec![login];
+    if is_filler || user.len() >= SHORTEST_TOKEN {
+        parts.push(user);
+    }
+    if !is_filler {
+        parts.push(password);
+    }
+    parts
 }
 
 /// In base64, as most programs write it.

@@ -169,6 +169,22 @@ mod tests {
             redacted(&["https://t0ken@host"], "git+https://t0ken@elsewhere"),
             "git+https://***@elsewhere"
         );
+        let token = "ghp_0123456789abcdefghij";
+        for secret in [
+            format!("https://{token}:x-oauth-basic@host/jobs"),
+            format!("https://{token}:@host/jobs"),
+            format!("https://{token}:hunter2@host/jobs"),
+            format!("https://{token}@host/jobs"),
+        ] {
+            let text = format!("user {token}, https://{token}@elsewhere, {secret}.git");
+            assert_eq!(redacted(&[&secret], &text), "user ***, https://***@elsewhere, ***.git", "{secret}");
+        }
+        let short = ["https://t0ken:x-oauth-basic@host"];
+        assert_eq!(
+            redacted(&short, "t0ken for https://t0ken:x-oauth-basic@other"),
+            "*** for https://***@other"
+        );
+        assert_eq!(redacted(&["https://bob:hunter2@host"], "https://bob:hunter2@other"), "https://***@other");
         assert_eq!(redacted(&["https://example.com/a@b"], "a@b example.com"), "a@b example.com");
     }
 

@@ -25,7 +25,7 @@ pub(crate) fn bundle_address(text: &str) -> Result<Url, Invalid> {
         return invalid(text, "has a part after `#`", "leave that part out; servers never see it");
     }
     if !url.username().is_empty() {
-        return invalid(text, "has a user name", NO_SECRETS);
+        return invalid(&without_login(url), "has a user name", NO_SECRETS);
     }
     Ok(url)
 }
@@ -42,7 +42,7 @@ pub(crate) fn repository_address(text: &str) -> Result<Url, Invalid> {
     let url =
         parse(text, &["https", "ssh", "file"], "a repository begins with `https://`, `ssh://` or `file://`")?;
     if url.scheme() != "ssh" && !url.username().is_empty() {
-        return invalid(text, "has a user name", NO_SECRETS);
+        return invalid(&without_login(url), "has a user name", NO_SECRETS);
     }
     Ok(url)
 }
@@ -89,12 +89,17 @@ fn parse(text: &str, schemes: &[&str], help: &str) -> Result<Url, Invalid> {
         return invalid(text, &format!("begins with `{}:`", url.scheme()), help);
     }
     if url.password().is_some() {
-        let mut shown = url;
-        // Only addresses without a host cannot have a password, and they have none.
-        let _ = shown.set_password(Some("***"));
-        return invalid(shown.as_str(), "has a password", NO_SECRETS);
+        return invalid(&without_login(url), "has a password", NO_SECRETS);
     }
     Ok(url)
+}
+
+/// The address as it may be shown: what stands before the host may be a token, be it in the place of the name or of the password.
+fn without_login(mut url: Url) -> String {
+    // Only addresses without a host cannot have either, and they have none.
+    let _ = url.set_password(None);
+    let _ = url.set_username("***");
+    url.into()
 }
 
 fn invalid<T>(text: &str, why: &str, help: &str) -> Result<T, Invalid> {
@@ -117,7 +122,7 @@ mod tests {
         assert_eq!(message(bundle_address("https://")), "`https://` is no URL");
         assert_eq!(message(bundle_address("ftp://host/x.zip")), "`ftp://host/x.zip` begins with `ftp:`");
         assert_eq!(message(bundle_address("https://h/x#y")), "`https://h/x#y` has a part after `#`");
-        assert_eq!(message(bundle_address("https://me@h/x")), "`https://me@h/x` has a user name");
+        assert_eq!(message(bundle_address("https://me@h/x")), "`https://***@h/x` has a user name");
     }
 
     #[test]
@@ -126,6 +131,7 @@ mod tests {
             bundle_address("https://me:secret@host/x.zip"),
             repository_address("https://me:secret@host/x"),
             repository_address("ssh://me:secret@host/x"),
+            repository_address("https://secret:x-oauth-basic@host/x"),
         ] {
             let message = message(refused);
             assert!(message.ends_with("has a password") && !message.contains("secret"), "{message}");

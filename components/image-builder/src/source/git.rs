@@ -155,7 +155,7 @@ pub(crate) async fn fetch(
     let error = has_failed.then(|| clone_error(&cloned.tail, credentials.is_some()));
     if is_internal && (is_empty || error.as_ref().is_some_and(is_about_server)) {
         tracing::warn!(
-            git.remote = source.address.as_str(),
+            git.remote = &*log.redact(source.address.as_str()),
             reason = cloned.tail,
             "a repository is not fetched"
         );
