@@ -5,18 +5,25 @@
 //! ends too.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use racetrack_core::EnvVars;
-use rustix::fs::{Access, access};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
 
 use crate::process::ProcessIdentity;
 
 /// The shell that POSIX asks for.
 const SHELL: &str = "/bin/sh";
+
+/// How long the shell may take to read what it waits for. It reads at once, unless somebody has stopped it, and the job's instance is
+/// locked meanwhile.
+const RELEASE_TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Sets variables that a shell cannot set, because it has a meaning or no name for them.
 const ENV: &str = "/usr/bin/env";
@@ -110,9 +117,13 @@ impl HeldBack {
 
     /// Lets the program begin. Nobody waits for the child here: whoever looks after the process reaps it, and it may
     /// outlive this lifecycle.
-    pub(crate) fn release(mut self) -> io::Result<()> {
-        if let (Some(script), Some(mut input)) = (self.script.take(), self.child.stdin.take()) {
-            input.write_all(script.as_bytes())?;
+    pub(crate) fn release(self) -> io::Result<()> {
+        self.release_within(RELEASE_TIME_LIMIT)
+    }
+
+    fn release_within(mut self, limit: Duration) -> io::Result<()> {
+        if let (Some(script), Some(input)) = (self.script.take(), self.child.stdin.take()) {
+            write_within(&input, script.as_bytes(), limit)?;
         }
         self.released = true;
         Ok(())
@@ -125,6 +136,32 @@ impl Drop for HeldBack {
             end(&mut self.child);
         }
     }
+}
+
+/// Writes a text to a pipe, which may be longer than the pipe takes at once.
+fn write_within(pipe: &ChildStdin, mut text: &[u8], limit: Duration) -> io::Result<()> {
+    fcntl_setfl(pipe, fcntl_getfl(pipe)? | OFlags::NONBLOCK)?;
+    let end = Instant::now() + limit;
+    while !text.is_empty() {
+        match rustix::io::write(pipe, text) {
+            Ok(written) => text = &text[written..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    let text = "the shell before it does not read its environment";
+                    return Err(io::Error::new(ErrorKind::TimedOut, text));
+                }
+                let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+                match poll(&mut [PollFd::new(pipe, PollFlags::OUT)], Some(&timeout)) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn end(child: &mut Child) {
@@ -194,6 +231,9 @@ fn quoted(text: &str) -> String {
 mod tests {
     use std::collections::BTreeMap;
     use std::fs;
+    use std::io::Write;
+
+    use rustix::process::{Pid, Signal};
 
     use super::*;
 
@@ -308,6 +348,31 @@ mod tests {
         drop(started.process);
         assert!(!identity.is_alive() && identity.stat().is_none());
         assert!(!started.folder.path().join("began").exists());
+    }
+
+    /// Of more than a pipe takes at once.
+    fn large_environment() -> EnvVars {
+        let large = (0..4).map(|number| (format!("LARGE{number}"), number.to_string().repeat(100_000)));
+        large.chain([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]).collect()
+    }
+
+    #[test]
+    fn a_large_environment_is_passed_on() {
+        let started = start("sh", &["-c", "echo ${#LARGE0} ${#LARGE3}"], &large_environment()).unwrap();
+        let identity = started.process.identity().clone();
+        started.process.release().unwrap();
+        ended(&identity);
+        assert_eq!(log(&started.folder), "100000 100000\n");
+    }
+
+    #[test]
+    fn a_shell_that_reads_nothing_is_not_waited_for() {
+        let started = start("touch", &["began"], &large_environment()).unwrap();
+        let identity = started.process.identity().clone();
+        rustix::process::kill_process(Pid::from_raw(identity.pid).unwrap(), Signal::STOP).unwrap();
+        let error = started.process.release_within(Duration::from_millis(100)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(!identity.is_alive() && !started.folder.path().join("began").exists());
     }
 
     #[test]

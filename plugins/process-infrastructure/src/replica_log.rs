@@ -118,14 +118,21 @@ impl ReplicaLog {
             }
             // Here the beginning of a file cannot be cut out: all of it goes, and with it what is written in between.
             let first = self.rotated(1);
-            let rest = put_aside.and_then(|()| {
-                file.append_to(&first, end, self.file_bytes).map_err(StateError::because("write", &first))
-            });
-            file.empty().map_err(failed())?;
+            let rest = match put_aside {
+                Ok(()) => file
+                    .move_rest_to(&first, end, self.file_bytes)
+                    .map_err(StateError::because("write", &first)),
+                Err(error) => {
+                    file.empty().map_err(failed())?;
+                    Err(error)
+                }
+            };
             *start += begin;
             return rest;
         }
         if begin > 0 {
+            // Also what was written meanwhile.
+            let size = file.size().map_err(failed())?;
             file.empty().map_err(failed())?;
             *start += size;
         }

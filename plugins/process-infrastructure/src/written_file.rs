@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use racetrack_core::text::LeftOut;
 use rustix::fs::{FallocateFlags, fallocate};
 
 /// The beginning of a file is cut out in multiples of this.
@@ -45,17 +46,24 @@ impl WrittenFile {
     pub(crate) fn copy_to(&self, path: &Path, part: Range<u64>) -> io::Result<()> {
         let mut options = OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
-        self.copy(part, &mut file)
+        self.copy(part, &mut file).map(drop)
     }
 
-    /// Appends what there is from a position on to another file, up to a limit.
-    pub(crate) fn append_to(&self, path: &Path, begin: u64, limit: u64) -> io::Result<()> {
+    /// Moves what there is from a position on to the end of another file, up to a limit, and takes away all there is. Says there how
+    /// much is lost: what is beyond the limit, and what is written meanwhile, as far as that can be seen.
+    pub(crate) fn move_rest_to(&self, path: &Path, begin: u64, limit: u64) -> io::Result<()> {
         let mut options = OpenOptions::new();
         let mut file = options.append(true).create(true).mode(0o600).open(path)?;
-        self.copy(begin..begin.saturating_add(limit), &mut file)
+        let copied = self.copy(begin..begin.saturating_add(limit), &mut file);
+        let lost = self.size()?.saturating_sub(begin + *copied.as_ref().unwrap_or(&0));
+        // Whether it could be copied or not: it must not be there twice, nor grow.
+        self.empty()?;
+        copied?;
+        if lost > 0 { writeln!(file, "\n{}", LeftOut(lost)) } else { Ok(()) }
     }
 
-    fn copy(&self, part: Range<u64>, to: &mut impl Write) -> io::Result<()> {
+    /// Copies a part, as much as there is of it, and tells how much that was.
+    fn copy(&self, part: Range<u64>, to: &mut impl Write) -> io::Result<u64> {
         let mut buffer = vec![0; 256 * 1024];
         let mut position = part.start;
         while position < part.end {
@@ -67,6 +75,28 @@ impl WrittenFile {
             to.write_all(&buffer[..count])?;
             position += count as u64;
         }
-        Ok(())
+        Ok(position - part.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_lost_while_a_file_is_emptied_is_marked() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        let moved = |text: &str, limit| {
+            fs::write(&from, text).unwrap();
+            fs::write(&to, "before ").unwrap();
+            WrittenFile::open(&from).unwrap().move_rest_to(&to, 3, limit).unwrap();
+            assert_eq!(fs::read_to_string(&from).unwrap(), "");
+            fs::read_to_string(&to).unwrap()
+        };
+        assert_eq!(moved("one two three", 100), "before  two three");
+        assert_eq!(moved("one two three", 4), format!("before  two\n{}\n", LeftOut(6)));
     }
 }
