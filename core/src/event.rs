@@ -32,7 +32,8 @@ pub struct PostJobDelete<'a> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct RunAction<'a> {
-    /// The parameters of the request: those of the query string, overridden by those of the JSON body.
+    /// The parameters of the request: those of the query string, overridden by those of the JSON body. Who asks is an administrator who
+    /// may read all jobs.
     pub parameters: &'a Map<String, Value>,
 }
 

@@ -71,6 +71,7 @@ pub mod start;
 pub mod text;
 pub mod time_limit;
 pub mod tool_launcher;
+pub mod trouble;
 pub mod version;
 pub mod yaml;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,9 +27,18 @@ pub(crate) struct BuildLog {
 
 struct Written {
     text: String,
-    file: Option<File>,
-    path: PathBuf,
+    file: LogFile,
     is_full: bool,
+}
+
+/// The file, which may be impossible to write to for a while.
+struct LogFile {
+    file: Box<dyn Write + Send>,
+    path: PathBuf,
+    /// How much is missing in it since it could be written to last, in bytes.
+    missing: usize,
+    /// Whether the last line in it is whole.
+    is_at_line: bool,
 }
 
 impl BuildLog {
@@ -45,8 +54,8 @@ impl BuildLog {
         options.append(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = Some(options.open(&path)?);
-        let written = Mutex::new(Written { text: String::new(), file, path, is_full: false });
+        let file = LogFile::new(Box::new(options.open(&path)?), path);
+        let written = Mutex::new(Written { text: String::new(), file, is_full: false });
         Ok(Self { redaction, limit, written })
     }
 
@@ -102,11 +111,59 @@ impl Written {
             self.text.push_str(&note);
         }
         self.text.push('\n');
-        let Some(file) = &mut self.file else { return };
-        if let Err(error) = file.write_all(&self.text.as_bytes()[start..]) {
-            tracing::warn!("the build log {} ends here: {error}", self.path.display());
-            self.file = None;
+        self.file.add(&self.text.as_bytes()[start..]);
+    }
+}
+
+impl LogFile {
+    fn new(file: Box<dyn Write + Send>, path: PathBuf) -> Self {
+        Self { file, path, missing: 0, is_at_line: true }
+    }
+
+    /// Adds a line; where that fails, the next one tries again, and marks the gap.
+    fn add(&mut self, line: &[u8]) {
+        let had_gap = self.missing > 0;
+        if had_gap {
+            let end_of_line = if self.is_at_line { "" } else { "\n" };
+            let mark = format!(
+                "{end_of_line}(the file could not be written: {} bytes are missing here)\n",
+                self.missing
+            );
+            if self.write(mark.as_bytes()).is_err() {
+                self.missing += line.len();
+                return;
+            }
+            self.missing = 0;
         }
+        match self.write(line) {
+            Ok(()) if had_gap => {
+                tracing::info!("the build log {} can be written again", self.path.display());
+            }
+            Ok(()) => {}
+            Err((error, left)) => {
+                if !had_gap {
+                    tracing::warn!("the build log {} has a gap: {error}", self.path.display());
+                }
+                self.missing += left;
+            }
+        }
+    }
+
+    /// Writes a text, or tells how many bytes of it are not written.
+    fn write(&mut self, text: &[u8]) -> Result<(), (io::Error, usize)> {
+        let mut rest = text;
+        while !rest.is_empty() {
+            match self.file.write(rest) {
+                Ok(0) => return Err((io::ErrorKind::WriteZero.into(), rest.len())),
+                Ok(written) => {
+                    self.is_at_line = rest[written - 1] == b'\n';
+                    rest = &rest[written..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err((error, rest.len())),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -144,6 +201,46 @@ mod tests {
         second.line("again");
         assert_eq!(second.text(), "again\n");
         assert_eq!(file(folder.path()), format!("{text}again\n"));
+    }
+
+    /// A disk that is full from time to time, which takes the first bytes of a text.
+    #[derive(Clone, Default)]
+    struct FullDisk(std::sync::Arc<Mutex<(Vec<u8>, Option<usize>)>>);
+
+    impl Write for FullDisk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (kept, room) = &mut *self.0.lock().expect("is not poisoned");
+            let size = room.map_or(bytes.len(), |room| bytes.len().min(room));
+            if size == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            kept.extend_from_slice(&bytes[..size]);
+            *room = room.map(|room| room - size);
+            Ok(size)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_for_a_while_goes_on_and_shows_the_gap() {
+        let disk = FullDisk::default();
+        let mut file = LogFile::new(Box::new(disk.clone()), PathBuf::new());
+        let room = |room| disk.0.lock().expect("is not poisoned").1 = room;
+        file.add(b"one\n");
+        room(Some(2));
+        file.add(b"two\n");
+        file.add(b"three\n");
+        // Not enough for the mark.
+        room(Some(0));
+        file.add(b"four\n");
+        room(None);
+        file.add(b"five\n");
+        file.add(b"six\n");
+        let text = String::from_utf8(disk.0.lock().expect("is not poisoned").0.clone()).expect("is text");
+        assert_eq!(text, "one\ntw\n(the file could not be written: 13 bytes are missing here)\nfive\nsix\n");
     }
 
     #[test]

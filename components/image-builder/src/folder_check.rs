@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use racetrack_core::error::chain;
+use racetrack_core::trouble::Trouble;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -24,6 +26,7 @@ const SIZE: usize = 256 << 10;
 pub(crate) struct FolderCheck {
     folders: Vec<PathBuf>,
     last: Mutex<Option<(Instant, Answer)>>,
+    trouble: Trouble,
 }
 
 type Answer = Result<(), Arc<UnwritableFolder>>;
@@ -45,7 +48,7 @@ pub(crate) enum UnwritableFolder {
 
 impl FolderCheck {
     pub(crate) fn new(folders: Vec<PathBuf>) -> Self {
-        Self { folders, last: Mutex::new(None) }
+        Self { folders, last: Mutex::new(None), trouble: Trouble::new() }
     }
 
     /// Writes a file into each folder, which goes at once.
@@ -63,6 +66,13 @@ impl FolderCheck {
             Ok(Err(error)) => Err(UnwritableFolder::Thread(error)),
             Err(_) => Err(UnwritableFolder::Slow),
         };
+        match &outcome {
+            Ok(()) if self.trouble.ends() => tracing::info!("the folders of builds can be written again"),
+            Err(error) if self.trouble.begins() => {
+                tracing::error!(error = chain(error), "the folders of builds cannot be written");
+            }
+            _ => {}
+        }
         let outcome = outcome.map_err(Arc::new);
         *last = Some((Instant::now(), outcome.clone()));
         outcome

@@ -5,30 +5,68 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::HeaderValue;
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use racetrack_service::{ApiError, health, http, metrics, plugin_endpoints};
 
 use crate::phases::AUTH_HEADER;
 use crate::{App, endpoints};
 
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Open,
+    /// The secret that components share, if there is one.
+    Components,
+}
+
+/// A route, as tests list it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The method, in upper case.
+    pub method: &'static str,
+    /// The path from the root.
+    pub path: &'static str,
+    /// What it asks.
+    pub access: Access,
+}
+
 /// The routes, answered from `app`.
 pub fn router(app: App) -> Router {
-    let builds = Router::new()
-        .route("/build", post(endpoints::build::build))
-        .route("/build/sse", post(endpoints::build::build_sse))
-        .layer(DefaultBodyLimit::max(app.builds.config().max_request_size))
-        .layer(middleware::from_fn_with_state(app.clone(), authenticate));
-    let api = Router::new()
-        .route("/plugin", get(plugin_endpoints::list))
-        .route("/plugin/job_type/versions", get(plugin_endpoints::job_type_versions))
-        .merge(builds);
-    let root = Router::new()
-        .route("/health", get(endpoints::health::health))
-        .route("/live", get(health::live))
-        .route("/metrics", get(metrics::metrics))
-        .route("/ready", get(endpoints::health::ready))
-        .nest("/api/v1", api);
+    let limit = DefaultBodyLimit::max(app.builds.config().max_request_size);
+    let mut root = Router::new();
+    for (Route { path, access, .. }, handler) in routes() {
+        let handler = match access {
+            Access::Open => handler,
+            Access::Components => handler
+                .route_layer(limit)
+                .route_layer(middleware::from_fn_with_state(app.clone(), authenticate)),
+        };
+        root = root.route(path, handler);
+    }
     http::complete(root.with_state(app))
+}
+
+/// Every route, with what it asks of its caller.
+pub fn route_list() -> Vec<Route> {
+    routes().into_iter().map(|(route, _)| route).collect()
+}
+
+fn routes() -> Vec<(Route, MethodRouter<App>)> {
+    use Access::{Components, Open};
+
+    let reading = |access, path, handler| (Route { method: "GET", path, access }, handler);
+    let building = |path, handler| (Route { method: "POST", path, access: Components }, handler);
+    vec![
+        building("/api/v1/build", post(endpoints::build::build)),
+        building("/api/v1/build/sse", post(endpoints::build::build_sse)),
+        reading(Components, "/api/v1/plugin", get(plugin_endpoints::list)),
+        reading(Components, "/api/v1/plugin/job_type/versions", get(plugin_endpoints::job_type_versions)),
+        reading(Open, "/health", get(endpoints::health::health)),
+        reading(Open, "/live", get(health::live)),
+        reading(Open, "/metrics", get(metrics::metrics)),
+        reading(Open, "/ready", get(endpoints::health::ready)),
+    ]
 }
 
 /// Lets through who shows the secret that components share, if there is one.
@@ -36,7 +74,7 @@ async fn authenticate(State(app): State<App>, request: Request, next: Next) -> R
     let shown = request.headers().get(AUTH_HEADER).map(HeaderValue::as_bytes);
     match &app.builds.config().component_auth_token {
         Some(token) if !shown.is_some_and(|shown| token.is(shown)) => Err(ApiError::unauthorized(
-            "Unauthenticated: builds are for lifecycle, which shows the component-auth-token of this image-builder",
+            "Unauthenticated: this is for lifecycle, which shows the component-auth-token of this image-builder",
         )),
         _ => Ok(next.run(request).await),
     }

@@ -41,7 +41,7 @@ pub fn router(app: App) -> Router {
     let limit = DefaultBodyLimit::max(MAX_BODY_SIZE);
     let root = root.clone().nest("/lifecycle", root).layer(limit);
     let guard = from_fn_with_state(app.clone(), origins::guard);
-    http::complete(root.merge(calls).with_state(app)).layer(guard)
+    http::complete_with(root.merge(calls).with_state(app), |routes| routes.layer(guard))
 }
 
 /// The same routes, for bodies of up to so many bytes.
@@ -100,7 +100,7 @@ fn routes(app: &App) -> Routes {
 fn api(app: &App) -> Routes {
     use Access::{
         Anywhere, Authenticated, Build, Call, Everywhere, Filtered, FilteredForUsers, Handler, Internal, Job,
-        Manifest, Open, Staff, User,
+        Manifest, Open, Staff, StaffWith, User,
     };
     use Scope::{CallAdminApi, DeleteJob, DeployJob, ReadJob};
 
@@ -137,7 +137,7 @@ fn api(app: &App) -> Routes {
         .add(Authenticated, routes!(plugin::tree))
         .add(Authenticated, routes!(plugin::docs))
         .add(Authenticated, routes!(plugin::download))
-        .add(Staff, routes!(plugin::run))
+        .add(StaffWith(ReadJob), routes!(plugin::run))
         .add(Staff, routes!(plugin_config::get))
         .add(Staff, routes!(plugin_config::put))
         .add(Staff, routes!(plugin::upload))

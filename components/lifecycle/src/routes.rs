@@ -200,6 +200,9 @@ fn in_words(access: Access) -> String {
         Access::Authenticated => "Asks for any token.".to_owned(),
         Access::User => "Asks for the token of a user.".to_owned(),
         Access::Staff => "Asks for the token of an administrator.".to_owned(),
+        Access::StaffWith(wanted) => {
+            format!("Asks for the token of an administrator with the scope `{wanted}` for all jobs.")
+        }
         Access::Internal => "For parts of Racetrack.".to_owned(),
         Access::Anywhere(wanted) => scope(wanted, " for some job, and answers what that allows"),
         Access::Everywhere(wanted) => scope(wanted, ""),

@@ -29,10 +29,14 @@ const MAX_REQUEST_ID_LENGTH: usize = 128;
 
 /// Completes the routes of a component with everything that all of them share.
 pub fn complete(routes: Router) -> Router {
-    routes
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn(observe))
+    complete_with(routes, |routes| routes)
+}
+
+/// The same, with layers around the routes and around the answers where there is none. What the layers answer themselves has an id
+/// and is logged and counted like everything else.
+pub fn complete_with(routes: Router, layers: impl FnOnce(Router) -> Router) -> Router {
+    let routes = routes.fallback(no_such_route).method_not_allowed_fallback(method_not_allowed);
+    layers(routes).layer(middleware::from_fn(observe))
 }
 
 async fn no_such_route(request: Request) -> ApiError {

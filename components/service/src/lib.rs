@@ -13,6 +13,7 @@
 
 #![expect(clippy::unused_async, reason = "axum wants handlers to be async")]
 
+pub mod accept_error;
 pub mod api_error;
 pub mod body_size;
 mod cli;

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use racetrack_core::trouble::Trouble;
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, ConnectOptions, Connection, Row};
 use tokio::sync::watch;
@@ -176,6 +177,7 @@ impl Terms {
     /// Renews until somebody else has the lease. A database that is away has given it to nobody.
     async fn keep(self: Arc<Self>, connection: AnyConnection) {
         let mut connection = Some(connection);
+        let trouble = Trouble::new();
         loop {
             sleep(RENEWAL_INTERVAL).await;
             let asked = since_boot();
@@ -183,13 +185,19 @@ impl Terms {
             match renewal.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
                 Ok((same, Renewal::Done)) => {
                     connection = Some(same);
+                    if trouble.ends() {
+                        tracing::info!("the lease of the database is renewed again");
+                    }
                     self.state.send_replace(State::Held { until: asked + TERM });
                 }
                 Ok((_, Renewal::Lost { to })) => {
                     self.state.send_replace(State::Lost { to });
                     return;
                 }
-                Err(error) => tracing::warn!(%error, "the lease of the database is not renewed"),
+                Err(error) if trouble.begins() => {
+                    tracing::warn!(%error, "the lease of the database is not renewed; it is tried again and again");
+                }
+                Err(error) => tracing::debug!(%error, "the lease of the database is not renewed"),
             }
         }
     }

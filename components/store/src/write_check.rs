@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use racetrack_core::error::chain;
+use racetrack_core::trouble::Trouble;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -34,6 +36,7 @@ const UPSERT: &str = "INSERT INTO write_checks (id, filler) VALUES (1, $1) \
 pub(crate) struct WriteCheck {
     answers: watch::Sender<Option<Answer>>,
     is_under_way: AtomicBool,
+    trouble: Trouble,
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +47,11 @@ struct Answer {
 
 impl WriteCheck {
     pub(crate) fn new() -> Self {
-        Self { answers: watch::Sender::new(None), is_under_way: AtomicBool::new(false) }
+        Self {
+            answers: watch::Sender::new(None),
+            is_under_way: AtomicBool::new(false),
+            trouble: Trouble::new(),
+        }
     }
 
     fn last(&self, age: Duration) -> Option<Result<(), Arc<StoreError>>> {
@@ -54,6 +61,13 @@ impl WriteCheck {
     }
 
     fn answer(&self, outcome: Result<(), StoreError>) {
+        match &outcome {
+            Ok(()) if self.trouble.ends() => tracing::info!("writes to the database succeed again"),
+            Err(error) if self.trouble.begins() => {
+                tracing::error!(error = chain(error), "writes to the database fail");
+            }
+            _ => {}
+        }
         let outcome = outcome.map_err(Arc::new);
         self.answers.send_replace(Some(Answer { given: Instant::now(), outcome }));
     }
@@ -139,5 +153,22 @@ impl Store {
         let upsert = sqlx::query(UPSERT).bind(filler.to_owned());
         upsert.execute(&mut *write).await.map_err(attempt(ATTEMPT))?;
         self.commit(write, ATTEMPT, []).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many ask while the database is away.
+    #[test]
+    fn a_failure_and_its_end_are_news_once() {
+        let check = WriteCheck::new();
+        for _ in 0..3 {
+            check.answer(Err(StoreError::Silent { limit: PATIENCE }));
+        }
+        assert!(!check.trouble.begins(), "it was told of");
+        check.answer(Ok(()));
+        assert!(!check.trouble.ends(), "it was told of");
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use racetrack_core::error::chain;
 use racetrack_core::text::{LeftOut, TextLimit, rest_of_character, whole_characters};
+use racetrack_core::trouble::Trouble;
 use racetrack_core::{HookResult, LogsSession, LogsStreamer, OnLine, async_trait};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
@@ -38,6 +39,7 @@ struct Follower {
     left_out: u64,
     /// The beginning of a line whose end was not written yet.
     pending: Vec<u8>,
+    trouble: Trouble,
 }
 
 /// The readers of one session: those of the instance that stands for the job.
@@ -45,6 +47,7 @@ struct Follower {
 struct Followers {
     instance: Option<Arc<Instance>>,
     each: Vec<Follower>,
+    trouble: Trouble,
 }
 
 #[async_trait]
@@ -104,10 +107,16 @@ async fn follow(target: Weak<Target>, key: JobKey, mut followers: Followers, on_
         let mut is_quiet = true;
         for follower in &mut followers.each {
             match follower.hand_out(&on_line).await {
-                Ok(read_all) => is_quiet &= read_all,
-                Err(error) => {
+                Ok(read_all) => {
+                    is_quiet &= read_all;
+                    if follower.trouble.ends() {
+                        tracing::info!(job = %key, "the log of a job can be read again");
+                    }
+                }
+                Err(error) if follower.trouble.begins() => {
                     tracing::warn!(job = %key, error = chain(&error), "the log of a job cannot be read");
                 }
+                Err(_) => {}
             }
         }
         if let Some(latest) = latest
@@ -118,10 +127,13 @@ async fn follow(target: Weak<Target>, key: JobKey, mut followers: Followers, on_
             for follower in &mut followers.each {
                 follower.hand_out_rest(&on_line).await;
             }
-            if let Err(error) = followers.begin(&latest, |_| Ok(TailStart::default())) {
-                tracing::warn!(job = %key, error = chain(&error), "the log of a job cannot be followed");
+            match followers.begin(&latest, |_| Ok(TailStart::default())) {
+                Ok(()) => continue,
+                Err(error) if followers.trouble.begins() => {
+                    tracing::warn!(job = %key, error = chain(&error), "the log of a job cannot be followed");
+                }
+                Err(_) => {}
             }
-            continue;
         }
         if is_quiet {
             tokio::time::sleep(PERIOD).await;
@@ -139,7 +151,14 @@ impl Followers {
         let each = instance.logs.iter().enumerate().map(|(index, log)| {
             let prefix = if several { prefix(index) } else { String::new() };
             let TailStart { position, left_out } = start(log)?;
-            Ok(Follower { log: Arc::clone(log), prefix, position, left_out, pending: Vec::new() })
+            Ok(Follower {
+                log: Arc::clone(log),
+                prefix,
+                position,
+                left_out,
+                pending: Vec::new(),
+                trouble: Trouble::new(),
+            })
         });
         self.each = each.collect::<Result<_, StateError>>()?;
         self.instance = Some(Arc::clone(instance));

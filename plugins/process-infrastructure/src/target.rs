@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use racetrack_core::error::chain;
+use racetrack_core::trouble::Trouble;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
@@ -103,12 +104,15 @@ impl Target {
         const PAUSE: Duration = Duration::from_secs(5);
         let target = Arc::clone(self);
         let resume = async move {
+            let trouble = Trouble::new();
             while let Err(error) = target.resume().await {
-                tracing::warn!(
-                    target = target.name,
-                    error = chain(&error),
-                    "jobs cannot be looked after yet"
-                );
+                if trouble.begins() {
+                    tracing::warn!(
+                        target = target.name,
+                        error = chain(&error),
+                        "jobs cannot be looked after yet; it is tried again and again"
+                    );
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         };

@@ -172,7 +172,7 @@ impl Build {
             "building job {name} {version}"
         );
         let started = Instant::now();
-        build_metrics::requested(&name, &version);
+        build_metrics::requested();
         let mut cancelled = Cancelled { log: &log, id: &id, has_ended: false };
         let reporter = Reporter::new(pipeline.0.lifecycle.clone(), id.clone());
         let built = steps::run(&pipeline.0, request, claim, &log, reporter);
@@ -195,7 +195,7 @@ impl Build {
             tracing::info!(deployment.id = id.as_str(), "built job {name} {version}");
         }
         let image_names = built.ok().and_then(Result::ok).unwrap_or_default();
-        build_metrics::done(&name, &version, image_names.len(), error.is_some(), started.elapsed());
+        build_metrics::done(image_names.len(), error.is_some(), started.elapsed());
         BuildResult { image_names, logs: BoundedText::new(log.text(), ANSWERED_LOG).into(), error }
     }
 }

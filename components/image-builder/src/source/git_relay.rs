@@ -4,16 +4,25 @@
 //! Looking at the address of a repository beforehand would not do: names lead to other addresses a moment later, and
 //! servers redirect. The relay speaks SOCKS version 5 (RFC 1928), by which git hands on names that it has not looked up.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::task::{JoinHandle, JoinSet};
 
+use racetrack_core::trouble::Trouble;
+use racetrack_service::accept_error::is_of_the_connection;
+
 use super::networks::Networks;
+
+/// How long the relay waits where the system has no means for another connection.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The version of SOCKS, and the way to log in: none.
 const GREETING: [u8; 2] = [5, 0];
@@ -38,7 +47,9 @@ impl GitRelay {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let seen = Arc::new(Seen::default());
-        let task = tokio::spawn(serve(listener, Arc::new(refused), Arc::clone(&seen)));
+        let accept =
+            move |cx: &mut Context<'_>| listener.poll_accept(cx).map_ok(|(connection, _)| connection);
+        let task = tokio::spawn(serve(accept, Arc::new(refused), Arc::clone(&seen)));
         Ok(Self { address, seen, task })
     }
 
@@ -64,9 +75,30 @@ impl Drop for GitRelay {
     }
 }
 
-async fn serve(listener: TcpListener, refused: Arc<Networks>, seen: Arc<Seen>) {
+async fn serve(
+    mut accept: impl FnMut(&mut Context<'_>) -> Poll<io::Result<TcpStream>>,
+    refused: Arc<Networks>,
+    seen: Arc<Seen>,
+) {
     let mut connections = JoinSet::new();
-    while let Ok((connection, _)) = listener.accept().await {
+    let trouble = Trouble::new();
+    loop {
+        let connection = match poll_fn(&mut accept).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                if !is_of_the_connection(&error) {
+                    if trouble.begins() {
+                        tracing::warn!(%error, "the relay of git cannot take connections; it goes on to try");
+                    }
+                    // What is missing, such as descriptors, is there again when others give it back.
+                    tokio::time::sleep(PAUSE).await;
+                }
+                continue;
+            }
+        };
+        if trouble.ends() {
+            tracing::info!("the relay of git takes connections again");
+        }
         let (refused, seen) = (Arc::clone(&refused), Arc::clone(&seen));
         // What goes wrong, git sees at its end of the connection.
         connections.spawn(async move { relay(connection, &refused, &seen).await.ok() });
@@ -127,4 +159,26 @@ async fn read<const N: usize>(git: &mut TcpStream) -> io::Result<[u8; N]> {
 /// Answers with a code, and with no address of ours.
 async fn answer(git: &mut TcpStream, code: u8) -> io::Result<()> {
     git.write_all(&[5, code, 0, 1, 0, 0, 0, 0, 0, 0]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_relay_goes_on_after_connections_that_are_not_taken() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("can be bound");
+        let address = listener.local_addr().expect("is bound");
+        // No descriptor is left.
+        let mut errors = vec![io::Error::from_raw_os_error(24), io::ErrorKind::ConnectionAborted.into()];
+        let accept = move |cx: &mut Context<'_>| match errors.pop() {
+            Some(error) => Poll::Ready(Err(error)),
+            None => listener.poll_accept(cx).map_ok(|(connection, _)| connection),
+        };
+        let serving = tokio::spawn(serve(accept, Arc::new(Networks::internal()), Arc::default()));
+        let mut git = TcpStream::connect(address).await.expect("is there");
+        git.write_all(&[5, 1, 0]).await.expect("is taken");
+        assert_eq!(read::<2>(&mut git).await.expect("is answered"), GREETING);
+        serving.abort();
+    }
 }

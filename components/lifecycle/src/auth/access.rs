@@ -25,6 +25,8 @@ pub enum Access {
     User,
     /// The token of an administrator.
     Staff,
+    /// The token of an administrator who has the scope for everything: what answers is not told who asks.
+    StaffWith(Scope),
     /// The token of a part of Racetrack.
     Internal,
     /// The scope, for some job at least: the answer shows only what the caller may see.
@@ -123,6 +125,12 @@ async fn caller(
         }
         Access::Staff => {
             staff(app, &caller).await?;
+        }
+        Access::StaffWith(scope) => {
+            staff(app, &caller).await?;
+            if !caller.may(&AccessRequest::everywhere(scope)) {
+                return Err(missing_scope(&caller, scope, " for all jobs"));
+            }
         }
         Access::Internal if caller.is_internal() => {}
         Access::Internal => return Err(refused("this is for parts of Racetrack")),

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::http::{HeaderMap, HeaderName, header};
 use racetrack_core::error::chain;
+use racetrack_core::trouble::Trouble;
 use racetrack_service::ApiError;
 use racetrack_service::setting_value::AuthToken;
 use racetrack_store::{AccessTable, Scope, Store, Subject, SubjectKind, TokenRefusal};
@@ -165,14 +166,19 @@ impl Authenticator {
 
     /// Keeps, now and then, when tokens were last used.
     pub(crate) async fn keep_token_uses(&self, store: &Store) {
+        let trouble = Trouble::new();
         loop {
             tokio::time::sleep(KEEPING_INTERVAL).await;
             let uses = std::mem::take(&mut *self.uses.lock().unwrap_or_else(PoisonError::into_inner));
             if uses.is_empty() {
                 continue;
             }
-            if let Err(error) = store.note_token_uses(&uses).await {
-                tracing::warn!(error = chain(&error), "it is not kept when tokens were last used");
+            match store.note_token_uses(&uses).await {
+                Ok(()) if trouble.ends() => tracing::info!("it is kept again when tokens were last used"),
+                Err(error) if trouble.begins() => {
+                    tracing::warn!(error = chain(&error), "it is not kept when tokens were last used");
+                }
+                _ => {}
             }
         }
     }

@@ -64,7 +64,8 @@ impl Standing {
                 }
                 Err(error) => {
                     let error = chain(&error);
-                    tracing::warn!(error, "whether a connection may go on cannot be told yet");
+                    // Health and readiness report that the database is away; each connection would be a line more, again and again.
+                    tracing::debug!(error, "whether a connection may go on cannot be told yet");
                     tokio::time::sleep(NEXT_ATTEMPT).await;
                     continue;
                 }

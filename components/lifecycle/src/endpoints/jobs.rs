@@ -59,7 +59,7 @@ pub(crate) async fn reconcile(State(app): State<App>, caller: Caller) -> Result<
     monitor::reconcile(&app, caller.name().as_deref()).await.map(Json).map_err(store_error)
 }
 
-fn may_read(caller: &Caller, record: &JobRecord) -> bool {
+pub(super) fn may_read(caller: &Caller, record: &JobRecord) -> bool {
     caller.may(&AccessRequest::job(Scope::ReadJob, &record.job.name, &record.job.version))
 }
 

@@ -18,6 +18,8 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::api_error::store_error;
+use crate::auth::Caller;
+use crate::endpoints::jobs::may_read;
 
 /// The longest body that is read only to be ignored.
 const MAX_IGNORED_BYTES: usize = 256 << 20;
@@ -74,14 +76,14 @@ pub(crate) async fn infrastructure_targets(State(app): State<App>) -> Json<BTree
     Json(targets.collect())
 }
 
-/// Shows what each plugin offers, and how many jobs use it
+/// Shows what each plugin offers, and how many of the jobs that the caller may read use it
 #[utoipa::path(get, path = "/plugin/tree", tag = "plugins", responses((status = 200, body = Tree)))]
-pub(crate) async fn tree(State(app): State<App>) -> Result<Json<Tree>, ApiError> {
+pub(crate) async fn tree(State(app): State<App>, caller: Caller) -> Result<Json<Tree>, ApiError> {
     let hooks = &app.service.hooks;
     let offers = app.offers();
     let jobs = app.store.jobs().await.map_err(store_error)?;
-    let count =
-        |is_of: &dyn Fn(&Job) -> bool| jobs.as_slice().iter().filter(|record| is_of(&record.job)).count();
+    let readable: Vec<_> = jobs.as_slice().iter().filter(|record| may_read(&caller, record)).collect();
+    let count = |is_of: &dyn Fn(&Job) -> bool| readable.iter().filter(|record| is_of(&record.job)).count();
     let of_type = |name: &str| count(&|job| job.job_type_version.as_deref() == Some(name));
     let on_target = |name: &str| count(&|job| job.infrastructure_target.as_deref() == Some(name));
     let registry = hooks.registry();
@@ -122,7 +124,8 @@ pub(crate) async fn docs(
 
 /// Runs the action of a plugin
 ///
-/// Its parameters are those of the query string and of the JSON body. Where both have one, the body wins.
+/// Its parameters are those of the query string and of the JSON body. Where both have one, the body wins. A plugin is not told who
+/// asks, and may answer with whatever it knows of jobs.
 #[utoipa::path(post, path = "/plugin/{name}/run", tag = "plugins", params(("name" = String, Path)),
     request_body = Object, responses((status = 200, body = Object)))]
 pub(crate) async fn run(

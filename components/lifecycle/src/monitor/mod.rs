@@ -6,6 +6,7 @@ mod sync;
 use std::time::Duration;
 
 use racetrack_core::error::chain;
+use racetrack_core::trouble::Trouble;
 use tokio::time::MissedTickBehavior;
 
 use crate::App;
@@ -33,10 +34,17 @@ async fn watch(app: App) {
     let mut ticks = tokio::time::interval(app.config.monitor_interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut listings = sync::Listings::default();
+    let trouble = Trouble::new();
     loop {
         ticks.tick().await;
-        if let Err(error) = sync::sync(&app, &mut listings).await {
-            tracing::error!(error = chain(&error), "what the infrastructure targets report is not kept");
+        match sync::sync(&app, &mut listings).await {
+            Ok(()) if trouble.ends() => {
+                tracing::info!("what the infrastructure targets report is kept again");
+            }
+            Err(error) if trouble.begins() => {
+                tracing::error!(error = chain(&error), "what the infrastructure targets report is not kept");
+            }
+            _ => {}
         }
     }
 }
@@ -46,14 +54,24 @@ async fn bring_back(app: App, interval: Duration) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first one ticks at once, when no target has been asked yet.
     ticks.tick().await;
+    let (doubts, trouble) = (Trouble::new(), Trouble::new());
     loop {
         ticks.tick().await;
         if !app.store.is_alone() {
-            tracing::warn!("lost jobs are not brought back while the lease of the database is not renewed");
+            if doubts.begins() {
+                tracing::warn!(
+                    "lost jobs are not brought back while the lease of the database is not renewed"
+                );
+            }
             continue;
         }
-        if let Err(error) = reconcile(&app, None).await {
-            tracing::error!(error = chain(&error), "lost jobs are not brought back");
+        let are_over = doubts.ends();
+        match reconcile(&app, None).await {
+            Ok(()) if trouble.ends() || are_over => tracing::info!("lost jobs are brought back again"),
+            Err(error) if trouble.begins() => {
+                tracing::error!(error = chain(&error), "lost jobs are not brought back");
+            }
+            _ => {}
         }
     }
 }

@@ -18,16 +18,20 @@ type Told = BTreeMap<String, Option<HashMap<(String, String), Job>>>;
 /// The listings that have not come to an end, by target: of a target that blocks its thread, no other is asked for, for
 /// each would cost another thread.
 #[derive(Debug, Default)]
-pub(super) struct Listings(HashMap<String, Weak<()>>);
+pub(super) struct Listings {
+    under_way: HashMap<String, Weak<()>>,
+    /// The jobs that lifecycle does not know, by target, which were told of already.
+    orphans: BTreeSet<(String, String, String)>,
+}
 
 impl Listings {
     /// What the next listing of the target holds while it goes on; none if the one before does still.
     fn turn(&mut self, target: &str) -> Option<Arc<()>> {
-        if self.0.get(target).is_some_and(|former| former.strong_count() > 0) {
+        if self.under_way.get(target).is_some_and(|former| former.strong_count() > 0) {
             return None;
         }
         let turn = Arc::new(());
-        self.0.insert(target.to_owned(), Arc::downgrade(&turn));
+        self.under_way.insert(target.to_owned(), Arc::downgrade(&turn));
         Some(turn)
     }
 }
@@ -54,7 +58,7 @@ pub(super) async fn sync(app: &App, listings: &mut Listings) -> Result<(), Store
     if changed.await? > 0 {
         tracing::debug!("jobs changed");
     }
-    warn_of_orphans(app, &told, &under_way).await
+    warn_of_orphans(app, &told, &under_way, &mut listings.orphans).await
 }
 
 /// The names and versions of what is being deployed.
@@ -140,17 +144,23 @@ async fn warn_of_orphans(
     app: &App,
     told: &Told,
     under_way: &BTreeSet<(String, String)>,
+    known_orphans: &mut BTreeSet<(String, String, String)>,
 ) -> Result<(), StoreError> {
     let jobs = app.store.jobs().await?;
     let of_targets = told
         .iter()
         .flat_map(|(target, jobs)| jobs.iter().flat_map(HashMap::keys).map(move |key| (target, key)));
+    let mut orphans = BTreeSet::new();
     for (target, key) in of_targets {
         let (name, version) = key;
         let is_known = jobs
             .get(name, version)
             .is_ok_and(|record| record.job.infrastructure_target.as_ref() == Some(target));
-        if !is_known && !under_way.contains(key) {
+        if is_known || under_way.contains(key) {
+            continue;
+        }
+        let orphan = (target.clone(), name.clone(), version.clone());
+        if !known_orphans.contains(&orphan) {
             tracing::warn!(
                 job = name,
                 version,
@@ -158,6 +168,8 @@ async fn warn_of_orphans(
                 "this job is on its target, and lifecycle does not know it"
             );
         }
+        orphans.insert(orphan);
     }
+    *known_orphans = orphans;
     Ok(())
 }

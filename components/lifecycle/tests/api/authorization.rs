@@ -106,6 +106,7 @@ impl Shown {
             Access::Manifest => has_scope_for_job || has_scope_for_other_job || self == UserWithOtherScopes,
             Access::User | Access::FilteredForUsers(_) => USERS.contains(&self),
             Access::Staff => [AdministratorWithoutPermission, AdministratorWithFullAccess].contains(&self),
+            Access::StaffWith(_) => self == AdministratorWithFullAccess,
             Access::Internal => [PartOfRacetrack, PartOfRacetrackWithScope].contains(&self),
             Access::Anywhere(_) => has_scope_for_job || has_scope_for_other_job,
             Access::Everywhere(_) => has_scope_everywhere,
@@ -368,6 +369,7 @@ async fn ask(server: &Server, route: &Route, shown: Shown) -> Answer {
     let scope = match route.access {
         Access::Anywhere(scope)
         | Access::Everywhere(scope)
+        | Access::StaffWith(scope)
         | Access::Filtered(scope)
         | Access::FilteredForUsers(scope)
         | Access::Job(scope)

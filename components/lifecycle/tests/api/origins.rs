@@ -36,3 +36,26 @@ async fn a_call_that_is_refused_names_its_request() {
     let answer = send(&server.router, call.body(Body::empty()).expect("a request")).await;
     assert_eq!(answer.json()["requestId"], answer.headers["x-request-id"].to_str().expect("is text"));
 }
+
+/// What is answered before any handler has an id, too.
+#[tokio::test]
+async fn whatever_is_answered_names_its_request() {
+    let server = Server::start().await;
+    let of_page = |request: axum::http::request::Builder| {
+        request.header("origin", "https://evil.example").header("host", "racetrack.example")
+    };
+    let question = Request::options("/api/v1/info").header("access-control-request-method", "GET");
+    for (request, status) in [
+        (of_page(question), 200),
+        (of_page(Request::get("/websocket/events")), 401),
+        (of_page(Request::get("/nope")), 404),
+        (of_page(Request::delete("/live")), 405),
+    ] {
+        let request = request.header("x-request-id", "id-1").body(Body::empty()).expect("a request");
+        let answer = send(&server.router, request).await;
+        assert_eq!(
+            (answer.status, &answer.headers["x-request-id"]),
+            (status, &"id-1".parse().expect("valid"))
+        );
+    }
+}

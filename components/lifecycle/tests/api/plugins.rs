@@ -11,17 +11,17 @@ use racetrack_core::hook::HookSet;
 use racetrack_core::plan::PlannedPlugin;
 use racetrack_core::registration::Registration;
 use racetrack_core::{
-    Hook, HookResult, ImageDefinition, InfrastructureTarget, InfrastructureTargets, JobType, JobTypes,
-    Plugin, PluginContext, RunAction, async_trait,
+    Hook, HookResult, ImageDefinition, InfrastructureTarget, InfrastructureTargets, Job, JobStatus, JobType,
+    JobTypes, Plugin, PluginContext, RunAction, async_trait,
 };
 use racetrack_lifecycle::app::AppError;
 use racetrack_lifecycle::settings::LifecycleSettings;
 use racetrack_lifecycle::{App, Lifecycle, router};
 use racetrack_service::Component;
-use racetrack_store::DatabaseUrl;
+use racetrack_store::{DatabaseUrl, Permission, Scope};
 use serde_json::{Value, json};
 
-use crate::harness::{config, open, send, service, settings};
+use crate::harness::{JOBS, Server, config, open, send, service, settings};
 
 /// Offers what its name says, in its version.
 struct Offering(PluginContext);
@@ -235,6 +235,28 @@ async fn the_tree_is_sorted_by_name_and_version() {
         ],
     });
     assert_eq!(get(&app, "/api/v1/plugin/tree").await, (200, tree));
+}
+
+#[tokio::test]
+async fn the_tree_counts_what_the_caller_may_read() {
+    let rows = vec![row("python3", "2.9.0", 0)];
+    let app = open(service(rows.clone(), registrations(&rows)), settings()).await.expect("opens");
+    let server = Server { router: router(app.clone()), app };
+    for (name, version) in JOBS {
+        let mut job = Job::new(name, version, JobStatus::Running, 0);
+        job.job_type_version = Some("python3:2.9.0".to_owned());
+        server.app.store.save_job(&job, &[]).await.expect("is saved");
+    }
+    let permission = Permission::for_family(Scope::ReadJob, "adder");
+    for (token, count) in [
+        (server.user("nobody", &[]).await, 0),
+        (server.user("reader", &[permission]).await, 2),
+        (server.admin().await, 3),
+    ] {
+        let tree = server.get(&token, "/plugin/tree").await.ok();
+        let offer = json!([{ "name": "python3:2.9.0", "active_jobs": count }]);
+        assert_eq!(tree["job_type_plugins_data"][0]["job_types"], offer);
+    }
 }
 
 #[tokio::test]

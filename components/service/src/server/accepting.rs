@@ -1,7 +1,6 @@
 //! Takes connections, and has one task for each.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::connections::{Connections, Place, Refusal};
 use super::request;
 use super::stream::WatchedStream;
+use crate::accept_error::is_of_the_connection;
 
 /// The largest head of a request, in bytes: as much as proxies take, and so little that all connections together may send
 /// one. It is also how much of an answer is kept until its reader takes it.
@@ -168,10 +168,4 @@ fn refuse(socket: &TcpStream, refusal: Refusal) {
     if let Err(error) = socket.try_write(answer.as_bytes()) {
         tracing::debug!(%error, "a connection was refused without a word");
     }
-}
-
-/// Whether the connection alone is to blame that it was not taken, and not a lack of means.
-fn is_of_the_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

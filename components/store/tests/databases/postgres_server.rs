@@ -139,14 +139,19 @@ fn end(server: &mut Child) {
     let _exit_code = server.wait();
 }
 
-/// The newest version's programs.
+/// The newest version's programs as Debian installs them, or those in the `PATH`.
 fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let number =
         |path: &Path| path.file_name().and_then(OsStr::to_str).and_then(|name| name.parse::<u32>().ok());
     let newest = versions.map(|entry| entry.path()).filter(|path| path.join("bin/initdb").exists());
     let newest = newest.max_by_key(|path| number(path));
-    newest.expect("the server of PostgreSQL is not installed: `apt-get install postgresql`").join("bin")
+    let in_path = || {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).find(|folder| folder.join("initdb").exists())
+    };
+    let programs = newest.map(|version| version.join("bin")).or_else(in_path);
+    programs.expect("the server of PostgreSQL is not installed: `apt-get install postgresql`")
 }
 
 /// A command that runs as the user `postgres` when the tests run as root, and ends when the test's thread does.

@@ -92,7 +92,8 @@ async fn until_gone(store: &Store, changes: &mut watch::Receiver<u64>, before: &
             Ok(_) | Err(StoreError::NotFound(_)) => return,
             Err(error) => {
                 let job = &before.job.name;
-                tracing::warn!(job, error = chain(&error), "whether a job is still there cannot be told");
+                // That the database is away is reported once, and not by each who follows a log.
+                tracing::debug!(job, error = chain(&error), "whether a job is still there cannot be told");
             }
         }
     }

@@ -169,7 +169,11 @@ impl Reader {
 
 /// Tells the client why it will get no lines, in the only way in which the user in front of it sees it.
 async fn refuse(socket: SocketRef, ack: AckSender, refusal: &Refusal) {
-    tracing::warn!(client = %socket.id, error = chain(refusal), "a subscription for logs is refused");
+    if refusal.is_of_the_client() {
+        tracing::debug!(client = %socket.id, error = chain(refusal), "a subscription for logs is refused");
+    } else {
+        tracing::warn!(client = %socket.id, error = chain(refusal), "a subscription for logs is refused");
+    }
     acknowledge(ack, &Value::Null);
     let line = format!("The logs cannot be followed: {}", refusal.public_text());
     if let Err(error) = deliver(&socket, line).await {

@@ -48,6 +48,11 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// Whether it is the client's doing, who may do it as often as it likes.
+    pub(super) const fn is_of_the_client(&self) -> bool {
+        matches!(self, Self::Payload(_) | Self::Denied(_))
+    }
+
     /// The reason as the client may know it: nothing of the inside.
     pub(super) fn public_text(&self) -> String {
         match self {
