@@ -172,11 +172,21 @@ impl Instance {
 }
 
 impl InstanceChange<'_> {
-    /// Changes the record, in memory and on disk.
+    /// Changes the record, in memory and on disk: for what is so whether it can be written or not.
     pub(crate) fn update(&self, change: impl FnOnce(&mut InstanceRecord)) -> Result<(), StateError> {
         self.instance.record.send_modify(change);
         let content = serde_json::to_vec_pretty(&*self.instance.record.borrow()).expect("a record is JSON");
         state_folder::write_atomically(&self.instance.folder.join(RECORD_FILE), &content)
+    }
+
+    /// Changes the record on disk, and then in memory: what cannot be written is not so.
+    pub(crate) fn commit(&self, change: impl FnOnce(&mut InstanceRecord)) -> Result<(), StateError> {
+        let mut record = self.instance.record();
+        change(&mut record);
+        let content = serde_json::to_vec_pretty(&record).expect("a record is JSON");
+        state_folder::write_atomically(&self.instance.folder.join(RECORD_FILE), &content)?;
+        self.instance.record.send_replace(record);
+        Ok(())
     }
 }
 

@@ -37,6 +37,13 @@ pub(crate) enum LaunchError {
     },
 }
 
+impl LaunchError {
+    /// Whether it is not the job that fails: what is kept of it cannot be read or written, on a full disk for example.
+    pub(crate) const fn is_of_state(&self) -> bool {
+        matches!(self, Self::State(_) | Self::Environment(_))
+    }
+}
+
 /// Starts the process of a replica in a process group of its own, and notes it. The replica keeps its port unless
 /// somebody else listens there now.
 pub(crate) fn launch(instance: &Instance, index: usize, host: &Host) -> Result<(), LaunchError> {
@@ -71,7 +78,8 @@ pub(crate) fn launch(instance: &Instance, index: usize, host: &Host) -> Result<(
     let applied = record.limits.apply(process.pid, joined.limits);
     let held_by = held_by(&record.mark_of(index), process.pid, !joined.groups.is_empty());
     // It begins once it is in its groups, and this is noted: whatever it starts is found.
-    change.update(|record| {
+    // Where it cannot be noted it is not to be: it goes with `held_back`.
+    change.commit(|record| {
         record.applied_limits = applied;
         let replica = &mut record.replicas[index];
         replica.process = Some(process);

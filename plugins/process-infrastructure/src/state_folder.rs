@@ -124,7 +124,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StateError> {
 /// Replaces a file: at any time, and after a crash, it has either the old content or the new one.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), StateError> {
     let temporary = write_beside(path, content)?;
-    fs::rename(&temporary, path).map_err(StateError::because("write", path))
+    fs::rename(&temporary, path).map_err(|error| {
+        // It is of no use to anybody, and on a full disk in the way.
+        let _ = fs::remove_file(&temporary);
+        StateError::because("write", path)(error)
+    })
 }
 
 /// Makes a file unless there is one; tells whether it did.

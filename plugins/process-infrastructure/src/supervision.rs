@@ -8,11 +8,14 @@ use racetrack_core::error::chain;
 use crate::config::TargetConfig;
 use crate::host::Host;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
-use crate::launch::launch;
+use crate::launch::{LaunchError, launch};
 use crate::{log_rotation, ports, process_table};
 
 /// How often a candidate is started anew because a stranger took its port.
 const PORT_CLASHES: u32 = 3;
+
+/// The longest wait before a replica is started that the job has done nothing about: the disk is full, for example.
+const PAUSE_WITHOUT_STATE: Duration = Duration::from_secs(2);
 
 /// Starts the tasks that look after an instance. They end with the instance's [`tasks`](Instance::tasks), and the
 /// processes of the replicas live on.
@@ -27,6 +30,7 @@ pub(crate) fn start(instance: &Arc<Instance>, host: &Arc<Host>) {
 
 async fn supervise(instance: Arc<Instance>, index: usize, host: Arc<Host>) {
     let (mut failures, mut clashes) = (0, 0);
+    let mut state_failed = false;
     loop {
         let since = Instant::now();
         let process = instance.record().replicas[index].process.clone();
@@ -64,9 +68,11 @@ async fn supervise(instance: Arc<Instance>, index: usize, host: Arc<Host>) {
         if ran >= host.config.restart_reset_after {
             failures = 0;
         }
-        tokio::time::sleep(backoff(failures, &host.config)).await;
-        failures += 1;
-        match launch(&instance, index, &host) {
+        tokio::time::sleep(pause(failures, state_failed, &host.config)).await;
+        let launched = launch(&instance, index, &host);
+        state_failed = launched.as_ref().is_err_and(LaunchError::is_of_state);
+        failures += u32::from(!state_failed);
+        match launched {
             Ok(()) => note(&instance, |record| record.replicas[index].restarts += 1),
             Err(error) => {
                 let error = chain(&error);
@@ -82,6 +88,11 @@ async fn is_current(instance: &Instance) -> bool {
     let mut changes = instance.subscribe();
     let decided = changes.wait_for(|record| record.status != InstanceStatus::Candidate).await;
     decided.is_ok_and(|record| record.status == InstanceStatus::Current)
+}
+
+fn pause(failures: u32, state_failed: bool, config: &TargetConfig) -> Duration {
+    let pause = backoff(failures, config);
+    if state_failed { pause.min(PAUSE_WITHOUT_STATE) } else { pause }
 }
 
 fn backoff(failures: u32, config: &TargetConfig) -> Duration {
@@ -105,5 +116,7 @@ mod tests {
         let waits: Vec<u64> = (0..8).map(|failures| backoff(failures, &config).as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(backoff(u32::MAX, &config), config.restart_delay_max);
+        assert_eq!(pause(7, false, &config), config.restart_delay_max);
+        assert_eq!(pause(7, true, &config), PAUSE_WITHOUT_STATE, "room may be there again at any time");
     }
 }

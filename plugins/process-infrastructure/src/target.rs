@@ -152,7 +152,7 @@ impl Target {
             if !entry.candidate.as_ref().is_some_and(|candidate| Arc::ptr_eq(candidate, instance)) {
                 return Ok(false);
             }
-            instance.update(|record| record.status = InstanceStatus::Current)?;
+            instance.begin_change().commit(|record| record.status = InstanceStatus::Current)?;
             // After the record, which a later lifecycle goes by.
             self.keep_secrets_of(instance)?;
             entry.candidate = None;

@@ -4,6 +4,7 @@ mod bursts;
 mod deploying;
 mod escaping;
 mod following;
+mod full_disk;
 mod limiting;
 mod secrets;
 mod surviving;
