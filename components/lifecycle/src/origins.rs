@@ -77,7 +77,7 @@ fn is_realtime(path: &str) -> bool {
 /// Whether a request is one of a program, or of a page under the address at which users reach lifecycle, or under one of
 /// this machine or by number: a name may be one that somebody else made lead here.
 fn is_of_own_page(headers: &HeaderMap, external_url: &str) -> bool {
-    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let text = |name: HeaderName| only_text(headers, &name);
     let host = text(HOST);
     let is_own_origin = |origin: &str| {
         let Some((scheme, authority)) = origin.split_once("://") else { return false };
@@ -90,6 +90,14 @@ fn is_of_own_page(headers: &HeaderMap, external_url: &str) -> bool {
     text(ORIGIN).is_none_or(is_own_origin) && is_own_site
 }
 
+/// The text of a header. One that comes twice, as no browser sends it, or is no text is none that anybody expects.
+fn only_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).into_iter();
+    let first = values.next()?;
+    let is_only = values.next().is_none();
+    Some(first.to_str().ok().filter(|_| is_only).unwrap_or("?"))
+}
+
 /// Whether the host is an address, or the name that every machine has for itself.
 fn is_unmistakable(host: &str) -> bool {
     host == "localhost" || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
@@ -98,7 +106,7 @@ fn is_unmistakable(host: &str) -> bool {
 /// Whether a request is one of a program, or of a page that this server showed under an address of this machine. A name
 /// that somebody else made lead to this machine is none.
 fn is_from_here(headers: &HeaderMap) -> bool {
-    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let text = |name: HeaderName| only_text(headers, &name);
     let host = text(HOST).map(OwnHost::parse);
     let is_known_host = host.is_none_or(|host| host.is_some());
     let is_own_page = text(ORIGIN).is_none_or(|origin| {

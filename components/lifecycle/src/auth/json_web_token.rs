@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use racetrack_store::{Scope, SubjectKind};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -79,13 +80,13 @@ impl Claims {
         if token.len() > MAX_LENGTH {
             return Err(InvalidToken::Shape);
         }
-        let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| InvalidToken::Shape)?;
+        let header: Header = object(&decode(header)?).ok_or(InvalidToken::Shape)?;
         if header.alg != "HS256" {
             return Err(InvalidToken::Algorithm);
         }
         // Compares in constant time.
         mac(key, signed).verify_slice(&decode(signature)?).map_err(|_| InvalidToken::Signature)?;
-        serde_json::from_slice(&decode(claims)?).map_err(|_| InvalidToken::Claims)
+        object(&decode(claims)?).ok_or(InvalidToken::Claims)
     }
 }
 
@@ -97,6 +98,11 @@ impl std::fmt::Debug for Claims {
             .field("subject_type", subject_type)
             .finish_non_exhaustive()
     }
+}
+
+/// Reads an object. A list of the same values would be read as one, too.
+fn object<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+    json.trim_ascii_start().starts_with(b"{").then(|| serde_json::from_slice(json).ok()).flatten()
 }
 
 fn mac(key: &AuthKey, signed: &str) -> Hmac<Sha256> {

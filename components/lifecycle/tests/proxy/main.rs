@@ -5,6 +5,8 @@ mod cancellation;
 mod fixture;
 mod forwarding;
 mod gateway;
+mod hostile_answers;
+mod hostile_calls;
 mod replicas;
 mod stale;
 mod streaming;
