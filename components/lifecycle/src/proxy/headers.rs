@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use racetrack_service::http::REQUEST_ID;
 use uuid::Uuid;
@@ -68,6 +68,7 @@ pub(super) fn prepare_request(headers: &mut HeaderMap, sender: &Sender<'_>) {
         headers.remove(name);
     }
     remove_disguised(headers);
+    withhold_trailers(headers, |name| is_own(&name.replace(is_odd, "-")));
     remove_credential_cookies(headers);
     forwarded(headers, sender.address);
     headers.insert(TRACING_ID, sender.tracing_id.clone());
@@ -79,6 +80,7 @@ pub(super) fn prepare_response(headers: &mut HeaderMap, own: [&str; 2]) {
     remove_hop_by_hop(headers);
     remove_credentials_set(headers);
     origin_headers::remove(headers);
+    withhold_trailers(headers, |name| name == SET_COOKIE.as_str() || origin_headers::is_one(name));
     let location = headers.get(LOCATION).and_then(|location| relative(location, own));
     if let Some(location) = location {
         headers.insert(LOCATION, location);
@@ -88,13 +90,30 @@ pub(super) fn prepare_response(headers: &mut HeaderMap, own: [&str; 2]) {
 /// Removes the headers that a job may read as one of those that only lifecycle sets or takes away: `X_Caller_Name`. Servers
 /// hand headers to programs by names in which every character but letters and digits is the same one.
 fn remove_disguised(headers: &mut HeaderMap) {
-    let is_odd = |character: char| !(character.is_ascii_alphanumeric() || character == '-');
     let is_disguised =
         |name: &HeaderName| name.as_str().contains(is_odd) && is_own(&name.as_str().replace(is_odd, "-"));
     let disguised: Vec<HeaderName> = headers.keys().filter(|name| is_disguised(name)).cloned().collect();
     for name in &disguised {
         headers.remove(name);
     }
+}
+
+/// Whether servers take the character for a dash where they hand headers to programs.
+fn is_odd(character: char) -> bool {
+    !(character.is_ascii_alphanumeric() || character == '-')
+}
+
+/// Takes names out of the list of trailers, which are the only ones that are passed on: some servers put them among the
+/// headers.
+fn withhold_trailers(headers: &mut HeaderMap, is_withheld: impl Fn(&str) -> bool) {
+    if !headers.contains_key(TRAILER) {
+        return;
+    }
+    let names = tokens(headers, &TRAILER).filter_map(|name| std::str::from_utf8(name).ok());
+    let kept: Vec<_> = names.filter(|name| !is_withheld(&name.to_ascii_lowercase())).collect();
+    let kept = HeaderValue::try_from(kept.join(", "));
+    headers.remove(TRAILER);
+    headers.extend(kept.ok().filter(|kept| !kept.is_empty()).map(|kept| (TRAILER, kept)));
 }
 
 /// Whether the header is one that lifecycle or the connection says something with, and no caller.

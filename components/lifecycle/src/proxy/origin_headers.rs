@@ -38,6 +38,11 @@ const ORIGIN_WIDE: [HeaderName; 21] = [
     HeaderName::from_static("use-as-dictionary"),
 ];
 
+/// Whether the name, in small letters, is that of one of them.
+pub(super) fn is_one(name: &str) -> bool {
+    ORIGIN_WIDE.iter().any(|header| header == name)
+}
+
 /// Removes them.
 pub(super) fn remove(headers: &mut HeaderMap) {
     for name in &ORIGIN_WIDE {

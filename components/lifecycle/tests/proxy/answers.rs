@@ -103,6 +103,23 @@ async fn trailers_are_passed_on_and_leave_the_connection_open() {
 }
 
 #[tokio::test]
+async fn what_a_job_may_not_say_it_does_not_say_behind_its_answer_either() {
+    let (listener, address) = listener().await;
+    let proxy = proxy(&[&address]).await;
+    let ask = format!("GET {PREFIX}/ HTTP/1.1\r\nhost: h\r\nte: trailers\r\nconnection: te\r\n\r\n");
+    let mut caller = raw(&proxy, &ask).await;
+    let mut job = accept(&listener).await;
+    read_until(&mut job, "\r\n\r\n").await;
+    let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum, Set-Cookie, Clear-Site-Data\r\n\r\n";
+    job.write_all(head).await.expect("is sent");
+    let body = b"4\r\ndata\r\n0\r\nset-cookie: a=b\r\nclear-site-data: \"*\"\r\nx-sum: 42\r\n\r\n";
+    job.write_all(body).await.expect("is sent");
+    let answer = read_until(&mut caller, "\r\nx-sum: 42\r\n\r\n").await.to_ascii_lowercase();
+    assert!(answer.contains("\r\ntrailer: x-sum\r\n"), "{answer}");
+    assert!(!answer.contains("set-cookie") && !answer.contains("clear-site-data"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_job_that_speaks_http_1_0_is_understood() {
     let (listener, address) = listener().await;
     let proxy = proxy(&[&address]).await;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::Request;
+use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::fixture::{LONG, PREFIX, get, job, proxy, raw};
@@ -88,7 +89,7 @@ fn attacks() -> Vec<(&'static str, String)> {
             body("connection: upgrade\r\nupgrade: h2c\r\ncontent-length: 4", "body"),
         ),
         ("a switch that the connection does not name", whole("upgrade: websocket\r\nsec-websocket-key: x")),
-        ("what is not expected", body("expect: EVIL\r\ncontent-length: 4", "body")),
+        ("what is not expected", body("expect: nothing\r\ncontent-length: 4", "body")),
         ("a header with a zero byte", whole("x-a: b\0c")),
         ("a header with a carriage return", whole("x-a: b\rx-caller-name: User root")),
         ("a header that ends by a line feed", whole("x-a: b\nx-caller-name: User root")),
@@ -129,8 +130,11 @@ async fn noting_job(heard: &Heard) -> String {
                 .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())))
                 .collect();
             let path = request.uri().path().to_owned();
-            let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
-            let body = body.map(|body| String::from_utf8_lossy(&body).into_owned());
+            let body = request.into_body().collect().await;
+            let body = body.map(|body| {
+                let trailers = body.trailers().map(|trailers| format!("{trailers:?}"));
+                String::from_utf8_lossy(&body.to_bytes()).into_owned() + &trailers.unwrap_or_default()
+            });
             heard.lock().expect("not poisoned").push((path, headers + &body.unwrap_or_default()));
             "heard"
         }
@@ -164,6 +168,7 @@ async fn a_job_hears_nothing_that_the_proxy_did_not_say() {
         for (path, said) in heard.lock().expect("not poisoned").drain(..) {
             let (headers, text) = (said.to_ascii_lowercase(), &said);
             let callers = headers.matches("caller").count();
+            assert!(!headers.contains("root") || text.contains("GET /pub/job"), "{name}: {said:.1000}");
             let is_told_by_proxy = headers.contains("x-caller-name: user admin\n")
                 && headers.contains("x-request-tracing-id: ")
                 && headers.contains("x-forwarded-for: 127.0.0.1");
