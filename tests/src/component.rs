@@ -107,6 +107,13 @@ impl RunningComponent {
         answer(request.call().expect("the component answers"))
     }
 
+    /// The status of the answer to a request, if there is one: the component may end meanwhile.
+    pub fn try_send(address: SocketAddr, method: &str, path: &str, body: &Value) -> Option<u16> {
+        let request = ureq::http::Request::builder().method(method).uri(format!("http://{address}{path}"));
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        agent().run(request.expect("is a request")).ok().map(|answer| answer.status().as_u16())
+    }
+
     /// Sends SIGTERM, waits for the end, and gives all that it has logged.
     pub fn stop(mut self) -> (ExitStatus, String) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);

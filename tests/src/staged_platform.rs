@@ -162,6 +162,11 @@ impl StagedPlatform {
         names.filter(|name| !name.starts_with('.')).collect()
     }
 
+    /// The file of the database.
+    pub fn database(&self) -> PathBuf {
+        self.sandbox.path(".racetrack-run/lifecycle/lifecycle.sqlite")
+    }
+
     /// Deletes a job.
     pub fn delete(&self, name: &str) {
         let version = self.job(name)["version"].as_str().expect("the job is there").to_owned();

@@ -7,6 +7,7 @@
 
 mod attribute_messages;
 mod blame;
+mod crash_moments;
 mod crashes;
 mod dependency_arrows;
 mod failing_plugins;

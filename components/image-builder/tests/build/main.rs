@@ -5,6 +5,7 @@ mod context;
 mod full_disk;
 mod git;
 mod harness;
+mod hostile_git;
 mod recipes;
 mod requests;
 mod streaming;

@@ -2,6 +2,7 @@
 
 mod again;
 mod bad_requests;
+mod crowd;
 mod failures;
 mod hostile_manifests;
 mod logs;

@@ -5,6 +5,7 @@ mod access;
 mod alone;
 mod deployments;
 mod full_disk;
+mod hostile;
 mod jobs;
 mod memory_tables;
 mod postgres;

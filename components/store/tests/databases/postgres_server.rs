@@ -34,19 +34,18 @@ impl PostgresServer {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
-        let mut server = as_postgres(&programs.join("postgres"))
-            .arg("-D")
-            .arg(&tables)
-            .arg("-k")
-            .arg(folder.path())
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "full_page_writes=off"])
-            .current_dir(folder.path())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        wait_until_said(&mut server, "ready to accept connections");
+        let server = run_server(folder.path());
         Self { server, folder }
+    }
+
+    /// Ends the server, and with it every connection.
+    pub(crate) fn stop(&mut self) {
+        end(&mut self.server);
+    }
+
+    /// Starts the server again over the same databases.
+    pub(crate) fn start_again(&mut self) {
+        self.server = run_server(self.folder.path());
     }
 
     /// The URL of a new, empty database.
@@ -130,6 +129,23 @@ impl Drop for PostgresServer {
     fn drop(&mut self) {
         end(&mut self.server);
     }
+}
+
+/// Starts a server over the tables in a folder, with its socket there.
+fn run_server(folder: &Path) -> Child {
+    let mut server = as_postgres(&programs().join("postgres"))
+        .arg("-D")
+        .arg(folder.join("tables"))
+        .arg("-k")
+        .arg(folder)
+        .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "full_page_writes=off"])
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_until_said(&mut server, "ready to accept connections");
+    server
 }
 
 fn end(server: &mut Child) {
