@@ -5,6 +5,7 @@
 //!
 //! They do without a network, and cargo without its registry: `cargo fetch` has to have brought the crates of the lock.
 
+mod attack_map;
 mod attribute_messages;
 mod blame;
 mod crash_moments;

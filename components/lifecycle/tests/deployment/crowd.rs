@@ -52,7 +52,7 @@ async fn a_crowd_leaves_everything_as_somebody_wanted_it() {
                 };
                 let answer = server.send(&server.admin, method, &path, body).await;
                 answers.push((operation, answer.status));
-                if answer.status == 200 && ["deploy", "force", "reprovision"].contains(&operation) {
+                if answer.status == 200 && ["deploy", "force"].contains(&operation) {
                     let id = answer.json()["id"].as_str().expect("is a text").to_owned();
                     server.ended(&id).await;
                 }
