@@ -56,7 +56,11 @@ fn at_no_moment_anything_is_torn() {
         platform.kill_lifecycle();
         begun.join().expect("whoever asks does not panic");
         platform.start_lifecycle();
-        nothing_is_torn(&platform, &format!("{operation:?}, ended after {pause:?} (moment {number})"));
+        let when = format!("{operation:?}, ended after {pause:?} (moment {number})");
+        if matches!(operation, Delete) {
+            delete_again_if_lost(&platform, &when);
+        }
+        nothing_is_torn(&platform, &when);
     }
     if platform.job("adder") != Value::Null {
         platform.delete("adder");
@@ -80,6 +84,24 @@ fn begin(
         Write => ("POST", "/api/v1/escs".to_owned(), json!({ "name": format!("esc-{number}") })),
     };
     thread::spawn(move || RunningComponent::try_send(address, method, &path, &body))
+}
+
+/// A deletion that nobody was told the end of may have come half the way: the job is lost then, and says so until it is deleted
+/// again. Otherwise it answers, or is gone.
+fn delete_again_if_lost(platform: &StagedPlatform, when: &str) {
+    let is_lost =
+        wait_until(
+            &format!("{when}: the job is lost, gone or well"),
+            || match platform.job("adder")["status"].as_str() {
+                None => Some(false),
+                Some("lost") => Some(true),
+                Some(_) => (platform.call("adder").0 == 200).then_some(false),
+            },
+        );
+    if is_lost {
+        platform.delete("adder");
+        assert_eq!(platform.job("adder"), Value::Null, "{when}");
+    }
 }
 
 /// No deployment hangs, each job that is listed answers, each process is that of a job, and the database is sound.
