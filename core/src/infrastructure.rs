@@ -100,6 +100,16 @@ pub trait JobMonitor: Send + Sync + 'static {
     /// # Errors
     /// When they cannot be read.
     async fn read_recent_logs(&self, job: &Job, tail: usize) -> HookResult<String>;
+
+    /// The names of the images that instances on the target were started from, in whatever condition they are: also of
+    /// those that are being retired, and of jobs that lifecycle does not know. They are not removed. A target whose
+    /// instances do not need the image any more once they run can do without this.
+    ///
+    /// # Errors
+    /// When the target cannot tell of all. No image is removed then.
+    async fn images_in_use(&self) -> HookResult<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 /// Follows the logs of the jobs of a target.

@@ -19,6 +19,13 @@ pub const JOB_FOLDER: &str = "job";
 /// Stands for the port in the arguments of [`JobBundle::command`].
 pub const PORT_PLACEHOLDER: &str = "{port}";
 
+/// The file that makes a folder of the [cache](MakeBundle::cache) an *entry*, which image-builder may remove again. The time
+/// of its last modification is when a build last used the entry.
+pub const CACHE_ENTRY_FILE: &str = ".racetrack-complete";
+
+/// The file that says of an entry of the cache that another one has taken its place, so that no build will use it again.
+pub const SUPERSEDED_ENTRY_FILE: &str = ".racetrack-superseded";
+
 /// How to start a process of a job. The process is started in the [job folder](JOB_FOLDER) of its bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +64,10 @@ pub struct MakeBundle<'a> {
     pub bundle: &'a Path,
     /// A folder that outlives the build and is shared by all builds of all job types, also by builds that run at the
     /// same time; what is put there must appear atomically.
+    ///
+    /// A folder in it, up to four levels down, is an *entry* if it holds the file [`CACHE_ENTRY_FILE`]. While nothing is
+    /// built, image-builder removes an entry that is not named in the command or the environment of any bundle and that
+    /// no build has used for long, or that has a [`SUPERSEDED_ENTRY_FILE`]. Everything else in the cache stays for ever.
     pub cache: &'a Path,
     /// Variables of the build.
     pub build_env: &'a EnvVars,

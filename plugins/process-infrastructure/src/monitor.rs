@@ -100,6 +100,11 @@ impl JobMonitor for ProcessTarget {
         let instance = found.ok_or_else(|| NoJob(key, self.0.name.clone()))?;
         recent_logs(&instance, tail, TextLimit::LOG).await
     }
+
+    async fn images_in_use(&self) -> HookResult<Vec<String>> {
+        self.0.resume().await?;
+        Ok(self.0.bundles()?)
+    }
 }
 
 impl ProcessTarget {

@@ -73,6 +73,12 @@ pub(crate) enum TargetError {
         #[source]
         source: io::Error,
     },
+    #[error("the record of the job in {} cannot be read, so it is not known which bundle it needs", folder.display())]
+    Record {
+        folder: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
     #[error("the removal of a job was broken off")]
     Interrupted,
 }
@@ -164,6 +170,20 @@ impl Target {
             self.remove_in_background(former, self.host.config.drain);
         }
         Ok(true)
+    }
+
+    /// The bundles of all instances that there are, by their records on disk: some cannot be looked after, and may run.
+    pub(crate) fn bundles(&self) -> Result<Vec<String>, TargetError> {
+        let mut bundles = Vec::new();
+        for folder in self.folder.instances()? {
+            match InstanceRecord::load(&folder)? {
+                Some(Ok(record)) => bundles.push(record.bundle.to_string_lossy().into_owned()),
+                Some(Err(source)) => return Err(TargetError::Record { folder, source }),
+                // Nothing of it was started yet, or it has just gone.
+                None => {}
+            }
+        }
+        Ok(bundles)
     }
 
     /// Runs a task that ends with the target.

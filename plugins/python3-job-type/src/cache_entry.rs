@@ -7,19 +7,19 @@
 //!
 //! Jobs run from what lies here, as another user perhaps, so everybody may read entries whatever the umask. A complete
 //! entry is never changed. An entry that is made anew gets another folder, the next *generation*, and a file that is
-//! replaced as a whole says which of them is the current one.
+//! replaced as a whole says which of them is the current one. Image-builder removes entries that no bundle needs: it goes
+//! by the marker, whose time is when the entry was last used, and by the mark of what is superseded.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use racetrack_core::job_bundle::{CACHE_ENTRY_FILE, SUPERSEDED_ENTRY_FILE};
 
 use crate::shared_folder;
-
-/// The file that makes an entry count.
-const MARKER: &str = ".racetrack-complete";
 
 /// How often a build looks whether another one, which makes the same entry, is done.
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
@@ -92,12 +92,12 @@ impl CacheEntry {
             is_usable.then_some(ReadyEntry { folder, is_new: false })
         };
         if let Some(ready) = ready(self.generation()?) {
-            return open(ready).await;
+            return open(ready, log).await;
         }
         let lock = Arc::new(self.lock(log).await?);
         let generation = self.generation()?;
         if let Some(ready) = ready(generation) {
-            return open(ready).await;
+            return open(ready, log).await;
         }
         let is_free = |generation: &u64| !is_complete(&self.folder(*generation), witness);
         let next = (generation..).find(is_free).expect("there are more numbers than folders");
@@ -115,12 +115,13 @@ impl CacheEntry {
             return Err(CacheError::Make(error));
         }
         open_to_all(&folder).await?;
-        let marker = folder.join(MARKER);
+        let marker = folder.join(CACHE_ENTRY_FILE);
         shared_folder::create_file(&marker)
             .and_then(|file| file.sync_all())
             .map_err(failed("write", &marker))?;
         if next != generation {
             self.set_generation(next).map_err(failed("write", &self.current))?;
+            self.note_superseded(generation, log);
         }
         Ok(ReadyEntry { folder, is_new: true })
     }
@@ -147,6 +148,17 @@ impl CacheEntry {
         writeln!(file, "{generation}")?;
         file.sync_all()?;
         std::fs::rename(temporary, &self.current)
+    }
+
+    /// Has the former generation removed when no bundle needs it any more. Without that it stays as long as one that is used.
+    fn note_superseded(&self, generation: u64, log: &(dyn Fn(&str) + Send + Sync)) {
+        let folder = self.folder(generation);
+        if !folder.is_dir() {
+            return;
+        }
+        if let Err(error) = shared_folder::create_file(&folder.join(SUPERSEDED_ENTRY_FILE)) {
+            log(&format!("cannot note that `{}` is superseded: {error}", folder.display()));
+        }
     }
 
     async fn lock<E: std::error::Error + 'static>(
@@ -180,11 +192,18 @@ impl CacheEntry {
 
 /// Whether the folder is an entry that has been made, and still has the file `witness`.
 fn is_complete(folder: &Path, witness: &Path) -> bool {
-    folder.join(MARKER).is_file() && folder.join(witness).exists()
+    folder.join(CACHE_ENTRY_FILE).is_file() && folder.join(witness).exists()
 }
 
-/// Opens an entry that is there, if it was made when only its owner could read what was made.
-async fn open<E: std::error::Error + 'static>(ready: ReadyEntry) -> Result<ReadyEntry, CacheError<E>> {
+/// Notes that an entry that is there is used, and opens it if it was made when only its owner could read what was made.
+async fn open<E: std::error::Error + 'static>(
+    ready: ReadyEntry,
+    log: &(dyn Fn(&str) + Send + Sync),
+) -> Result<ReadyEntry, CacheError<E>> {
+    let marker = File::open(ready.folder.join(CACHE_ENTRY_FILE));
+    if let Err(error) = marker.and_then(|file| file.set_modified(SystemTime::now())) {
+        log(&format!("cannot note that `{}` is used: {error}", ready.folder.display()));
+    }
     if !shared_folder::is_open(&ready.folder) {
         open_to_all(&ready.folder).await?;
     }
@@ -323,8 +342,15 @@ mod tests {
         let second = cache.ready(Reuse::No, Ok(())).await.expect("is made");
         assert!(second.is_new && second.folder != first.folder);
         assert!(first.folder.join("file").exists());
+        assert!(first.folder.join(SUPERSEDED_ENTRY_FILE).exists());
+        assert!(!second.folder.join(SUPERSEDED_ENTRY_FILE).exists());
+        let marker = second.folder.join(CACHE_ENTRY_FILE);
+        let file = File::open(&marker).and_then(|file| file.set_modified(SystemTime::UNIX_EPOCH));
+        file.expect("is ours");
         let used = cache.ready(Reuse::Yes, Ok(())).await;
         assert_eq!(used, Ok(ReadyEntry { folder: second.folder.clone(), is_new: false }));
+        let last_used = fs::metadata(&marker).and_then(|metadata| metadata.modified()).expect("is there");
+        assert!(last_used > SystemTime::UNIX_EPOCH, "its use is noted");
 
         // Somebody has lost the file: a generation that may be in use is not made over.
         std::fs::remove_file(&cache.entry().current).expect("is there");

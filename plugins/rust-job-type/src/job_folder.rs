@@ -8,6 +8,9 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use racetrack_core::job_bundle::CACHE_ENTRY_FILE;
 
 use crate::job_crate::JobCrate;
 
@@ -129,6 +132,14 @@ pub(crate) fn write_changed(path: &Path, content: &[u8]) -> Result<bool, JobFold
     Ok(true)
 }
 
+/// Makes a folder an entry of the cache that is used now, so that image-builder removes it when it was not used for long.
+pub(crate) fn note_use(folder: &Path) -> Result<(), JobFolderError> {
+    let path = folder.join(CACHE_ENTRY_FILE);
+    make_parent(&path)?;
+    let made = std::fs::File::create(&path).and_then(|file| file.set_modified(SystemTime::now()));
+    made.map_err(failed("write", &path))
+}
+
 /// Removes a folder that may be there.
 pub(crate) fn remove(folder: &Path) -> Result<(), JobFolderError> {
     match std::fs::remove_dir_all(folder) {
@@ -232,7 +243,6 @@ pub(crate) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
-    use std::time::SystemTime;
 
     use super::*;
 

@@ -141,7 +141,9 @@ impl BundleRecipe for RustRecipe {
                     folder.set_lock_aside()?;
                     job_folder::remove(&target)?;
                 }
-                folder.write(&source, &job_crate)
+                folder.write(&source, &job_crate)?;
+                job_folder::note_use(&folder.path)?;
+                if no_cache { Ok(()) } else { job_folder::note_use(&target) }
             }
         })
         .await?;

@@ -41,6 +41,12 @@ async fn a_job_is_deployed_listed_and_deleted_with_nothing_left() {
     assert!(!environment.contains_key("CARGO_MANIFEST_DIR"), "nothing is inherited: {environment:?}");
     assert!(Path::new(&environment["HOME"]).starts_with(sandbox.state()));
 
+    let bundle = sandbox.bundle().to_str().unwrap().to_owned();
+    assert_eq!(target.images_in_use().await.unwrap(), [bundle.clone()]);
+    let again = Wanted { timestamp: 8, ..wanted.clone() };
+    sandbox.deploy(&again).await.unwrap();
+    assert_eq!(target.images_in_use().await.unwrap(), [bundle.clone(), bundle], "of candidates, too");
+
     assert!(target.job_exists("adder", "0.0.1").await.unwrap());
     assert!(!target.job_exists("adder", "0.0.2").await.unwrap());
     target.delete_job("adder", "0.0.1").await.unwrap();
@@ -48,6 +54,7 @@ async fn a_job_is_deployed_listed_and_deleted_with_nothing_left() {
     assert_eq!(sandbox.processes(), []);
     assert_eq!(sandbox.job_files(), Vec::<PathBuf>::new());
     assert_eq!(sandbox.listed().await, []);
+    assert_eq!(target.images_in_use().await.unwrap(), [""; 0]);
     target.delete_job("adder", "0.0.1").await.unwrap();
     target.delete_job("../..", "0.0.1").await.unwrap();
     assert!(sandbox.bundle().is_dir());

@@ -251,3 +251,18 @@ async fn a_port_taken_by_a_stranger_is_changed() {
     let moved = port_of(job.internal_name.as_deref().unwrap()) != former;
     assert_eq!(moved, stranger.is_ok());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bundles_in_use_are_told_of_all_instances_or_not_at_all() {
+    let mut sandbox = Sandbox::new();
+    let wanted = Wanted { name: "adder", timestamp: 7, ..Wanted::default() };
+    sandbox.bring_up(&wanted).await.unwrap();
+    rewrite_record(&sandbox, |record| record["bundle"] = "/bundles/former".into());
+    sandbox.restart();
+    assert_eq!(sandbox.target().images_in_use().await.unwrap(), ["/bundles/former"]);
+    // Its processes run on, whatever is in its record.
+    rewrite_record(&sandbox, |record| record["replicas"] = Value::Null);
+    sandbox.restart();
+    let error = sandbox.target().images_in_use().await.unwrap_err();
+    assert!(error.to_string().contains("not known which bundle it needs"), "{error}");
+}
