@@ -14,6 +14,9 @@ use crate::request::DeploymentId;
 /// What stands where a secret was.
 pub(crate) const REDACTED: &str = "[redacted]";
 
+/// What the names of the files end with.
+const EXTENSION: &str = ".log";
+
 /// A line of output that is longer than this comes in several, in bytes.
 const MAX_LINE: usize = 64 * 1024;
 
@@ -49,7 +52,7 @@ impl BuildLog {
         redaction: Redaction,
         limit: usize,
     ) -> io::Result<Self> {
-        let path = folder.join(format!("{}.log", id.as_str()));
+        let path = path(folder, id);
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         #[cfg(unix)]
@@ -95,6 +98,16 @@ impl BuildLog {
     fn written(&self) -> MutexGuard<'_, Written> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The file of the log of that deployment.
+pub(crate) fn path(folder: &Path, id: &DeploymentId) -> PathBuf {
+    folder.join(format!("{}{EXTENSION}", id.as_str()))
+}
+
+/// The deployment whose log the file of that name is, if it is one.
+pub(crate) fn deployment_of(file_name: &str) -> Option<DeploymentId> {
+    DeploymentId::parse(file_name.strip_suffix(EXTENSION)?).ok()
 }
 
 impl Written {

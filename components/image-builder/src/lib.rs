@@ -16,6 +16,7 @@ mod phases;
 pub mod pipeline;
 mod process;
 mod request;
+mod retention;
 pub mod router;
 pub mod settings;
 pub mod source;

@@ -15,6 +15,7 @@ use serde::de::{self, Deserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::build_log;
+use crate::retention::PlatformId;
 use crate::settings::BuildConfig;
 use crate::source::git::GitSource;
 use crate::source::git_address::GitSourceError;
@@ -31,6 +32,8 @@ const SECRET_PARTS: [&str; 3] = ["git_credentials", "secret_build_env", "build_c
 /// A job to build.
 pub(crate) struct BuildRequest {
     pub(crate) deployment_id: DeploymentId,
+    /// The platform that the job is built for. Nobody but it can have the images removed again.
+    pub(crate) platform_id: Option<PlatformId>,
     pub(crate) manifest: JobManifest,
     /// The manifest as the job finds it in its `job.yaml`.
     pub(crate) manifest_yaml: String,
@@ -53,7 +56,8 @@ pub(crate) enum RequestedSource {
 }
 
 /// The id of a deployment: a UUID in lower case, so that it names a file and a folder.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) struct DeploymentId(String);
 
 /// Why a body is no request to build.
@@ -96,6 +100,8 @@ struct Body {
     deployment_id: String,
     #[serde(default)]
     build_flags: Option<Vec<String>>,
+    #[serde(default)]
+    platform_id: Option<PlatformId>,
 }
 
 /// Bytes that were sent as base64.
@@ -128,6 +134,7 @@ impl BuildRequest {
         let redaction = redaction(&secrets)?;
         Ok(Self {
             deployment_id: DeploymentId::parse(&body.deployment_id)?,
+            platform_id: body.platform_id,
             manifest_yaml,
             manifest,
             source,
@@ -142,11 +149,7 @@ impl BuildRequest {
 impl DeploymentId {
     /// The id that the text is.
     pub(crate) fn parse(text: &str) -> Result<Self, BuildRequestError> {
-        let is_right = |(index, byte): (usize, u8)| match index {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        };
-        if text.len() == 36 && text.bytes().enumerate().all(is_right) {
+        if is_uuid(text) {
             Ok(Self(text.to_ascii_lowercase()))
         } else {
             Err(BuildRequestError::DeploymentId(text.chars().take(64).collect()))
@@ -156,6 +159,23 @@ impl DeploymentId {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+impl TryFrom<String> for DeploymentId {
+    type Error = BuildRequestError;
+
+    fn try_from(text: String) -> Result<Self, BuildRequestError> {
+        Self::parse(&text)
+    }
+}
+
+/// Whether the text is a UUID as people write it, in upper or lower case.
+pub(crate) fn is_uuid(text: &str) -> bool {
+    let is_right = |(index, byte): (usize, u8)| match index {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(is_right)
 }
 
 impl<'de> Deserialize<'de> for Base64 {

@@ -56,10 +56,12 @@ fn routes() -> Vec<(Route, MethodRouter<App>)> {
     use Access::{Components, Open};
 
     let reading = |access, path, handler| (Route { method: "GET", path, access }, handler);
-    let building = |path, handler| (Route { method: "POST", path, access: Components }, handler);
+    let working = |path, handler| (Route { method: "POST", path, access: Components }, handler);
     vec![
-        building("/api/v1/build", post(endpoints::build::build)),
-        building("/api/v1/build/sse", post(endpoints::build::build_sse)),
+        working("/api/v1/build", post(endpoints::build::build)),
+        working("/api/v1/build/sse", post(endpoints::build::build_sse)),
+        reading(Components, "/api/v1/holdings", get(endpoints::holdings::holdings)),
+        working("/api/v1/holdings/release", post(endpoints::holdings::release)),
         reading(Components, "/api/v1/plugin", get(plugin_endpoints::list)),
         reading(Components, "/api/v1/plugin/job_type/versions", get(plugin_endpoints::job_type_versions)),
         reading(Open, "/health", get(endpoints::health::health)),

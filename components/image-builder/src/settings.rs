@@ -68,6 +68,10 @@ pub struct ImageBuilderSettings {
     #[arg(long, env, value_name = "FOLDER")]
     pub bundle_cache_folder: Option<PathBuf>,
 
+    /// How long something in that folder stays that no bundle needs, after a build has last used it [default: 30days]
+    #[arg(long, env, value_name = "DURATION")]
+    pub unused_cache_lifetime: Option<Span>,
+
     /// The folder with the log of each build [default: .racetrack-run/image-builder/build-logs]
     #[arg(long, env, value_name = "FOLDER")]
     pub build_logs_folder: Option<PathBuf>,
@@ -114,6 +118,7 @@ pub struct BuildConfig {
     pub workspaces_folder: PathBuf,
     pub bundles_folder: PathBuf,
     pub bundle_cache_folder: PathBuf,
+    pub unused_cache_lifetime: Duration,
     pub build_logs_folder: PathBuf,
     pub max_build_log_size: usize,
     pub max_request_size: usize,
@@ -165,6 +170,7 @@ impl Settings for ImageBuilderSettings {
             workspaces_folder: self.workspaces_folder.or(other.workspaces_folder),
             bundles_folder: self.bundles_folder.or(other.bundles_folder),
             bundle_cache_folder: self.bundle_cache_folder.or(other.bundle_cache_folder),
+            unused_cache_lifetime: self.unused_cache_lifetime.or(other.unused_cache_lifetime),
             build_logs_folder: self.build_logs_folder.or(other.build_logs_folder),
             max_build_log_size: self.max_build_log_size.or(other.max_build_log_size),
             max_request_size: self.max_request_size.or(other.max_request_size),
@@ -197,6 +203,7 @@ impl ImageBuilderSettings {
             workspaces_folder: folder(self.workspaces_folder, ".racetrack-run/image-builder/workspaces"),
             bundles_folder: folder(self.bundles_folder, ".racetrack-run/image-builder/bundles"),
             bundle_cache_folder: folder(self.bundle_cache_folder, ".racetrack-run/image-builder/cache"),
+            unused_cache_lifetime: span(self.unused_cache_lifetime, 30 * 24 * 60 * 60),
             build_logs_folder: folder(self.build_logs_folder, ".racetrack-run/image-builder/build-logs"),
             max_build_log_size: in_memory(self.max_build_log_size, 16 * MIB),
             max_request_size: in_memory(self.max_request_size, 256 * MIB),
@@ -280,7 +287,7 @@ mod tests {
     fn every_option_may_stand_in_the_file() {
         let text = "lifecycle-url: ''\ncomponent-auth-token: abc\nallow-unauthenticated-remote-access: true\nallowed-git-protocols: [https, ssh]\nrefused-git-networks: 'loopback, 10.0.0.0/8'\n\
                     git-time-limit: 1min\nverify-manifest-consistency: false\nworkspaces-folder: a\n\
-                    bundles-folder: b\nbundle-cache-folder: c\nbuild-logs-folder: d\nmax-build-log-size: 1000\n\
+                    bundles-folder: b\nbundle-cache-folder: c\nunused-cache-lifetime: 7days\nbuild-logs-folder: d\nmax-build-log-size: 1000\n\
                     max-request-size: 1Gi\nmax-unpacked-size: 2Gi\nmax-unpacked-entries: 7\n\
                     max-concurrent-builds: 3\nbuild-time-limit: 2h\nheartbeat-interval: 5s\n";
         let settings: ImageBuilderSettings = serde_yaml::from_str(text).expect("fits");

@@ -133,7 +133,8 @@ fn make_empty(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+/// Removes a folder, if it is there.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     let mut attempt = 1;
     loop {
         match fs_err::remove_dir_all(path) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod bundle;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use async_trait::async_trait;
 use racetrack_core::{EnvVars, JobManifest, JobType};
 
 use crate::build_log::BuildLog;
+use crate::retention::{HeldImage, Kept, Mark, Owner, PlatformId, Removed, RetentionError};
 use crate::workspace::ScratchFolder;
 
 /// Makes the images of jobs.
@@ -25,6 +27,24 @@ pub(crate) trait ImageEngine: Send + Sync + 'static {
 
     /// How many images a job of that type has.
     fn images(&self, job_type: &JobType) -> usize;
+
+    /// The images that the platform has, as of the mark. Blocks its thread, as those below do.
+    fn held(&self, platform: &PlatformId) -> io::Result<(Mark, Vec<HeldImage>)>;
+
+    /// Removes the images that the platform has released, except those that somebody else has, and those that were made or
+    /// used again after the mark.
+    fn release(
+        &self,
+        platform: &PlatformId,
+        mark: Mark,
+        images: &[String],
+    ) -> Result<Removed, RetentionError>;
+
+    /// Removes what images needed, and what no image and no build needs any more.
+    fn clean_cache(&self) -> Removed;
+
+    /// How much is left.
+    fn kept(&self) -> io::Result<Kept>;
 }
 
 /// What an engine is given.
@@ -41,6 +61,8 @@ pub(crate) struct EngineRequest {
     pub(crate) workspace: ScratchFolder,
     pub(crate) build_secrets: Arc<EnvVars>,
     pub(crate) no_cache: bool,
+    /// For whom it is built, if that is known.
+    pub(crate) owner: Option<Owner>,
     pub(crate) log: Arc<BuildLog>,
 }
 

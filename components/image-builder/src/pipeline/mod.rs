@@ -9,7 +9,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use futures_util::FutureExt;
@@ -25,10 +25,11 @@ use tokio::sync::Semaphore;
 use crate::build_log::BuildLog;
 use crate::build_metrics;
 use crate::engine::ImageEngine;
-use crate::engine::bundle::{BundleEngine, BundleEngineError, PlatformVersion};
+use crate::engine::bundle::{BundleEngine, BundleEngineError, PlatformVersion, on_a_thread};
 use crate::folder_check::{FolderCheck, UnwritableFolder};
 use crate::phases::{LifecycleClient, Phase, Reporter};
 use crate::request::{BuildRequest, DeploymentId};
+use crate::retention::{self, Holdings, PlatformId, Release, Removals, RetentionError};
 use crate::settings::BuildConfig;
 use crate::workspace::{Claim, Workspaces, WorkspacesError};
 
@@ -49,6 +50,8 @@ struct Shared {
     folders: FolderCheck,
     /// One permit per build at a time. Who waits longest is next.
     places: Semaphore,
+    /// Held while something is removed.
+    removing: Mutex<()>,
     lifecycle: Option<LifecycleClient>,
 }
 
@@ -126,10 +129,21 @@ impl BuildPipeline {
         let places = Semaphore::new(config.max_concurrent_builds.get().min(Semaphore::MAX_PERMITS));
         let lifecycle = LifecycleClient::new(&config.lifecycle_url, config.component_auth_token.as_ref());
         build_metrics::describe();
+        retention::metrics::describe();
         let mut folders = engine.folders();
         folders.extend([config.workspaces_folder.clone(), config.build_logs_folder.clone()]);
         let folders = FolderCheck::new(folders);
-        let shared = Shared { config, hooks, job_types, engine, workspaces, folders, places, lifecycle };
+        let shared = Shared {
+            config,
+            hooks,
+            job_types,
+            engine,
+            workspaces,
+            folders,
+            places,
+            removing: Mutex::default(),
+            lifecycle,
+        };
         Ok(Self(Arc::new(shared)))
     }
 
@@ -144,6 +158,27 @@ impl BuildPipeline {
     /// Which folder cannot be written, and why.
     pub(crate) async fn check_folders(&self) -> Result<(), Arc<UnwritableFolder>> {
         self.0.folders.check().await
+    }
+
+    /// What is held for a platform.
+    pub(crate) async fn holdings(&self, platform: PlatformId) -> Result<Holdings, RetentionError> {
+        let Self(shared) = self.clone();
+        let held = on_a_thread(move || {
+            let Shared { engine, config, .. } = &*shared;
+            Ok(retention::holdings(&**engine, &config.build_logs_folder, &platform))
+        });
+        held.await?
+    }
+
+    /// Removes what a platform needs no longer, also when nobody waits for the answer any more.
+    pub(crate) async fn release(&self, release: Release) -> Result<Removals, RetentionError> {
+        let Self(shared) = self.clone();
+        let released = on_a_thread(move || {
+            let _alone = shared.removing.lock().unwrap_or_else(PoisonError::into_inner);
+            let Shared { engine, config, workspaces, .. } = &*shared;
+            Ok(retention::release(&**engine, &config.build_logs_folder, workspaces, &release))
+        });
+        released.await?
     }
 
     /// Prepares a build: from here on its log is kept.

@@ -18,6 +18,7 @@ use crate::engine::EngineRequest;
 use crate::engine::bundle::on_a_thread;
 use crate::phases::{Phase, Reporter};
 use crate::request::{BuildRequest, RequestedSource};
+use crate::retention::Owner;
 use crate::source::git::{FetchError, GitLimits};
 use crate::source::links::LinkError;
 use crate::source::{FetchedSource, consistency, git, links};
@@ -90,7 +91,8 @@ pub(super) async fn run(
     log.line(&format!("The revision of the source is {}.", source.git_version));
 
     progress.enter(Phase::Preparing).await;
-    let BuildRequest { manifest, secret_build_env, no_cache, .. } = request;
+    let BuildRequest { deployment_id, platform_id, manifest, secret_build_env, no_cache, .. } = request;
+    let owner = platform_id.map(|platform| Owner { platform, deployment: deployment_id });
     let manifest = Arc::new(manifest);
     let job_type_name = prepare(shared, &manifest).await.map_err(|error| progress.failed(error))?;
     log.line(&format!("The job type is {job_type_name}."));
@@ -107,6 +109,7 @@ pub(super) async fn run(
         workspace: workspace.clone(),
         build_secrets: Arc::new(secret_build_env),
         no_cache,
+        owner,
         log: Arc::clone(log),
     };
     let image_names = shared.engine.build(engine_request).await.map_err(|error| progress.failed(error))?;

@@ -17,7 +17,7 @@ async fn is_clean(builder: &ImageBuilderUnderTest) {
         (builder.folder.path().join("workspaces"), builder.folder.path().join("bundles"));
     let mut interval = tokio::time::interval(Duration::from_millis(5));
     let cleaned = async {
-        while !is_empty(&workspaces, 1) || !is_empty(&bundles, 0) {
+        while !is_empty(&workspaces, 1) || !is_empty(&bundles, 1) {
             interval.tick().await;
         }
     };

@@ -46,7 +46,7 @@ async fn a_job_becomes_a_bundle_that_the_same_job_shares() {
     let mut other = request("writes:latest");
     other["manifest"]["replicas"] = json!(2);
     assert_ne!(builder.built(&other).await.0, bundle);
-    assert_eq!(names(&builder.folder.path().join("bundles")).len(), 2);
+    assert_eq!(names(&builder.folder.path().join("bundles")).len(), 3, "with the index");
 }
 
 #[cfg(unix)]
@@ -100,5 +100,5 @@ async fn leftovers_of_a_former_process_are_removed() {
     .await;
     let left = |name| names(&builder.folder.path().join(name));
     assert_eq!(left("workspaces"), [".lock", ".tmp-1-1"], "only what is ours");
-    assert_eq!(left("bundles"), ["5c0a1d9e-7a40-4a8e-9d7c-0242ac120002"], "only what is ours");
+    assert_eq!(left("bundles"), [".index", "5c0a1d9e-7a40-4a8e-9d7c-0242ac120002"], "only what is ours");
 }

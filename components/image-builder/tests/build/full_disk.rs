@@ -69,7 +69,8 @@ async fn fill_and_empty(folder: &Path) {
 
 fn bundles(builder: &ImageBuilderUnderTest) -> Vec<std::path::PathBuf> {
     let folder = builder.folder.path().join("bundles").canonicalize().expect("is there");
-    std::fs::read_dir(folder).expect("is there").map(|entry| entry.expect("is read").path()).collect()
+    let entries = std::fs::read_dir(folder).expect("is there").map(|entry| entry.expect("is read").path());
+    entries.filter(|path| !path.ends_with(".index")).collect()
 }
 
 async fn health(builder: &ImageBuilderUnderTest) -> (u16, Value) {

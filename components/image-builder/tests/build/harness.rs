@@ -13,6 +13,7 @@ use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use racetrack_core::hook::HookSet;
+use racetrack_core::job_bundle::CACHE_ENTRY_FILE;
 use racetrack_core::plan::{ComponentPlan, PlannedPlugin};
 use racetrack_core::registration::Registration;
 use racetrack_core::{
@@ -55,8 +56,8 @@ struct Recipes;
 
 struct Recipe(&'static str);
 
-const JOB_TYPES: [&str; 8] =
-    ["writes", "fails", "panics", "hangs", "blocks", "waits", "leaks", "makes-nothing"];
+const JOB_TYPES: [&str; 9] =
+    ["writes", "fails", "panics", "hangs", "blocks", "waits", "leaks", "makes-nothing", "caches"];
 
 #[async_trait]
 impl Plugin for Recipes {
@@ -104,7 +105,12 @@ impl BundleRecipe for Recipe {
         let program = request.bundle.join("run.sh");
         std::fs::write(&program, format!("#!/bin/sh\necho {:?}\n", request.build_env))?;
         let command = if self.0 == "makes-nothing" { Vec::new() } else { vec!["./run.sh".to_owned()] };
-        Ok(JobBundle { job_type: request.job_type.to_owned(), command, env: BTreeMap::new() })
+        let mut env = BTreeMap::new();
+        if self.0 == "caches" {
+            let entry = cache_entry(request.cache, &request.manifest.name);
+            env.insert("PACKAGES".to_owned(), entry.to_str().expect("is text").to_owned());
+        }
+        Ok(JobBundle { job_type: request.job_type.to_owned(), command, env })
     }
 }
 
@@ -168,6 +174,7 @@ impl ImageBuilderUnderTest {
             ..Default::default()
         };
         change(&mut settings);
+        let cache = settings.bundle_cache_folder.clone().expect("is set");
         let config = config::load::<NoSettings>(None, Default::default(), ImageBuilder::HTTP_ADDRESS);
         let config = config.expect("defaults").service;
         let service = Service {
@@ -185,7 +192,7 @@ impl ImageBuilderUnderTest {
         let app = App::open(service, settings.with_defaults()).await.expect("opens");
         let (sender, events) = unbounded_channel();
         let go_on = std::sync::Arc::new(Notify::new());
-        let cache = folder.path().join("cache").canonicalize().expect("is there");
+        let cache = cache.canonicalize().expect("is there");
         let watcher = Watcher { events: sender, go_on: go_on.clone() };
         WATCHERS.lock().expect("is not poisoned").insert(cache, watcher);
         Self { router: router(app), folder, events, go_on }
@@ -233,10 +240,20 @@ impl ImageBuilderUnderTest {
     pub(crate) fn assert_clean(&self) {
         assert_eq!(names(&self.folder.path().join("workspaces")), [".lock"]);
         let bundles = names(&self.folder.path().join("bundles"));
-        assert!(!bundles.iter().any(|name| name.starts_with('.')), "{bundles:?}");
+        let is_known = |name: &String| name == ".index" || !name.starts_with('.');
+        assert!(bundles.iter().all(is_known), "{bundles:?}");
         let folders = names(self.folder.path());
         assert_eq!(folders, ["build-logs", "bundles", "cache", "workspaces"]);
     }
+}
+
+/// Makes an entry of a cache.
+pub(crate) fn cache_entry(cache: &Path, key: &str) -> PathBuf {
+    let entry = cache.join("packages").join(key);
+    std::fs::create_dir_all(&entry).expect("can be made");
+    std::fs::write(entry.join("module.py"), "1234567").expect("can be written");
+    std::fs::write(entry.join(CACHE_ENTRY_FILE), "").expect("can be written");
+    entry
 }
 
 /// A request as lifecycle sends it, also to builders that ask for no token.

@@ -8,4 +8,5 @@ mod harness;
 mod hostile_git;
 mod recipes;
 mod requests;
+mod retention;
 mod streaming;

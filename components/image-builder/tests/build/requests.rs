@@ -119,7 +119,7 @@ async fn requests_that_are_too_large_are_refused() {
 async fn health_tells_whether_jobs_can_be_built() {
     let builder = ImageBuilderUnderTest::start().await;
     assert_eq!(get(&builder, "/health").await.0, 200);
-    std::fs::remove_dir(builder.folder.path().join("cache")).expect("is empty");
+    std::fs::remove_dir_all(builder.folder.path().join("cache")).expect("is there");
     let (status, health) = loop {
         // An answer is good for a second.
         let (status, health) = get(&builder, "/health").await;

@@ -4,12 +4,13 @@
 //! A bundle is made under a temporary name and renamed to the digest of what is in it, so that one that can be seen is
 //! complete, and two builds of the same job share it.
 //!
-//! Nothing here removes a bundle: only lifecycle knows from which ones jobs are started, or may be started again. When
-//! that becomes a matter of disk space, lifecycle has to say which image names it still needs, and those that it does
-//! not name and that are older than its oldest deployment under way can go.
+//! A bundle goes when every lifecycle that it was made for says that it may (see [`crate::retention`]); what it needs of the
+//! cache goes after it.
 
+mod cache;
 pub(crate) mod digest;
 mod recipe;
+mod shelf;
 pub(crate) mod tree;
 
 use std::io;
@@ -22,8 +23,11 @@ use async_trait::async_trait;
 use racetrack_core::job_bundle::{FILE_NAME, JOB_FOLDER, JobBundle};
 use racetrack_core::{EnvVars, JobType};
 
+use self::cache::BundleCache;
 use self::recipe::{RecipeError, RecipeRuntime, RecipeTask};
+use self::shelf::Shelf;
 use super::{EngineError, EngineRequest, ImageEngine};
+use crate::retention::{HeldImage, Kept, Mark, Owner, PlatformId, Removed, RetentionError};
 use crate::settings::BuildConfig;
 use crate::workspace::{self, ScratchFolder};
 
@@ -43,10 +47,8 @@ pub(crate) struct PlatformVersion(String);
 /// Makes job bundles.
 #[derive(Debug)]
 pub(crate) struct BundleEngine {
-    /// Absolute.
-    bundles: PathBuf,
-    /// Absolute.
-    cache: PathBuf,
+    bundles: Arc<Shelf>,
+    cache: BundleCache,
     platform: PlatformVersion,
     recipes: RecipeRuntime,
     limit: Duration,
@@ -65,6 +67,9 @@ pub enum BundleEngineError {
         #[source]
         source: io::Error,
     },
+    /// Another process uses the folder.
+    #[error("the bundles folder {} is in use by another image-builder; set bundles-folder to another one", .0.display())]
+    InUse(PathBuf),
     /// The system gives no threads.
     #[error("cannot start the threads of builds")]
     Threads(#[source] io::Error),
@@ -80,6 +85,8 @@ enum BundleError {
     NoRecipe(String),
     #[error("cannot copy the source of the job")]
     Copy(#[source] io::Error),
+    #[error("cannot lock the cache of builds")]
+    Cache(#[source] io::Error),
     #[error("job type `{job_type}`")]
     Recipe {
         job_type: String,
@@ -104,8 +111,15 @@ impl BundleEngine {
     pub(crate) fn open(config: &BuildConfig, platform: PlatformVersion) -> Result<Self, BundleEngineError> {
         let bundles = make_folder(&config.bundles_folder)?;
         let cache = make_folder(&config.bundle_cache_folder)?;
-        let unusable = |source| BundleEngineError::Folder { path: bundles.clone(), source };
-        workspace::remove_leftovers(&bundles, |name| name.starts_with(TEMPORARY)).map_err(unusable)?;
+        let unusable = |path: &Path| {
+            let path = path.to_owned();
+            move |source| BundleEngineError::Folder { path, source }
+        };
+        let bundles = Arc::new(Shelf::open(bundles)?);
+        let folder = bundles.folder();
+        workspace::remove_leftovers(folder, |name| name.starts_with(TEMPORARY)).map_err(unusable(folder))?;
+        let opened = BundleCache::open(cache.clone(), folder, config.unused_cache_lifetime);
+        let cache = opened.map_err(unusable(&cache))?;
         let recipes = RecipeRuntime::start().map_err(BundleEngineError::Threads)?;
         let (limit, made) = (config.build_time_limit, AtomicU64::new(0));
         Ok(Self { bundles, cache, platform, recipes, limit, made })
@@ -120,13 +134,14 @@ impl BundleEngine {
             workspace,
             build_secrets,
             no_cache,
+            owner,
             log,
             ..
         } = request;
         let recipe = request.job_type.recipe().map(Arc::clone);
         let recipe = recipe.ok_or_else(|| BundleError::NoRecipe(job_type.clone()))?;
         let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let path = self.bundles.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
+        let path = self.bundles.folder().join(format!("{TEMPORARY}{}-{number}", std::process::id()));
         let bundle = ScratchFolder::create(path).map_err(BundleError::Copy)?;
         let target = bundle.clone();
         let copied = on_a_thread(move || {
@@ -135,12 +150,16 @@ impl BundleEngine {
         });
         copied.await.map_err(BundleError::Copy)?;
 
+        let cache = self.cache.clone();
+        let cache_hold = on_a_thread(move || cache.hold()).await.map_err(BundleError::Cache)?;
+        let cache_hold = Arc::new(cache_hold);
         let task = RecipeTask {
             recipe,
             manifest,
             job_type: job_type.clone(),
             bundle: bundle.clone(),
-            cache: self.cache.clone(),
+            cache: self.cache.path().to_owned(),
+            _cache_hold: Arc::clone(&cache_hold),
             build_secrets: Arc::clone(&build_secrets),
             no_cache,
             log: Arc::clone(&log),
@@ -155,8 +174,12 @@ impl BundleEngine {
         // In the bundle, and so the same after restarts, moves and further instances.
         description.env.insert(GIT_VERSION.to_owned(), git_version);
         description.env.insert(PLATFORM_VERSION.to_owned(), self.platform.0.clone());
-        let bundles = self.bundles.clone();
-        let stored = on_a_thread(move || store(&description, &bundle, &bundles)).await;
+        let bundles = Arc::clone(&self.bundles);
+        let stored = on_a_thread(move || {
+            let _hold = cache_hold;
+            store(&description, &bundle, &bundles, owner.as_ref())
+        });
+        let stored = stored.await;
         let (path, is_new) = stored.map_err(BundleError::Store)?;
         let verb = if is_new { "made" } else { "reused" };
         log.line(&format!("{verb} the job bundle {}", path.display()));
@@ -171,7 +194,7 @@ impl ImageEngine for BundleEngine {
     }
 
     fn folders(&self) -> Vec<PathBuf> {
-        vec![self.bundles.clone(), self.cache.clone()]
+        vec![self.bundles.folder().to_owned(), self.cache.path().to_owned()]
     }
 
     async fn build(&self, request: EngineRequest) -> Result<Vec<String>, EngineError> {
@@ -181,6 +204,27 @@ impl ImageEngine for BundleEngine {
 
     fn images(&self, _: &JobType) -> usize {
         1
+    }
+
+    fn held(&self, platform: &PlatformId) -> io::Result<(Mark, Vec<HeldImage>)> {
+        self.bundles.held(platform)
+    }
+
+    fn release(
+        &self,
+        platform: &PlatformId,
+        mark: Mark,
+        images: &[String],
+    ) -> Result<Removed, RetentionError> {
+        self.bundles.release(platform, mark, images)
+    }
+
+    fn clean_cache(&self) -> Removed {
+        self.cache.clean()
+    }
+
+    fn kept(&self) -> io::Result<Kept> {
+        self.bundles.kept()
     }
 }
 
@@ -216,7 +260,12 @@ fn wrong(bundle: &JobBundle, folder: &Path, secrets: &EnvVars) -> Option<&'stati
 }
 
 /// Gives the bundle its final name. Returns the path, and whether it is new.
-fn store(bundle: &JobBundle, folder: &ScratchFolder, bundles: &Path) -> io::Result<(PathBuf, bool)> {
+fn store(
+    bundle: &JobBundle,
+    folder: &ScratchFolder,
+    bundles: &Shelf,
+    owner: Option<&Owner>,
+) -> io::Result<(PathBuf, bool)> {
     let description = serde_json::to_vec_pretty(bundle)?;
     let description_path = folder.path().join(FILE_NAME);
     // A file of that name that the recipe made is not ours.
@@ -226,12 +275,6 @@ fn store(bundle: &JobBundle, folder: &ScratchFolder, bundles: &Path) -> io::Resu
         .open(description_path)
         .and_then(|mut file| io::Write::write_all(&mut file, &description))?;
     tree::make_read_only(folder.path())?;
-    let path = bundles.join(digest::of(folder.path())?);
-    let is_new = match std::fs::rename(folder.path(), &path) {
-        Ok(()) => true,
-        // Another build was first; what has the same digest is the same.
-        Err(_) if path.join(FILE_NAME).is_file() => false,
-        Err(error) => return Err(error),
-    };
-    Ok((path, is_new))
+    let (digest, bytes) = (digest::of(folder.path())?, tree::size(folder.path())?);
+    bundles.put(folder.path(), &digest, bytes, owner)
 }

@@ -16,6 +16,7 @@ use racetrack_core::{BundleRecipe, EnvVars, HookResult, JobBundle, JobManifest, 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
+use super::cache::CacheHold;
 use crate::build_log::BuildLog;
 use crate::supervisor;
 use crate::workspace::ScratchFolder;
@@ -41,6 +42,8 @@ pub(super) struct RecipeTask {
     /// Stays until the recipe has ended, whoever still waits for it.
     pub(super) bundle: ScratchFolder,
     pub(super) cache: PathBuf,
+    /// Keeps in the cache what the recipe finds there: until it has ended, and its bundle can be seen.
+    pub(super) _cache_hold: Arc<CacheHold>,
     pub(super) build_secrets: Arc<EnvVars>,
     pub(super) no_cache: bool,
     pub(super) log: Arc<BuildLog>,

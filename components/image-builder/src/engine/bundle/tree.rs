@@ -37,6 +37,21 @@ pub(crate) fn make_read_only(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// How many bytes the files in the folder have.
+pub(crate) fn size(folder: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            bytes += size(&entry.path())?;
+        } else if kind.is_file() {
+            bytes += entry.metadata()?.len();
+        }
+    }
+    Ok(bytes)
+}
+
 /// Whether anybody may execute the file.
 #[cfg(unix)]
 pub(crate) fn is_executable(path: &Path) -> io::Result<bool> {
