@@ -31,6 +31,11 @@ pub struct StagedPlatform {
 impl StagedPlatform {
     /// Builds the components in the sandbox of that name, and starts them.
     pub fn start(name: &str) -> Self {
+        Self::start_with(name, "")
+    }
+
+    /// The same, with further lines of the configuration file of lifecycle.
+    pub fn start_with(name: &str, lifecycle: &str) -> Self {
         let sandbox = Sandbox::new(name);
         for folder in ["process-infrastructure", "staged-job-type"] {
             let source = ["plugins", "tests/fixtures"].map(|place| checkout().join(place).join(folder));
@@ -44,7 +49,7 @@ impl StagedPlatform {
         let addresses = [free_address(), free_address()];
         fs_err::create_dir_all(sandbox.path("gates")).expect("a folder can be made");
         let mut platform = Self { sandbox, lifecycle: None, image_builder: None, addresses };
-        platform.configure();
+        platform.configure(lifecycle);
         platform.start_lifecycle();
         platform.start_image_builder();
         platform
@@ -182,7 +187,7 @@ impl StagedPlatform {
         self.sandbox.path(format!("gates/{name}.{state}"))
     }
 
-    fn configure(&self) {
+    fn configure(&self, further: &str) {
         let gates = self.sandbox.path("gates");
         let [lifecycle, image_builder] = self.addresses;
         let plugins = format!("plugins:\n  staged-job-type: {{gates: '{}'}}\n", gates.display());
@@ -193,7 +198,7 @@ impl StagedPlatform {
             "lifecycle.yaml",
             &format!(
                 "{shared}auth-required: false\nmonitor-interval: 200ms\nhook-time-limit: 2min\n\
-                 image-builder-url: http://{image_builder}\n{plugins}{drain}"
+                 image-builder-url: http://{image_builder}\n{further}{plugins}{drain}"
             ),
         );
         let builder = format!("{shared}lifecycle-url: http://{lifecycle}\n{plugins}");

@@ -28,6 +28,7 @@ use crate::private_folder;
 use crate::proxy::JobProxy;
 use crate::realtime::live_connections::{LiveConnectionLimits, LiveConnections};
 use crate::realtime::log_streaming::{Admit, CurrentTargets, LogSource, LogStreaming};
+use crate::retention::{self, Retention};
 use crate::settings::LifecycleConfig;
 
 /// The state of a running lifecycle. Clones share it.
@@ -54,6 +55,7 @@ pub struct State {
     pub(crate) live_connections: LiveConnections,
     pub(crate) plugin_configs: PluginConfigs,
     pub(crate) deletions: Deletions,
+    pub(crate) retention: Retention,
     offers: CurrentOffers,
 }
 
@@ -150,6 +152,7 @@ impl App {
             rendered_jobs: RenderedJobs::default(),
             proxy: JobProxy::new(),
             deletions: Deletions::default(),
+            retention: Retention::default(),
             logs,
             live_connections: LiveConnections::new(LiveConnectionLimits {
                 all: config.max_live_connections.get(),
@@ -163,6 +166,7 @@ impl App {
         }));
         recovery::recover(&app).await?;
         monitor::start(&app);
+        retention::start(&app);
         tokio::spawn(close_at_end(app.clone()));
         tokio::spawn(give_up_when_taken_over(app.clone()));
         let last = app.service.readiness.hold_to_the_end();

@@ -142,6 +142,25 @@ impl Target {
         Ok(BoundedText::end_of(logs.await?, TextLimit::LOG).into())
     }
 
+    /// See [`JobMonitor::images_in_use`]; `guard` is held as for [`list_jobs`](Self::list_jobs).
+    pub(crate) async fn images_in_use<G: Send + 'static>(
+        &self,
+        guard: G,
+    ) -> Result<Vec<String>, Box<TargetFailure>> {
+        // One that watches no jobs has nothing to say.
+        if self.parts.job_monitor.is_none() {
+            return Ok(Vec::new());
+        }
+        self.with_monitor("images_in_use", None, move |monitor| {
+            Box::pin(async move {
+                let images = monitor.images_in_use().await;
+                drop(guard);
+                images
+            })
+        })
+        .await
+    }
+
     async fn with_deployer<T: Send + 'static>(
         &self,
         method: &'static str,

@@ -5,7 +5,8 @@
 //! - [`router()`] has every route on one page, with what each asks of its caller; [`auth`] is how that is checked.
 //! - [`app`] is what the endpoints answer from.
 //! - `plugin_config` gives plugins another configuration while lifecycle runs.
-//! - `deployment` is the way of a job from a request to a process that answers, `monitor` what is done at intervals.
+//! - `deployment` is the way of a job from a request to a process that answers, `monitor` what is done at intervals,
+//!   `retention` what becomes of images that no job needs.
 
 mod api_error;
 pub mod app;
@@ -23,6 +24,7 @@ mod plugin_config;
 mod private_folder;
 pub mod proxy;
 pub mod realtime;
+mod retention;
 pub mod router;
 pub mod routes;
 pub mod settings;

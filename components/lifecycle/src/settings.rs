@@ -142,6 +142,19 @@ pub struct LifecycleSettings {
     /// How often that is tried [default: 10min]
     #[arg(long, env, value_name = "DURATION")]
     pub reconciliation_interval: Option<Span>,
+
+    /// Whether bundles, build logs and cached packages are removed that neither a job nor one of the last deployments needs:
+    /// on or off [default: on]
+    #[arg(long, env, value_name = "MODE", hide_possible_values = true)]
+    pub retention: Option<Switch>,
+
+    /// How many of the last deployments keep what they had built, whatever became of them [default: 20]
+    #[arg(long, env, value_name = "NUMBER")]
+    pub retention_deployments: Option<u32>,
+
+    /// How often it is looked what is needed no longer, besides after a job was deleted [default: 10min]
+    #[arg(long, env, value_name = "DURATION")]
+    pub retention_interval: Option<Span>,
 }
 
 /// [`LifecycleSettings`] with their defaults filled in; what each one means is said there.
@@ -174,6 +187,19 @@ pub struct LifecycleConfig {
     pub job_start_time_limit: Duration,
     pub monitor_interval: Duration,
     pub reconciliation_interval: Option<Duration>,
+    pub retention_interval: Option<Duration>,
+    pub retention_deployments: u32,
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Switch {
+    /// It is
+    #[default]
+    On,
+    /// It is not
+    Off,
 }
 
 /// Who may make an account.
@@ -246,6 +272,9 @@ impl Settings for LifecycleSettings {
             monitor_interval: self.monitor_interval.or(other.monitor_interval),
             reconcile_lost_jobs: self.reconcile_lost_jobs.or(other.reconcile_lost_jobs),
             reconciliation_interval: self.reconciliation_interval.or(other.reconciliation_interval),
+            retention: self.retention.or(other.retention),
+            retention_deployments: self.retention_deployments.or(other.retention_deployments),
+            retention_interval: self.retention_interval.or(other.retention_interval),
         }
     }
 }
@@ -306,6 +335,9 @@ impl LifecycleSettings {
                 .reconcile_lost_jobs
                 .unwrap_or(false)
                 .then_some(reconciliation_interval),
+            retention_interval: (self.retention.unwrap_or_default() == Switch::On)
+                .then(|| span(self.retention_interval, 10 * MINUTE)),
+            retention_deployments: self.retention_deployments.unwrap_or(20),
             state_folder,
         }
     }
@@ -362,10 +394,12 @@ mod tests {
                     infrastructure-target: process\nallow-job-overwrite: true\nmax-request-size: 1Gi\n\
                     max-unpacked-size: 2Gi\nmax-unpacked-entries: 7\n\
                     job-start-time-limit: 1h\nmonitor-interval: 1s\nreconcile-lost-jobs: true\n\
-                    reconciliation-interval: 2min\n";
+                    reconciliation-interval: 2min\nretention: off\nretention-deployments: 3\n\
+                    retention-interval: 1h\n";
         let settings: LifecycleSettings = serde_yaml::from_str(text).expect("fits");
         let config = settings.or(LifecycleSettings::default()).with_defaults(([127, 0, 0, 1], 7202).into());
         assert_eq!(config.reconciliation_interval, Some(Duration::from_mins(2)));
+        assert_eq!((config.retention_interval, config.retention_deployments), (None, 3));
         assert_eq!(config.image_builder_url.as_str(), "http://builder:7201");
         assert_eq!((config.unpack_limits.size, config.unpack_limits.entries), (2 << 30, 7));
         assert!(!format!("{config:?}").contains("hunter2"));

@@ -38,6 +38,7 @@ mod memory;
 mod permission;
 mod pooler;
 mod public_endpoint;
+mod retention;
 mod row;
 mod scope;
 mod session;

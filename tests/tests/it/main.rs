@@ -20,6 +20,7 @@ mod inspect;
 mod isolation;
 mod order;
 mod platform;
+mod retention;
 mod shared_features;
 mod sizes;
 mod vendor;

@@ -28,6 +28,7 @@ pub(super) async fn build(
     phase(app, deployment, "building image").await;
     let manifest: Value = yaml::read(&deployment.manifest_yaml, YamlLimits::STORED_JOB_MANIFEST)
         .map_err(|error| DeploymentError::Manifest(error.to_string()))?;
+    let platform_id = app.store.platform_id().await?;
     let order = BuildOrder {
         manifest: &manifest,
         git_credentials: secrets.git_credentials.as_ref(),
@@ -36,6 +37,7 @@ pub(super) async fn build(
         build_context: source.build_context.as_deref(),
         deployment_id: &deployment.id,
         build_flags: &source.build_flags,
+        platform_id: &platform_id,
     };
     let built = async {
         app.image_builder.wait_until_healthy().await?;

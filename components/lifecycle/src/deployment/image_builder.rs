@@ -12,6 +12,7 @@ use hyper_util::rt::TokioExecutor;
 use racetrack_core::GitCredentials;
 use racetrack_core::text::{BoundedText, TextLimit, whole_characters};
 use racetrack_service::setting_value::{AuthToken, HttpUrl};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
@@ -48,6 +49,8 @@ pub(crate) struct BuildOrder<'a> {
     pub(crate) build_context: Option<&'a str>,
     pub(crate) deployment_id: &'a str,
     pub(crate) build_flags: &'a [String],
+    /// For whom it is built: others do not have it removed.
+    pub(crate) platform_id: &'a str,
 }
 
 /// What came of a build: images, or an error; logs in both cases.
@@ -92,6 +95,27 @@ pub(crate) enum BuildError {
         "image-builder answered more than {MAX_IMAGES} images, or the name of one is longer than {MAX_IMAGE_NAME} bytes"
     )]
     ImageNames,
+}
+
+/// Why a request that builds nothing has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExchangeError {
+    #[error("image-builder at {url} does not answer")]
+    Unreachable {
+        url: HttpUrl,
+        #[source]
+        source: hyper_util::client::legacy::Error,
+    },
+    #[error("image-builder at {url} did not answer within {} s", limit.as_secs())]
+    Slow { url: HttpUrl, limit: Duration },
+    #[error("the address of image-builder makes no request")]
+    Request(#[source] axum::http::Error),
+    #[error("image-builder refused: {0}")]
+    Refused(String),
+    #[error("image-builder broke off its answer")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("what image-builder is asked or answers is not the JSON expected")]
+    Json(#[source] serde_json::Error),
 }
 
 /// The last event of a build.
@@ -157,6 +181,32 @@ impl ImageBuilder {
             LastEvent::Result { result } => Ok(result),
             LastEvent::Error { error } => Err(BuildError::Failed(reason(error))),
         }
+    }
+
+    /// Sends JSON, or nothing, and reads what comes back.
+    pub(crate) async fn exchange<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        limit: Duration,
+    ) -> Result<T, ExchangeError> {
+        let request = self.request(method, path).header(CONTENT_TYPE, "application/json");
+        let request = request.body(Full::from(body)).map_err(ExchangeError::Request)?;
+        let answered = timeout(limit, async {
+            let answer = self.http.request(request).await;
+            let answer =
+                answer.map_err(|source| ExchangeError::Unreachable { url: self.url.clone(), source })?;
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(ExchangeError::Broken)?;
+            Ok((head.status, body.to_bytes()))
+        });
+        let slow = |_| ExchangeError::Slow { url: self.url.clone(), limit };
+        let (status, body) = answered.await.map_err(slow)??;
+        if status != StatusCode::OK {
+            return Err(ExchangeError::Refused(refusal(status, &body)));
+        }
+        serde_json::from_slice(&body).map_err(ExchangeError::Json)
     }
 
     fn request(&self, method: Method, path: &str) -> axum::http::request::Builder {

@@ -26,7 +26,7 @@ mod variables;
 pub(crate) use begin::begin;
 pub(crate) use claim::Deletions;
 pub(crate) use error::DeploymentError;
-pub(crate) use image_builder::ImageBuilder;
+pub(crate) use image_builder::{ExchangeError, ImageBuilder};
 pub(crate) use post_deploy::post_job_delete;
 pub(crate) use progress::run_claimed;
 pub(crate) use request::{DeployRequest, read_manifest};

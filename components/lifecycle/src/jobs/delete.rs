@@ -52,6 +52,7 @@ async fn delete_claimed(app: &App, record: &JobRecord, executor: Option<&str>) -
     }
     let deleted = app.store.delete_job(name, version, executor, seconds_since_1970()).await;
     deleted.map_err(store_error)?;
+    app.retention.job_deleted();
     warnings.extend(post_job_delete(app, job, executor).await);
     let event = about_job(AuditEventType::JobDeleted, executor, (name, version));
     audit::add(app, &with_warnings(event, warnings)).await;

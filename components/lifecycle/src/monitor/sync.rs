@@ -18,7 +18,7 @@ type Told = BTreeMap<String, Option<HashMap<(String, String), Job>>>;
 /// The listings that have not come to an end, by target: of a target that blocks its thread, no other is asked for, for
 /// each would cost another thread.
 #[derive(Debug, Default)]
-pub(super) struct Listings {
+pub(crate) struct Listings {
     under_way: HashMap<String, Weak<()>>,
     /// The jobs that lifecycle does not know, by target, which were told of already.
     orphans: BTreeSet<(String, String, String)>,
@@ -26,7 +26,7 @@ pub(super) struct Listings {
 
 impl Listings {
     /// What the next listing of the target holds while it goes on; none if the one before does still.
-    fn turn(&mut self, target: &str) -> Option<Arc<()>> {
+    pub(crate) fn turn(&mut self, target: &str) -> Option<Arc<()>> {
         if self.under_way.get(target).is_some_and(|former| former.strong_count() > 0) {
             return None;
         }

@@ -31,6 +31,7 @@ struct State {
     /// What is listed, if it is not what is there.
     listing: Option<Vec<Job>>,
     logs: String,
+    images_in_use: Vec<String>,
 }
 
 /// What the deployer was given.
@@ -101,6 +102,11 @@ impl FakeTarget {
     /// What is told from now on of the jobs that are there.
     pub(crate) fn list(&self, jobs: Vec<Job>) {
         self.state().listing = Some(jobs);
+    }
+
+    /// What is told from now on of the images that are in use.
+    pub(crate) fn uses_images(&self, names: &[&str]) {
+        self.state().images_in_use = names.iter().map(|name| (*name).to_owned()).collect();
     }
 
     pub(crate) fn log(&self, text: &str) {
@@ -215,6 +221,11 @@ impl JobMonitor for FakeTarget {
     async fn read_recent_logs(&self, job: &Job, tail: usize) -> HookResult<String> {
         self.called("read_recent_logs", &format!("{} {tail}", job.name)).await?;
         Ok(self.state().logs.clone())
+    }
+
+    async fn images_in_use(&self) -> HookResult<Vec<String>> {
+        self.switches.follow("images_in_use").await?;
+        Ok(self.state().images_in_use.clone())
     }
 }
 

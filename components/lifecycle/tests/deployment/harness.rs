@@ -78,6 +78,7 @@ impl Setup {
             internal_pub_url: Some("http://lifecycle/pub".parse().expect("is an address")),
             monitor_interval: hour(),
             reconciliation_interval: hour(),
+            retention_interval: hour(),
             ..LifecycleSettings::default()
         };
         Self { world: World::new(targets, job_types), settings, hook_time_limit: None, folder: None }

@@ -10,6 +10,7 @@ mod long_texts;
 mod monitor;
 mod overwriting;
 mod recovery;
+mod retention;
 mod supplementary_hooks;
 mod way_up;
 

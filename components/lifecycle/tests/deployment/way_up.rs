@@ -108,6 +108,7 @@ async fn image_builder_is_given_everything_but_the_secrets_of_run_time() {
             "build_context": EMPTY_CONTEXT,
             "deployment_id": id,
             "build_flags": ["--pull"],
+            "platform_id": server.app.store.platform_id().await.expect("is kept"),
         })
     );
     let tag = tag.as_str().expect("is a text");

@@ -12,6 +12,7 @@ mod postgres;
 mod postgres_server;
 mod random_writes;
 mod reopening;
+mod retention;
 mod settings_and_audit;
 mod silence;
 mod sqlite;
@@ -51,6 +52,8 @@ macro_rules! with_cases {
             memory_tables::a_change_is_seen_by_the_next_reader,
             memory_tables::changes_are_counted_for_watchers,
             memory_tables::a_dropped_write_leaves_memory_and_database_in_step,
+            retention::build_logs_go_that_nobody_is_shown,
+            retention::deployments_that_are_over_are_told_from_others,
             settings_and_audit::events_are_shown_to_those_who_may_read_the_job_or_did_it,
             settings_and_audit::events_are_found_newest_first,
             settings_and_audit::long_properties_of_events_are_kept_in_part,
@@ -76,6 +79,7 @@ macro_rules! with_reopening_cases {
             reopening::a_store_that_was_never_closed_opens_again,
             reopening::claims_of_two_stores_have_one_winner,
             reopening::opening_again_keeps_everything,
+            retention::a_platform_keeps_its_id,
         }
     };
 }
