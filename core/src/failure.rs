@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::chain;
 use crate::hook::Hook;
 use crate::text::{BoundedText, TextLimit};
-use crate::{PluginError, PluginName, Version};
+use crate::{PluginError, PluginName, Refusal, RefusalKind, Version};
 
 /// A hook of a plugin failed. The display names hook, plugin and version; the source says why.
 #[derive(Debug)]
@@ -29,6 +29,14 @@ pub enum HookFailureCause {
     /// The hook returned an error.
     #[error("{0}")]
     Error(ErrorText),
+    /// The hook returned a [`Refusal`]: whoever asked made the mistake, not the plugin.
+    #[error("{text}")]
+    Refused {
+        /// What is wrong with the request.
+        kind: RefusalKind,
+        /// The text of the refusal.
+        text: ErrorText,
+    },
     /// The hook panicked.
     #[error("it panicked: {message}")]
     Panic {
@@ -69,7 +77,11 @@ impl HookFailureCause {
 
 impl From<PluginError> for HookFailureCause {
     fn from(error: PluginError) -> Self {
-        Self::Error(ErrorText(BoundedText::new(chain(&*error), TextLimit::UNREDACTED)))
+        let text = ErrorText(BoundedText::new(chain(&*error), TextLimit::UNREDACTED));
+        match error.downcast_ref().map(Refusal::kind) {
+            Some(kind) => Self::Refused { kind, text },
+            None => Self::Error(text),
+        }
     }
 }
 
@@ -140,6 +152,25 @@ mod tests {
         assert_eq!(HookFailureCause::from_panic(&"boom").to_string(), "it panicked: boom");
         assert_eq!(HookFailureCause::from_panic(&"boom".to_owned()).to_string(), "it panicked: boom");
         assert!(HookFailureCause::from_panic(&7).to_string().contains("without a text"));
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_a_failure() {
+        let refused = [
+            (Refusal::invalid("no name"), RefusalKind::Invalid),
+            (Refusal::not_found("no name"), RefusalKind::NotFound),
+            (Refusal::conflict("no name"), RefusalKind::Conflict),
+        ];
+        for (refusal, expected) in refused {
+            let cause = HookFailureCause::from(PluginError::from(refusal));
+            assert_eq!(cause.to_string(), "no name");
+            assert!(matches!(cause, HookFailureCause::Refused { kind, .. } if kind == expected), "{cause:?}");
+        }
+        #[derive(Debug, thiserror::Error)]
+        #[error("the mail server is down")]
+        struct Outer(#[source] Refusal);
+        let cause = HookFailureCause::from(PluginError::from(Outer(Refusal::invalid("no name"))));
+        assert!(matches!(cause, HookFailureCause::Error(_)), "{cause:?}");
     }
 
     #[test]

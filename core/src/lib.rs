@@ -31,6 +31,7 @@
 //! # Where to look
 //! - Writing a plugin: [`Plugin`] and its hooks, the [events](event) they get, [`FromContext`] and [`PluginContext`].
 //! - The things hooks speak of: [`Job`], [`JobManifest`], [`JobType`], [`InfrastructureTarget`], [`JobSecrets`].
+//! - Telling a caller's mistake from a failure of the plugin: [`Refusal`].
 //! - Texts of jobs and builds, which have no bound of their own: [`text`].
 //! - What manifests mean: [`job_type_match`], [`Quantity`], [`Version`].
 //! - Keeping secrets out of what people see: [`redaction`].
@@ -63,6 +64,7 @@ pub mod plugin_name;
 pub mod progress;
 pub mod quantity;
 pub mod redaction;
+pub mod refusal;
 pub mod registration;
 pub mod registry;
 mod round;
@@ -101,6 +103,7 @@ pub use plugin::{EnvVars, FromContext, HookResult, InfrastructureTargets, JobTyp
 pub use plugin_manifest::{Category, PluginManifest};
 pub use plugin_name::PluginName;
 pub use quantity::Quantity;
+pub use refusal::{Refusal, RefusalKind};
 pub use registry::Registry;
 pub use secrets::{GitCredentials, JobSecrets};
 pub use text::{BoundedText, TextLimit};

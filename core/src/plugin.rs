@@ -6,10 +6,11 @@ use std::error::Error;
 use async_trait::async_trait;
 
 use crate::event::{PostJobDelete, PostJobDeploy, RunAction, ValidateJobManifest};
-use crate::{InfrastructureTarget, JobType, PluginContext};
+use crate::{InfrastructureTarget, JobType, PluginContext, Refusal};
 
 /// Any error a hook returns. The registry adds the names of the plugin and of the hook, so the text only has to say
-/// what went wrong. `?` converts every error type, and `"text".into()` makes one from text.
+/// what went wrong. `?` converts every error type, and `"text".into()` makes one from text. A [`Refusal`] says that whoever
+/// asked made the mistake.
 pub type PluginError = Box<dyn Error + Send + Sync>;
 
 /// What a hook returns.
@@ -52,7 +53,7 @@ pub type InfrastructureTargets = BTreeMap<String, InfrastructureTarget>;
 ///
 /// # Failures
 /// An error, a panic and an expired time limit are the same thing to the caller: a failure that names hook, plugin and
-/// version. What it does is said at each hook. Hooks should not block their thread; one that does is given up after
+/// version. What it does is said at each hook. A [`Refusal`] is one as well, except where a hook says otherwise. Hooks should not block their thread; one that does is given up after
 /// the time limit all the same, but its thread is lost until it returns.
 #[async_trait]
 pub trait Plugin: Send + Sync + 'static {
@@ -109,11 +110,12 @@ pub trait Plugin: Send + Sync + 'static {
 
     /// The plugin's own action, run on request: any JSON in, any JSON out.
     ///
-    /// Called on lifecycle for `POST /api/v1/plugin/{name}/run`. A failure fails that request. Default: an error that
-    /// says the plugin has no action.
+    /// Called on lifecycle for `POST /api/v1/plugin/{name}/run`. A failure fails that request with 500. What is wrong with
+    /// the request itself is a [`Refusal`], which is answered with 400, 404 or 409 and its text. Default: a refusal (404)
+    /// that says the plugin has no action.
     async fn run_action(&self, event: RunAction<'_>) -> HookResult<serde_json::Value> {
         let _ = event;
-        Err("this plugin has no action to run".into())
+        Err(Refusal::not_found("this plugin has no action to run").into())
     }
 
     /// Whether the manifest of a job obeys the rules of its job type.

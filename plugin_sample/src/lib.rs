@@ -3,7 +3,7 @@
 //! The smallest complete plugin: it takes a configuration, ships a resource file, and implements four hooks.
 
 use racetrack_core::{
-    EnvVars, FromContext, HookResult, Plugin, PluginContext, PluginError, PostJobDeploy, RunAction,
+    EnvVars, FromContext, HookResult, Plugin, PluginContext, PluginError, PostJobDeploy, Refusal, RunAction,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -58,8 +58,9 @@ impl Plugin for SkynetWatcher {
     }
 
     async fn run_action(&self, event: RunAction<'_>) -> HookResult<Value> {
-        let name =
-            event.parameters.get("name").and_then(Value::as_str).ok_or("the parameter `name` is missing")?;
+        let name = event.parameters.get("name").and_then(Value::as_str);
+        // The caller's mistake, and so a 400. Any other error would be a failure of this plugin, and a 500.
+        let name = name.ok_or_else(|| Refusal::invalid("the parameter `name` is missing"))?;
         Ok(json!({ "watched": self.is_watched(name) }))
     }
 }
@@ -116,10 +117,15 @@ mod tests {
     fn the_action_tells_whether_a_name_is_watched() {
         let run = |parameters: Value| {
             let parameters = parameters.as_object().expect("an object").clone();
-            block_on(watcher("{}").run_action(RunAction::new(&parameters))).map_err(|error| error.to_string())
+            block_on(watcher("{}").run_action(RunAction::new(&parameters)))
         };
-        assert_eq!(run(json!({"name": "skynet-v2"})), Ok(json!({"watched": true})));
-        assert_eq!(run(json!({})), Err("the parameter `name` is missing".to_owned()));
+        assert_eq!(run(json!({"name": "skynet-v2"})).expect("is answered"), json!({"watched": true}));
+        let error = run(json!({})).expect_err("there is no name");
+        assert_eq!(
+            error.downcast_ref(),
+            Some(&Refusal::invalid("the parameter `name` is missing")),
+            "{error}"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! # Where to look
 //! - [`router()`] has every route on one page, with what each asks of its caller; [`auth`] is how that is checked.
 //! - [`app`] is what the endpoints answer from.
+//! - `document` is what the `OpenAPI` document says, as far as no single handler knows it.
 //! - `plugin_config` gives plugins another configuration while lifecycle runs.
 //! - `deployment` is the way of a job from a request to a process that answers, `monitor` what is done at intervals,
 //!   `retention` what becomes of images that no job needs.
@@ -13,6 +14,7 @@ pub mod app;
 mod audit;
 pub mod auth;
 mod deployment;
+mod document;
 mod endpoints;
 mod extract;
 mod infrastructure;

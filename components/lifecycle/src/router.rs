@@ -79,7 +79,7 @@ fn routes(app: &App) -> Routes {
     use Access::{Follow, Listen, Open};
 
     let routes = api(app);
-    let document = Document::new(routes.document());
+    let document = Document::new(routes.document(), app.config.external_lifecycle_url.as_str());
     let places = || app.live_connections.clone();
     let admit = from_fn_with_state(places(), live_connections::admit);
     let admit_session = from_fn_with_state(places(), live_connections::admit_session);
@@ -88,7 +88,7 @@ fn routes(app: &App) -> Routes {
         .add_beside(Open, "/health", get(own_health::health))
         .add_beside(Open, "/live", get(health::live))
         .add_beside(Open, "/metrics", get(metrics::metrics))
-        .add_beside(Open, "/openapi.json", get(move || document.clone().get()))
+        .add_beside(Open, "/openapi.json", get(move |path| document.clone().get(path)))
         .add_beside(Open, "/ready", get(own_health::ready))
         .add_beside(Listen, "/websocket/events", get(change_events).route_layer(admit))
         .add_service(Follow, &LogStreaming::PATHS, app.logs.routes().route_layer(admit_session))
@@ -106,8 +106,8 @@ fn api(app: &App) -> Routes {
 
     Routes::new(app, "Racetrack", app.service.identity.version)
         .add(Open, routes!(info::info))
-        .add(Authenticated, routes!(maintenance::get))
-        .add(Everywhere(CallAdminApi), routes!(maintenance::put))
+        .add(Authenticated, routes!(maintenance::get_maintenance))
+        .add(Everywhere(CallAdminApi), routes!(maintenance::put_maintenance))
         .add_changing(Manifest, with_limit(routes!(deployment::deploy), app.config.max_request_size))
         .add(Filtered(ReadJob), routes!(deployment::list))
         .add(Filtered(ReadJob), routes!(deployment::get))
@@ -138,8 +138,8 @@ fn api(app: &App) -> Routes {
         .add(Authenticated, routes!(plugin::docs))
         .add(Authenticated, routes!(plugin::download))
         .add(StaffWith(ReadJob), routes!(plugin::run))
-        .add(Staff, routes!(plugin_config::get))
-        .add(Staff, routes!(plugin_config::put))
+        .add(Staff, routes!(plugin_config::get_config))
+        .add(Staff, routes!(plugin_config::put_config))
         .add(Staff, routes!(plugin::upload))
         .add(Staff, routes!(plugin::upload_file))
         .add(Staff, routes!(plugin::delete_all))
@@ -150,7 +150,7 @@ fn api(app: &App) -> Routes {
         .add(Handler, routes!(authorization::allowed_endpoint))
         .add(Everywhere(CallAdminApi), routes!(authorization::allow_esc))
         .add(Everywhere(CallAdminApi), routes!(authorization::allow_job_family))
-        .add(Everywhere(CallAdminApi), routes!(token::of_esc))
+        .add(Everywhere(CallAdminApi), routes!(token::token_of_esc))
         .add(User, routes!(token::regenerate_own))
         .add(Everywhere(CallAdminApi), routes!(token::regenerate_users))
         .add(Everywhere(CallAdminApi), routes!(token::regenerate_job_families))

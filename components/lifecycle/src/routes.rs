@@ -5,12 +5,14 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
 use racetrack_store::Scope;
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, Info, OpenApi, OpenApiBuilder, Paths};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::App;
 use crate::auth::{Access, Guard, authorize};
+use crate::document::answers;
 
 /// The name of the token's header in the `OpenAPI` document.
 const TOKEN_SCHEME: &str = "token";
@@ -38,7 +40,7 @@ const SEGMENTS_ABOUT_JOBS: [&str; 9] =
     ["audit", "build", "can-call-job", "deploy", "job", "job_endpoint", "job_family", "jobs", "socket.io"];
 
 /// Where the API is.
-const API: &str = "/api/v1";
+pub(crate) const API: &str = "/api/v1";
 
 impl Route {
     /// Whether its answers tell something of jobs, or it does something to them. To be known is not enough for such a route.
@@ -60,7 +62,8 @@ pub(crate) struct Routes {
 impl Routes {
     pub(crate) fn new(app: &App, title: &str, version: &str) -> Self {
         let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("X-Racetrack-Auth")));
-        let components = ComponentsBuilder::new().security_scheme(TOKEN_SCHEME, scheme).build();
+        let mut components = ComponentsBuilder::new().security_scheme(TOKEN_SCHEME, scheme).build();
+        answers::describe_errors(&mut components);
         let document = OpenApiBuilder::new().info(Info::new(title, version)).components(Some(components));
         Self {
             app: app.clone(),
@@ -167,10 +170,15 @@ impl Routes {
             ];
             for (method, operation) in methods {
                 let Some(operation) = operation else { continue };
-                if access != Access::Open {
-                    let requirement = SecurityRequirement::new(TOKEN_SCHEME, [] as [&str; 0]);
-                    operation.security = Some(vec![requirement]);
-                }
+                operation.operation_id = Some(operation_id(operation));
+                let token = || SecurityRequirement::new(TOKEN_SCHEME, [] as [&str; 0]);
+                operation.security = match access {
+                    Access::Open => None,
+                    // Or none, where anybody may call the endpoint.
+                    Access::Call => Some(vec![token(), SecurityRequirement::default()]),
+                    _ => Some(vec![token()]),
+                };
+                answers::complete(operation, access, is_closed_in_maintenance);
                 let description = operation.description.get_or_insert_default();
                 if !description.is_empty() {
                     description.push_str("\n\n");
@@ -186,6 +194,12 @@ impl Routes {
             }
         }
     }
+}
+
+/// Handlers of several groups may have one name, and operations may not.
+fn operation_id(operation: &Operation) -> String {
+    let tags = operation.tags.iter().flatten().map(String::as_str);
+    tags.chain(operation.operation_id.as_deref()).collect::<Vec<_>>().join("_")
 }
 
 /// Where `OpenAPI` has `{path}` for everything that follows, the router has a wildcard.

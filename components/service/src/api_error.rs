@@ -12,6 +12,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
+use racetrack_core::RefusalKind;
 use racetrack_core::error::chain;
 use racetrack_core::failure::HookFailure;
 use racetrack_core::text::{BoundedText, TextLimit};
@@ -58,6 +59,16 @@ impl ApiError {
     /// What should be made is there already, or cannot be made like this: 409.
     pub fn already_exists(message: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "AlreadyExists", message)
+    }
+
+    /// What a plugin says of a request that is wrong.
+    pub fn refused(kind: RefusalKind, text: impl Into<String>) -> Self {
+        match kind {
+            RefusalKind::NotFound => Self::not_found(text),
+            RefusalKind::Conflict => Self::already_exists(text),
+            // Whatever else there will be, the caller made the mistake.
+            _ => Self::invalid(text),
+        }
     }
 
     /// Something inside went wrong: 500. The caller learns nothing of `source`; the log does.

@@ -100,9 +100,10 @@ pub(crate) fn hook_called(
         [("hook", hook.name().to_owned()), ("plugin", plugin.0.to_owned()), ("version", plugin.1.to_owned())];
     counter!(HOOK_CALLS, &labels).increment(1);
     histogram!(HOOK_DURATION, &labels).record(duration);
-    if let Some(failure) = failure {
+    // A refusal is the caller's mistake, and no failure of the plugin.
+    if let Some(cause) = failure.and_then(|failure| cause(&failure.cause)) {
         let [hook, plugin, version] = labels;
-        let cause = ("cause", cause(&failure.cause).to_owned());
+        let cause = ("cause", cause.to_owned());
         counter!(HOOK_FAILURES, &[hook, plugin, version, cause]).increment(1);
     }
 }
@@ -112,12 +113,13 @@ pub(crate) fn hook_threads_blocked(threads: usize) {
     gauge!(HOOK_BLOCKED_THREADS).set(u32::try_from(threads).unwrap_or(u32::MAX));
 }
 
-const fn cause(cause: &HookFailureCause) -> &'static str {
+const fn cause(cause: &HookFailureCause) -> Option<&'static str> {
     match cause {
-        HookFailureCause::Error(_) => "error",
-        HookFailureCause::Panic { .. } => "panic",
-        HookFailureCause::TimedOut { .. } => "timed-out",
-        HookFailureCause::Blocked { .. } => "blocked",
+        HookFailureCause::Error(_) => Some("error"),
+        HookFailureCause::Refused { .. } => None,
+        HookFailureCause::Panic { .. } => Some("panic"),
+        HookFailureCause::TimedOut { .. } => Some("timed-out"),
+        HookFailureCause::Blocked { .. } => Some("blocked"),
     }
 }
 

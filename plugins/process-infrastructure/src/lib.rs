@@ -47,7 +47,7 @@ use std::sync::Arc;
 
 use racetrack_core::{
     FromContext, HookResult, InfrastructureTarget, InfrastructureTargets, Plugin, PluginContext, PluginError,
-    RunAction,
+    Refusal, RunAction,
 };
 use serde_json::{Map, Value};
 
@@ -105,7 +105,7 @@ impl Plugin for ProcessInfrastructure {
     async fn run_action(&self, event: RunAction<'_>) -> HookResult<Value> {
         match event.parameters.get("action").and_then(Value::as_str) {
             Some("status") => {}
-            _ => return Err("the parameter `action` must be `status`".into()),
+            _ => return Err(Refusal::invalid("the parameter `action` must be `status`").into()),
         }
         let mut status = Map::new();
         for target in &self.targets {

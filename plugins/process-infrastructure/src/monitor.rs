@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use racetrack_core::text::TextLimit;
-use racetrack_core::{HookResult, Job, JobMonitor, JobStatus, async_trait};
+use racetrack_core::{HookResult, Job, JobMonitor, JobStatus, Refusal, async_trait};
 use serde_json::{Value, json};
 
 use crate::ProcessTarget;
@@ -97,7 +97,8 @@ impl JobMonitor for ProcessTarget {
         self.0.resume().await?;
         let key = JobKey::new(&job.name, &job.version)?;
         let found = self.0.jobs().get(&key).and_then(|entry| entry.representative().cloned());
-        let instance = found.ok_or_else(|| NoJob(key, self.0.name.clone()))?;
+        let instance =
+            found.ok_or_else(|| Refusal::not_found(NoJob(key, self.0.name.clone()).to_string()))?;
         recent_logs(&instance, tail, TextLimit::LOG).await
     }
 

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use racetrack_core::error::chain;
-use racetrack_core::failure::HookFailure;
+use racetrack_core::failure::{HookFailure, HookFailureCause};
 use racetrack_service::ApiError;
 use racetrack_service::hooks::TargetFailure;
 use racetrack_store::StoreError;
@@ -59,6 +59,13 @@ impl From<DeploymentError> for ApiError {
         match error {
             DeploymentError::Target(error) => error.into(),
             DeploymentError::Store(error) => crate::api_error::store_error(error),
+            DeploymentError::Manifest(_) => Self::invalid(error.to_string()),
+            DeploymentError::Deleted | DeploymentError::Changed => Self::already_exists(error.to_string()),
+            DeploymentError::Logs(ref failure)
+                if let HookFailureCause::Refused { kind, .. } = failure.cause =>
+            {
+                Self::refused(kind, chain(&error))
+            }
             error => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "DeploymentError", chain(&error)),
         }
     }

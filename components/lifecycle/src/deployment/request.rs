@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use super::variables;
+use crate::document::schemas::{GitCredentialsSchema, JobManifestSchema};
 
 /// Whose turn it is to look through a build context. Each keeps a processor busy, for seconds when it is large.
 static CONTEXT_CHECKS: Semaphore = Semaphore::const_new(2);
@@ -27,11 +28,11 @@ static CONTEXT_CHECKS: Semaphore = Semaphore::const_new(2);
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeployRequest {
     /// The job manifest, as in `job.yaml`. Its keys keep their order.
-    #[schema(value_type = Object)]
+    #[schema(value_type = JobManifestSchema)]
     pub(crate) manifest: Mapping,
     /// What the repository of the job asks for.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<GitCredentialsSchema>)]
     git_credentials: Option<GitCredentials>,
     /// Variables that are in no manifest.
     #[serde(default)]

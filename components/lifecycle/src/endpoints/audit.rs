@@ -13,6 +13,7 @@ use crate::App;
 use crate::api_error::store_error;
 use crate::audit::{explanation, time_ago};
 use crate::auth::{Caller, seconds_since_1970};
+use crate::document::schemas::AuditEventSchema;
 use crate::visibility;
 
 /// How many events are listed at most.
@@ -39,14 +40,14 @@ pub(crate) struct Activity {
     filter_job_name: String,
     filter_job_version: String,
     filter_related_to_me: bool,
-    #[schema(value_type = Vec<Object>)]
     events: Vec<ExplainedEvent>,
 }
 
 /// An event in words.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ExplainedEvent {
     #[serde(flatten)]
+    #[schema(value_type = AuditEventSchema)]
     event: AuditEvent,
     explanation: String,
     time_ago: String,
@@ -82,7 +83,7 @@ pub(crate) async fn activity(
 }
 
 /// Lists what the caller did, and what was done to the caller
-#[utoipa::path(get, path = "/audit/user_events", tag = "audit", responses((status = 200, body = Vec<Object>)))]
+#[utoipa::path(get, path = "/audit/user_events", tag = "audit", responses((status = 200, body = Vec<AuditEventSchema>)))]
 pub(crate) async fn own_events(
     State(app): State<App>,
     caller: Caller,
@@ -92,7 +93,7 @@ pub(crate) async fn own_events(
 
 /// Lists what the caller did to a job
 #[utoipa::path(get, path = "/audit/user_events/job/{name}", tag = "audit", params(("name" = String, Path)),
-    responses((status = 200, body = Vec<Object>)))]
+    responses((status = 200, body = Vec<AuditEventSchema>)))]
 pub(crate) async fn own_events_of_family(
     State(app): State<App>,
     caller: Caller,
@@ -103,7 +104,7 @@ pub(crate) async fn own_events_of_family(
 
 /// Lists what the caller did to a version of a job
 #[utoipa::path(get, path = "/audit/user_events/job/{name}/{version}", tag = "audit",
-    params(("name" = String, Path), ("version" = String, Path)), responses((status = 200, body = Vec<Object>)))]
+    params(("name" = String, Path), ("version" = String, Path)), responses((status = 200, body = Vec<AuditEventSchema>)))]
 pub(crate) async fn own_events_of_job(
     State(app): State<App>,
     caller: Caller,
@@ -113,7 +114,7 @@ pub(crate) async fn own_events_of_job(
 }
 
 /// Lists what anybody did
-#[utoipa::path(get, path = "/audit/events", tag = "audit", responses((status = 200, body = Vec<Object>)))]
+#[utoipa::path(get, path = "/audit/events", tag = "audit", responses((status = 200, body = Vec<AuditEventSchema>)))]
 pub(crate) async fn events(
     State(app): State<App>,
     caller: Caller,
@@ -123,7 +124,7 @@ pub(crate) async fn events(
 
 /// Lists what anybody did to a job
 #[utoipa::path(get, path = "/audit/events/job/{name}", tag = "audit", params(("name" = String, Path)),
-    responses((status = 200, body = Vec<Object>)))]
+    responses((status = 200, body = Vec<AuditEventSchema>)))]
 pub(crate) async fn events_of_family(
     State(app): State<App>,
     caller: Caller,
@@ -134,7 +135,7 @@ pub(crate) async fn events_of_family(
 
 /// Lists what anybody did to a version of a job
 #[utoipa::path(get, path = "/audit/events/job/{name}/{version}", tag = "audit",
-    params(("name" = String, Path), ("version" = String, Path)), responses((status = 200, body = Vec<Object>)))]
+    params(("name" = String, Path), ("version" = String, Path)), responses((status = 200, body = Vec<AuditEventSchema>)))]
 pub(crate) async fn events_of_job(
     State(app): State<App>,
     caller: Caller,

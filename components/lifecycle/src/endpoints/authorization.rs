@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, check_giver, may_call, missing_scope};
+use crate::document::schemas::{Nothing, ScopeName};
 use crate::jobs::JobView;
 
 /// A job, and what somebody wants to do with it.
@@ -25,7 +26,7 @@ pub(crate) struct WantedScope {
     /// Its version: exact, `latest`, or a wildcard such as `2.x`.
     version: String,
     /// The scope.
-    #[param(value_type = String)]
+    #[param(value_type = ScopeName, inline)]
     scope: Scope,
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct WantedEndpointScope {
     /// Its version: exact, `latest`, or a wildcard such as `2.x`.
     version: String,
     /// The scope.
-    #[param(value_type = String)]
+    #[param(value_type = ScopeName, inline)]
     scope: Scope,
     /// The path of the endpoint.
     path: String,
@@ -48,7 +49,7 @@ pub(crate) struct WantedEndpointScope {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CallView {
     /// The job.
-    #[schema(value_type = Object)]
+    #[schema(value_type = JobView<'static>)]
     job: Value,
     /// Who calls, as the job is told: `User admin`; empty when nobody has to say.
     caller: String,
@@ -61,8 +62,7 @@ pub(crate) struct CallView {
 /// Tells whether the caller may call an endpoint of a job
 #[utoipa::path(get, path = "/auth/can-call-job/{name}/{version}/{path}", tag = "auth",
     params(("name" = String, Path), ("version" = String, Path), ("path" = String, Path)),
-    responses((status = 200, body = CallView), (status = 401, description = "no"), (status = 404, description = "there is no such job"),
-        (status = 503, description = "it is maintenance")))]
+    responses((status = 200, body = CallView), (status = 401, description = "no")))]
 pub(crate) async fn can_call_job(
     State(app): State<App>,
     headers: HeaderMap,
@@ -84,7 +84,8 @@ pub(crate) async fn can_call_front_page(
 
 /// Tells by the status whether the caller has a scope for a job
 #[utoipa::path(get, path = "/auth/allowed/job/{name}/{version}/scope/{scope}", tag = "auth", params(WantedScope),
-    responses((status = 202, description = "yes"), (status = 401, description = "no")))]
+    responses((status = 202, description = "yes; the body is empty", body = String, content_type = "text/plain"),
+        (status = 401, description = "no"), (status = 404, description = "there is no such job")))]
 pub(crate) async fn allowed_job(
     State(app): State<App>,
     caller: Caller,
@@ -98,7 +99,8 @@ pub(crate) async fn allowed_job(
 /// Tells by the status whether the caller has a scope for an endpoint of a job
 #[utoipa::path(get, path = "/auth/allowed/job_endpoint/{name}/{version}/scope/{scope}/endpoint/{path}", tag = "auth",
     params(WantedEndpointScope),
-    responses((status = 202, description = "yes"), (status = 401, description = "no")))]
+    responses((status = 202, description = "yes; the body is empty", body = String, content_type = "text/plain"),
+        (status = 401, description = "no"), (status = 404, description = "there is no such job")))]
 pub(crate) async fn allowed_endpoint(
     State(app): State<App>,
     caller: Caller,
@@ -112,8 +114,8 @@ pub(crate) async fn allowed_endpoint(
 
 /// Gives an ESC a scope for every version of a job, which the caller has
 #[utoipa::path(post, path = "/auth/allow/esc/{id}/job/{name}/scope/{scope}", tag = "auth",
-    params(("id" = String, Path), ("name" = String, Path), ("scope" = String, Path)),
-    responses((status = 200, body = ())))]
+    params(("id" = String, Path), ("name" = String, Path), ("scope" = inline(ScopeName), Path)),
+    responses((status = 200, body = Nothing), (status = 404, description = "there is no such subject or job family")))]
 pub(crate) async fn allow_esc(
     State(app): State<App>,
     caller: Caller,
@@ -124,8 +126,8 @@ pub(crate) async fn allow_esc(
 
 /// Gives the jobs of a family a scope for every version of a job, which the caller has
 #[utoipa::path(post, path = "/auth/allow/job_family/{source}/job/{name}/scope/{scope}", tag = "auth",
-    params(("source" = String, Path), ("name" = String, Path), ("scope" = String, Path)),
-    responses((status = 200, body = ())))]
+    params(("source" = String, Path), ("name" = String, Path), ("scope" = inline(ScopeName), Path)),
+    responses((status = 200, body = Nothing), (status = 404, description = "there is no such subject or job family")))]
 pub(crate) async fn allow_job_family(
     State(app): State<App>,
     caller: Caller,

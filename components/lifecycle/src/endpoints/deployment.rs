@@ -17,6 +17,7 @@ use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, missing_scope};
 use crate::deployment::{self, DeployRequest};
+use crate::document::schemas::{DeploymentSchema, Nothing};
 use crate::extract::JsonBody;
 use crate::jobs::JobView;
 use crate::visibility;
@@ -28,15 +29,18 @@ pub(crate) struct DeploymentId {
 }
 
 /// A deployment with the job that it brought up.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeploymentWithJob)]
 pub(crate) struct DeploymentView<'a> {
     #[serde(flatten)]
+    #[schema(value_type = DeploymentSchema)]
     deployment: &'a Deployment,
     job: Option<JobView<'a>>,
 }
 
 /// How many deployments to list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Limit {
     /// The number of deployments.
     #[serde(default = "default_limit")]
@@ -59,7 +63,8 @@ pub(crate) struct Warnings {
 ///
 /// Answers as soon as the request is accepted; `GET /deploy/{id}` tells how it goes.
 #[utoipa::path(post, path = "/deploy", tag = "deployments", request_body = DeployRequest,
-    responses((status = 200, body = DeploymentId), (status = 409, description = "the version is there, or being deployed")))]
+    responses((status = 200, body = DeploymentId),
+        (status = 404, description = "there is no such job"), (status = 409, description = "the version is there, or being deployed")))]
 pub(crate) async fn deploy(
     State(app): State<App>,
     caller: Caller,
@@ -75,7 +80,7 @@ pub(crate) async fn deploy(
 
 /// Lists deployments of jobs that the caller may read, and those that the caller asked for: those first that made progress last
 #[utoipa::path(get, path = "/deploy", tag = "deployments", params(Limit),
-    responses((status = 200, body = Vec<Object>)))]
+    responses((status = 200, body = Vec<DeploymentView<'static>>)))]
 pub(crate) async fn list(
     State(app): State<App>,
     caller: Caller,
@@ -90,7 +95,7 @@ pub(crate) async fn list(
 
 /// Tells how a deployment goes, with the job when it is done
 #[utoipa::path(get, path = "/deploy/{id}", tag = "deployments", params(("id" = String, Path)),
-    responses((status = 200, body = Object), (status = 401, description = "the caller neither asked for it nor may read its job"),
+    responses((status = 200, body = DeploymentView<'static>), (status = 401, description = "the caller neither asked for it nor may read its job"),
         (status = 404, description = "there is none of this id")))]
 pub(crate) async fn get(
     State(app): State<App>,
@@ -116,7 +121,9 @@ pub(crate) async fn get(
 
 /// Says what is being done
 #[utoipa::path(put, path = "/deploy/{id}/phase", tag = "deployments", params(("id" = String, Path)),
-    request_body = Phase, responses((status = 200, body = ())))]
+    request_body = Phase,
+    responses((status = 200, body = Nothing), (status = 404, description = "there is none of this id"),
+        (status = 409, description = "it is over")))]
 pub(crate) async fn put_phase(
     State(app): State<App>,
     Path(id): Path<String>,
@@ -127,7 +134,9 @@ pub(crate) async fn put_phase(
 
 /// Adds to what the owner of the deployment should know
 #[utoipa::path(put, path = "/deploy/{id}/warnings", tag = "deployments", params(("id" = String, Path)),
-    request_body = Warnings, responses((status = 200, body = ())))]
+    request_body = Warnings,
+    responses((status = 200, body = Nothing), (status = 404, description = "there is none of this id"),
+        (status = 409, description = "it is over")))]
 pub(crate) async fn put_warnings(
     State(app): State<App>,
     Path(id): Path<String>,

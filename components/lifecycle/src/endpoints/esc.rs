@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, check_covers, check_identifier, seconds_since_1970};
+use crate::document::schemas::{EscSchema, Nothing};
 use crate::extract::{JsonBody, JsonBodyOrDefault};
 
 /// The longest name, in characters.
@@ -56,14 +57,14 @@ pub(crate) struct TokenView {
 }
 
 /// Lists the ESCs, by name
-#[utoipa::path(get, path = "/escs", tag = "escs", responses((status = 200, body = Vec<Object>)))]
+#[utoipa::path(get, path = "/escs", tag = "escs", responses((status = 200, body = Vec<EscSchema>)))]
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<Esc>>, ApiError> {
     app.store.escs().await.map(Json).map_err(store_error)
 }
 
 /// Adds an ESC
 #[utoipa::path(post, path = "/escs", tag = "escs", request_body = NewEsc,
-    responses((status = 200, body = Object), (status = 409, description = "there is an ESC of this id")))]
+    responses((status = 200, body = EscSchema), (status = 409, description = "there is an ESC of this id")))]
 pub(crate) async fn create(
     State(app): State<App>,
     JsonBody(NewEsc { name, id }): JsonBody<NewEsc>,
@@ -81,7 +82,7 @@ pub(crate) async fn create(
 
 /// Deletes an ESC with its tokens and permissions
 #[utoipa::path(delete, path = "/escs/{id}", tag = "escs", params(("id" = String, Path)),
-    responses((status = 200, body = ())))]
+    responses((status = 200, body = Nothing), (status = 404, description = "there is no such ESC")))]
 pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<Json<()>, ApiError> {
     app.store.delete_esc(&id).await.map(Json).map_err(store_error)
 }
@@ -90,7 +91,7 @@ pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Re
 ///
 /// Only to a caller who may do what the ESC may do.
 #[utoipa::path(get, path = "/escs/{id}/auth_data", tag = "escs", params(("id" = String, Path)),
-    responses((status = 200, body = EscAuthData)))]
+    responses((status = 200, body = EscAuthData), (status = 404, description = "there is no such ESC")))]
 pub(crate) async fn auth_data(
     State(app): State<App>,
     caller: Caller,
@@ -108,7 +109,8 @@ pub(crate) async fn auth_data(
 ///
 /// Only for a caller who may do what the ESC may do.
 #[utoipa::path(post, path = "/escs/{id}/auth_token", tag = "escs", params(("id" = String, Path)),
-    request_body = NewToken, responses((status = 200, body = TokenView)))]
+    request_body = Option<NewToken>,
+    responses((status = 200, body = TokenView), (status = 404, description = "there is no such ESC")))]
 pub(crate) async fn create_token(
     State(app): State<App>,
     caller: Caller,
@@ -129,7 +131,8 @@ pub(crate) async fn create_token(
 
 /// Revokes a token of an ESC
 #[utoipa::path(delete, path = "/escs/{id}/auth_token/{token_id}", tag = "escs",
-    params(("id" = String, Path), ("token_id" = String, Path)), responses((status = 200, body = ())))]
+    params(("id" = String, Path), ("token_id" = String, Path)),
+    responses((status = 200, body = Nothing), (status = 404, description = "there is no such ESC or token")))]
 pub(crate) async fn revoke_token(
     State(app): State<App>,
     Path((id, token_id)): Path<(String, String)>,

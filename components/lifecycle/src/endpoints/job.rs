@@ -15,6 +15,7 @@ use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, JobPath, check_giver};
 use crate::deployment::{again, check_variables, read_manifest};
+use crate::document::schemas::{Nothing, PublicEndpointSchema};
 use crate::extract::JsonBody;
 use crate::jobs::{JobView, delete as deletion};
 
@@ -64,7 +65,7 @@ pub(crate) async fn get(
 
 /// Deletes a job of an exact version
 #[utoipa::path(delete, path = "/job/{name}/{version}", tag = "jobs", params(JobAddress),
-    responses((status = 200, body = ()), (status = 409, description = "it is being deployed")))]
+    responses((status = 200, body = Nothing), (status = 409, description = "it is being deployed")))]
 pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,
@@ -83,7 +84,8 @@ pub(crate) async fn delete(
 
 /// Builds a job anew from its source in git, and deploys it; answers when it is up
 #[utoipa::path(post, path = "/job/{name}/{version}/redeploy", tag = "jobs", params(JobAddress),
-    responses((status = 200, body = ())))]
+    responses((status = 200, body = Nothing), (status = 409, description = "it is being deployed, or was changed meanwhile"),
+        (status = 500, description = "it did not come up")))]
 pub(crate) async fn redeploy(
     State(app): State<App>,
     caller: Caller,
@@ -94,7 +96,8 @@ pub(crate) async fn redeploy(
 
 /// Deploys a job again from the images it has; answers when it is up
 #[utoipa::path(post, path = "/job/{name}/{version}/reprovision", tag = "jobs", params(JobAddress),
-    responses((status = 200, body = ())))]
+    responses((status = 200, body = Nothing), (status = 409, description = "it is being deployed, or was changed meanwhile"),
+        (status = 500, description = "it did not come up")))]
 pub(crate) async fn reprovision(
     State(app): State<App>,
     caller: Caller,
@@ -105,7 +108,9 @@ pub(crate) async fn reprovision(
 
 /// Moves a job to another infrastructure target; answers when it is up there
 #[utoipa::path(post, path = "/job/{name}/{version}/move", tag = "jobs", params(JobAddress),
-    request_body = Move, responses((status = 200, body = ())))]
+    request_body = Move,
+    responses((status = 200, body = Nothing), (status = 409, description = "it is being deployed, or was changed meanwhile"),
+        (status = 500, description = "it did not come up there")))]
 pub(crate) async fn move_job(
     State(app): State<App>,
     caller: Caller,
@@ -117,7 +122,7 @@ pub(crate) async fn move_job(
 
 /// Changes the manifest that a job is redeployed with
 #[utoipa::path(put, path = "/job/{name}/{version}/manifest", tag = "jobs", params(JobAddress),
-    request_body = ManifestText, responses((status = 200, body = ())))]
+    request_body = ManifestText, responses((status = 200, body = Nothing)))]
 pub(crate) async fn put_manifest(
     State(app): State<App>,
     JobPath(record): JobPath,
@@ -138,7 +143,7 @@ pub(crate) async fn put_manifest(
 
 /// Lists the paths of a job that anybody may call
 #[utoipa::path(get, path = "/job/{name}/{version}/public-endpoints", tag = "jobs", params(JobAddress),
-    responses((status = 200, body = Vec<Object>)))]
+    responses((status = 200, body = Vec<PublicEndpointSchema>)))]
 pub(crate) async fn public_endpoints(
     State(app): State<App>,
     JobPath(record): JobPath,
@@ -153,7 +158,7 @@ pub(crate) async fn public_endpoints(
 /// It is opened by a caller who may call it.
 #[utoipa::path(put, path = "/job/{name}/{version}/public-endpoints", tag = "jobs", params(JobAddress),
     request_body = EndpointState,
-    responses((status = 200, body = ()), (status = 404, description = "the manifest does not list it")))]
+    responses((status = 200, body = Nothing), (status = 404, description = "there is no such job, or its manifest does not list the path")))]
 pub(crate) async fn put_public_endpoint(
     State(app): State<App>,
     caller: Caller,

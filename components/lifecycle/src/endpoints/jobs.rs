@@ -11,9 +11,10 @@ use serde_json::Value;
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, seconds_since_1970};
+use crate::document::schemas::{JobFamilySchema, Nothing};
 use crate::jobs::JobView;
 use crate::jobs::graph::{JobGraph, job_graph};
-use crate::jobs::portfolio::portfolio_entry;
+use crate::jobs::portfolio::{PortfolioEntry, portfolio_entry};
 use crate::monitor;
 
 /// Lists the jobs that the caller may read, by name and version
@@ -25,7 +26,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Respo
 }
 
 /// Lists the job families that the caller may read
-#[utoipa::path(get, path = "/job_family", tag = "jobs", responses((status = 200, body = Vec<Object>)))]
+#[utoipa::path(get, path = "/job_family", tag = "jobs", responses((status = 200, body = Vec<JobFamilySchema>)))]
 pub(crate) async fn families(
     State(app): State<App>,
     caller: Caller,
@@ -44,7 +45,8 @@ pub(crate) async fn graph(State(app): State<App>, caller: Caller) -> Result<Json
 }
 
 /// Lists the jobs with what speaks for deleting them
-#[utoipa::path(get, path = "/job/portfolio", tag = "jobs", responses((status = 200, body = Vec<Object>)))]
+#[utoipa::path(get, path = "/job/portfolio", tag = "jobs",
+    responses((status = 200, body = Vec<PortfolioEntry<'static>>)))]
 pub(crate) async fn portfolio(State(app): State<App>, caller: Caller) -> Result<Json<Value>, ApiError> {
     let jobs = app.store.jobs().await.map_err(store_error)?;
     let now = seconds_since_1970();
@@ -54,7 +56,7 @@ pub(crate) async fn portfolio(State(app): State<App>, caller: Caller) -> Result<
 }
 
 /// Starts every lost job again on its infrastructure target
-#[utoipa::path(post, path = "/job/all/reconcile", tag = "jobs", responses((status = 200, body = ())))]
+#[utoipa::path(post, path = "/job/all/reconcile", tag = "jobs", responses((status = 200, body = Nothing)))]
 pub(crate) async fn reconcile(State(app): State<App>, caller: Caller) -> Result<Json<()>, ApiError> {
     monitor::reconcile(&app, caller.name().as_deref()).await.map(Json).map_err(store_error)
 }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::api_error::store_error;
+use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
 
 /// Whether deployments and calls are refused for the time being.
@@ -18,15 +19,15 @@ pub(crate) struct Maintenance {
 
 /// Tells whether it is maintenance
 #[utoipa::path(get, path = "/maintenance", tag = "server", responses((status = 200, body = Maintenance)))]
-pub(crate) async fn get(State(app): State<App>) -> Result<Json<Maintenance>, ApiError> {
+pub(crate) async fn get_maintenance(State(app): State<App>) -> Result<Json<Maintenance>, ApiError> {
     let maintenance_mode = app.store.is_in_maintenance().await.map_err(store_error)?;
     Ok(Json(Maintenance { maintenance_mode }))
 }
 
 /// Begins or ends maintenance: meanwhile jobs are neither changed nor called
 #[utoipa::path(put, path = "/maintenance", tag = "server", request_body = Maintenance,
-    responses((status = 200, body = ())))]
-pub(crate) async fn put(
+    responses((status = 200, body = Nothing)))]
+pub(crate) async fn put_maintenance(
     State(app): State<App>,
     JsonBody(Maintenance { maintenance_mode }): JsonBody<Maintenance>,
 ) -> Result<Json<()>, ApiError> {

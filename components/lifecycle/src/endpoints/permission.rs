@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, check_giver};
+use crate::document::schemas::{JobKeySchema, Nothing, ScopeName, SubjectSchema};
 use crate::extract::JsonBody;
 
 /// A permission with whom it is for. An absent filter means everything: without any, it is for all jobs.
@@ -17,18 +18,17 @@ use crate::extract::JsonBody;
 #[serde(deny_unknown_fields)]
 pub(crate) struct SubjectPermission {
     /// Whom it is for: its `kind` (`user`, `esc` or `job_family`), and its `name` (the id of an ESC).
-    #[schema(value_type = Object)]
+    #[schema(value_type = SubjectSchema)]
     subject: Subject,
-    /// What for: `read_job`, `deploy_job`, `deploy_new_family`, `delete_job`, `call_job`, `call_admin_api` or
-    /// `full_access`.
-    #[schema(value_type = String)]
+    /// What for.
+    #[schema(value_type = ScopeName)]
     scope: Scope,
     /// Only for jobs of this name.
     #[serde(default)]
     job_family: Option<String>,
     /// Only for this job: its `name` and its exact `version`.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<JobKeySchema>)]
     job: Option<JobKey>,
     /// Only for this endpoint of the jobs.
     #[serde(default)]
@@ -48,7 +48,7 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<SubjectPermi
 
 /// Gives a permission that the caller has; one that is there stays as it is
 #[utoipa::path(post, path = "/permissions", tag = "permissions", request_body = SubjectPermission,
-    responses((status = 200, body = ()), (status = 404, description = "there is no such subject or job")))]
+    responses((status = 200, body = Nothing), (status = 404, description = "there is no such subject or job")))]
 pub(crate) async fn grant(
     State(app): State<App>,
     caller: Caller,
@@ -61,7 +61,7 @@ pub(crate) async fn grant(
 
 /// Takes a permission away
 #[utoipa::path(delete, path = "/permissions", tag = "permissions", request_body = SubjectPermission,
-    responses((status = 200, body = ()), (status = 404, description = "there is no such permission")))]
+    responses((status = 200, body = Nothing), (status = 404, description = "there is no such permission")))]
 pub(crate) async fn revoke(
     State(app): State<App>,
     JsonBody(permission): JsonBody<SubjectPermission>,

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use futures_util::StreamExt;
 use racetrack_core::catalogue::Catalogue;
+use racetrack_core::failure::HookFailureCause;
 use racetrack_core::registry::PluginEntry;
 use racetrack_core::{Hook, Job, PluginManifest, Registry, RunAction, Version};
 use racetrack_service::extract::{JsonObject, Path, Query};
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::Caller;
+use crate::document::schemas::PluginManifestSchema;
 use crate::endpoints::jobs::may_read;
 
 /// The longest body that is read only to be ignored.
@@ -27,7 +29,7 @@ const MAX_IGNORED_BYTES: usize = 256 << 20;
 /// The plugins, and below those that offer something what it is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Tree {
-    #[schema(value_type = Vec<Object>)]
+    #[schema(value_type = Vec<PluginManifestSchema>)]
     plugins: Vec<PluginManifest>,
     job_type_plugins_data: Vec<JobTypePlugin>,
     infrastructure_plugins_data: Vec<InfrastructurePlugin>,
@@ -54,7 +56,7 @@ struct Offer {
 }
 
 /// Lists the plugins, in hook order
-#[utoipa::path(get, path = "/plugin", tag = "plugins", responses((status = 200, body = Vec<Object>)))]
+#[utoipa::path(get, path = "/plugin", tag = "plugins", responses((status = 200, body = Vec<PluginManifestSchema>)))]
 pub(crate) async fn list(State(app): State<App>) -> Json<Vec<PluginManifest>> {
     Json(plugin_endpoints::manifests(&app.service.hooks))
 }
@@ -66,7 +68,8 @@ pub(crate) async fn job_type_versions(State(app): State<App>) -> Json<Vec<String
 }
 
 /// Lists the infrastructure targets, each with the manifest of the plugin that provides it
-#[utoipa::path(get, path = "/plugin/infrastructure_targets", tag = "plugins", responses((status = 200, body = Object)))]
+#[utoipa::path(get, path = "/plugin/infrastructure_targets", tag = "plugins",
+    responses((status = 200, body = BTreeMap<String, PluginManifestSchema>)))]
 pub(crate) async fn infrastructure_targets(State(app): State<App>) -> Json<BTreeMap<String, PluginManifest>> {
     let registry = app.service.hooks.registry();
     let entries = registry.entries();
@@ -110,7 +113,7 @@ pub(crate) async fn tree(State(app): State<App>, caller: Caller) -> Result<Json<
 
 /// Shows the documentation of a plugin in Markdown, or null
 #[utoipa::path(get, path = "/plugin/{name}/docs", tag = "plugins", params(("name" = String, Path)),
-    responses((status = 200, body = Option<String>)))]
+    responses((status = 200, body = Option<String>), (status = 404, description = "there is no such plugin")))]
 pub(crate) async fn docs(
     State(app): State<App>,
     Path(name): Path<String>,
@@ -127,7 +130,11 @@ pub(crate) async fn docs(
 /// Its parameters are those of the query string and of the JSON body. Where both have one, the body wins. A plugin is not told who
 /// asks, and may answer with whatever it knows of jobs.
 #[utoipa::path(post, path = "/plugin/{name}/run", tag = "plugins", params(("name" = String, Path)),
-    request_body = Object, responses((status = 200, body = Object)))]
+    request_body = Option<BTreeMap<String, Value>>,
+    responses((status = 200, description = "what the plugin answers: any JSON", body = Value),
+        (status = 400, description = "the plugin does not understand the request"),
+        (status = 404, description = "there is no such plugin, it has no action, or what the action is about is not there"),
+        (status = 409, description = "the plugin cannot do this now")))]
 pub(crate) async fn run(
     State(app): State<App>,
     Path(name): Path<String>,
@@ -142,7 +149,11 @@ pub(crate) async fn run(
     let answer = hooks.call_one(entry, Hook::RunAction, Arc::new(parameters), |plugin, parameters| {
         plugin.run_action(RunAction::new(parameters))
     });
-    Ok(Json(answer.await?))
+    let answer = answer.await.map_err(|failure| match &failure.cause {
+        HookFailureCause::Refused { kind, text } => ApiError::refused(*kind, text.to_string()),
+        _ => failure.into(),
+    });
+    Ok(Json(answer?))
 }
 
 /// Answers how a plugin is added instead

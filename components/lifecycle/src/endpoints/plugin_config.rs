@@ -8,6 +8,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::auth::Caller;
+use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
 use crate::{App, plugin_config};
 
@@ -23,8 +24,8 @@ pub(crate) struct PluginConfigRequest {
 /// It is the text that was last written, or else the plugin's section of the configuration file, as YAML; an empty text
 /// if there is neither. It may hold secrets.
 #[utoipa::path(get, path = "/plugin/{name}/{version}/config", tag = "plugins",
-    params(("name" = String, Path), ("version" = String, Path)), responses((status = 200, body = String)))]
-pub(crate) async fn get(
+    params(("name" = String, Path), ("version" = String, Path)), responses((status = 200, body = String), (status = 404, description = "there is no such plugin")))]
+pub(crate) async fn get_config(
     State(app): State<App>,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Json<String>, ApiError> {
@@ -41,8 +42,9 @@ pub(crate) async fn get(
 /// file.
 #[utoipa::path(put, path = "/plugin/{name}/{version}/config", tag = "plugins",
     params(("name" = String, Path), ("version" = String, Path)), request_body = PluginConfigRequest,
-    responses((status = 200, body = ()), (status = 400, description = "what is wrong with the configuration")))]
-pub(crate) async fn put(
+    responses((status = 200, body = Nothing), (status = 400, description = "what is wrong with the configuration"),
+        (status = 404, description = "there is no such plugin")))]
+pub(crate) async fn put_config(
     State(app): State<App>,
     caller: Caller,
     Path((name, version)): Path<(String, String)>,

@@ -13,6 +13,7 @@ use super::user::{let_in, own_name};
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, seconds_since_1970, user_token};
+use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
 
 /// Whom somebody claims to be.
@@ -53,7 +54,7 @@ pub(crate) struct SessionView {
 ///
 /// Answers a token of its own that ends, after 12 hours unless the setting `session-lifetime` says otherwise, and sets no
 /// cookie.
-#[utoipa::path(post, path = "/users/session", tag = "users", request_body = SessionCredentials,
+#[utoipa::path(post, path = "/users/session", tag = "sessions", request_body = SessionCredentials,
     responses((status = 200, body = NewSession), (status = 401, description = "there is no such user, or the user was not let in"),
         (status = 429, description = "too many passwords were tried; the header Retry-After says when to go on"),
         (status = 503, description = "too many passwords are being checked")))]
@@ -74,8 +75,8 @@ pub(crate) async fn create(
 }
 
 /// Logs out: ends the session whose token is shown
-#[utoipa::path(delete, path = "/users/session", tag = "users",
-    responses((status = 200, body = ()), (status = 400, description = "the token is not that of a session")))]
+#[utoipa::path(delete, path = "/users/session", tag = "sessions",
+    responses((status = 200, body = Nothing), (status = 400, description = "the token is not that of a session")))]
 pub(crate) async fn end_current(State(app): State<App>, caller: Caller) -> Result<Json<()>, ApiError> {
     if end_of(&app, &caller).await? {
         return Ok(Json(()));
@@ -86,7 +87,7 @@ pub(crate) async fn end_current(State(app): State<App>, caller: Caller) -> Resul
 }
 
 /// Lists the sessions of the user who calls, oldest first
-#[utoipa::path(get, path = "/users/sessions", tag = "users", responses((status = 200, body = Vec<SessionView>)))]
+#[utoipa::path(get, path = "/users/sessions", tag = "sessions", responses((status = 200, body = Vec<SessionView>)))]
 pub(crate) async fn list_own(
     State(app): State<App>,
     caller: Caller,
@@ -95,8 +96,8 @@ pub(crate) async fn list_own(
 }
 
 /// Ends a session of the user who calls
-#[utoipa::path(delete, path = "/users/sessions/{id}", tag = "users", params(("id" = String, Path)),
-    responses((status = 200, body = ()), (status = 404, description = "the user has no such session")))]
+#[utoipa::path(delete, path = "/users/sessions/{id}", tag = "sessions", params(("id" = String, Path)),
+    responses((status = 200, body = Nothing), (status = 404, description = "the user has no such session")))]
 pub(crate) async fn end_own(
     State(app): State<App>,
     caller: Caller,
@@ -106,7 +107,7 @@ pub(crate) async fn end_own(
 }
 
 /// Lists the sessions of a user, oldest first
-#[utoipa::path(get, path = "/users/{username}/sessions", tag = "users", params(("username" = String, Path)),
+#[utoipa::path(get, path = "/users/{username}/sessions", tag = "sessions", params(("username" = String, Path)),
     responses((status = 200, body = Vec<SessionView>), (status = 404, description = "there is no such user")))]
 pub(crate) async fn list_of(
     State(app): State<App>,
@@ -118,9 +119,9 @@ pub(crate) async fn list_of(
 }
 
 /// Ends a session of a user
-#[utoipa::path(delete, path = "/users/{username}/sessions/{id}", tag = "users",
+#[utoipa::path(delete, path = "/users/{username}/sessions/{id}", tag = "sessions",
     params(("username" = String, Path), ("id" = String, Path)),
-    responses((status = 200, body = ()), (status = 404, description = "there is no such user or session")))]
+    responses((status = 200, body = Nothing), (status = 404, description = "there is no such user or session")))]
 pub(crate) async fn end_of_user(
     State(app): State<App>,
     Path((username, id)): Path<(String, String)>,

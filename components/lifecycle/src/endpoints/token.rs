@@ -14,6 +14,7 @@ use super::user::own_name;
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, check_covers, user_token};
+use crate::document::schemas::Nothing;
 
 /// A token.
 #[derive(Serialize, ToSchema)]
@@ -31,8 +32,8 @@ pub(crate) struct NewTokenText {
 ///
 /// Only to a caller who may do what the ESC may do.
 #[utoipa::path(get, path = "/auth/token/esc/{id}", tag = "auth", params(("id" = String, Path)),
-    responses((status = 200, body = TokenText)))]
-pub(crate) async fn of_esc(
+    responses((status = 200, body = TokenText), (status = 404, description = "there is no such ESC")))]
+pub(crate) async fn token_of_esc(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
@@ -60,19 +61,19 @@ pub(crate) async fn regenerate_own(
 }
 
 /// Replaces every token of every user: all have to log in again
-#[utoipa::path(post, path = "/auth/token/user/all/regenerate", tag = "auth", responses((status = 200, body = ())))]
+#[utoipa::path(post, path = "/auth/token/user/all/regenerate", tag = "auth", responses((status = 200, body = Nothing)))]
 pub(crate) async fn regenerate_users(State(app): State<App>) -> Result<Json<()>, ApiError> {
     regenerate(&app, SubjectKind::User).await
 }
 
 /// Replaces every token of every job family: jobs that call others have to be deployed again
-#[utoipa::path(post, path = "/auth/token/job_family/regenerate", tag = "auth", responses((status = 200, body = ())))]
+#[utoipa::path(post, path = "/auth/token/job_family/regenerate", tag = "auth", responses((status = 200, body = Nothing)))]
 pub(crate) async fn regenerate_job_families(State(app): State<App>) -> Result<Json<()>, ApiError> {
     regenerate(&app, SubjectKind::JobFamily).await
 }
 
 /// Replaces every token of every ESC: each has to be given its new one
-#[utoipa::path(post, path = "/auth/token/esc/regenerate", tag = "auth", responses((status = 200, body = ())))]
+#[utoipa::path(post, path = "/auth/token/esc/regenerate", tag = "auth", responses((status = 200, body = Nothing)))]
 pub(crate) async fn regenerate_escs(State(app): State<App>) -> Result<Json<()>, ApiError> {
     regenerate(&app, SubjectKind::Esc).await
 }

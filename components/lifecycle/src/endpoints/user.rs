@@ -17,6 +17,7 @@ use crate::auth::{
     Caller, Line, Purpose, check_password, check_username, refused, seconds_since_1970, token_in_header,
     user_token,
 };
+use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
 use crate::settings::Registration;
 
@@ -105,7 +106,7 @@ pub(crate) async fn validate_user_auth(
 /// Ends the session whose token is shown, and has a browser forget its token
 ///
 /// The token of a login at a command line stays good.
-#[utoipa::path(get, path = "/users/logout", tag = "users", responses((status = 200, body = ())))]
+#[utoipa::path(get, path = "/users/logout", tag = "users", responses((status = 200, body = Nothing)))]
 pub(crate) async fn logout(
     State(app): State<App>,
     headers: HeaderMap,
@@ -122,7 +123,7 @@ pub(crate) async fn logout(
 ///
 /// The setting `registration` may let the user in at once, or keep everybody from registering.
 #[utoipa::path(post, path = "/users/register", tag = "users", request_body = Credentials,
-    responses((status = 200, body = ()), (status = 400, description = "the username or the password breaks a rule"),
+    responses((status = 200, body = Nothing), (status = 400, description = "the username or the password breaks a rule"),
         (status = 403, description = "nobody may register here"),
         (status = 409, description = "there is a user of this name, or one that differs in case alone"),
         (status = 429, description = "too many accounts were made"),
@@ -151,7 +152,7 @@ pub(crate) async fn register(
 /// Whoever holds a token of the user has to log in with the new password, whoever asks for the change included. The browser
 /// that asks for it goes on to call jobs: it gets a new token for that as a cookie.
 #[utoipa::path(put, path = "/users/change_password", tag = "users", request_body = PasswordChange,
-    responses((status = 200, body = ()), (status = 400, description = "the new password breaks a rule"),
+    responses((status = 200, body = Nothing), (status = 400, description = "the new password breaks a rule"),
         (status = 429, description = "too many passwords were tried"),
         (status = 503, description = "too many passwords are being checked")))]
 pub(crate) async fn change_password(

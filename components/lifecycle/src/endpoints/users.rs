@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, check_covers};
+use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
 
 /// A user. Times are seconds since 1970.
@@ -47,7 +48,8 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<UserView>>, 
 /// user is let in by an administrator who may do all of that.
 #[utoipa::path(put, path = "/users/{username}", tag = "users", params(("username" = String, Path)),
     request_body = UserFlags,
-    responses((status = 200, body = ()), (status = 409, description = "there would be no administrator")))]
+    responses((status = 200, body = Nothing), (status = 404, description = "there is no such user"),
+        (status = 409, description = "there would be no administrator")))]
 pub(crate) async fn put(
     State(app): State<App>,
     caller: Caller,
@@ -64,7 +66,8 @@ pub(crate) async fn put(
 
 /// Deletes another user with tokens and permissions
 #[utoipa::path(delete, path = "/users/{username}", tag = "users", params(("username" = String, Path)),
-    responses((status = 200, body = ()), (status = 409, description = "there would be no administrator")))]
+    responses((status = 200, body = Nothing), (status = 404, description = "there is no such user"),
+        (status = 409, description = "there would be no administrator")))]
 pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,

@@ -8,19 +8,21 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::document::schemas::{JobManifestSchema, JobStatusName};
+
 /// A job. Times are seconds since 1970.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Job)]
 pub(crate) struct JobView<'a> {
     name: &'a str,
     version: &'a str,
-    /// `starting`, `running`, `error`, `orphaned` or `lost`.
-    #[schema(value_type = String)]
+    #[schema(value_type = JobStatusName)]
     status: JobStatus,
     create_time: i64,
     update_time: i64,
     id: &'a str,
     /// The manifest with its defaults; null when its text is no manifest any more.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<JobManifestSchema>)]
     manifest: Option<JobManifest>,
     manifest_yaml: Option<&'a str>,
     /// Where lifecycle reaches it.
@@ -35,7 +37,8 @@ pub(crate) struct JobView<'a> {
     infrastructure_target: Option<&'a str>,
     replica_internal_names: &'a [String],
     job_type_version: Option<&'a str>,
-    #[schema(value_type = Object)]
+    /// What its infrastructure target tells of it.
+    #[schema(value_type = BTreeMap<String, Value>)]
     infrastructure_stats: &'a BTreeMap<String, Value>,
 }
 

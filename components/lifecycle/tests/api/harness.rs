@@ -18,6 +18,8 @@ use racetrack_store::{DatabaseUrl, PasswordHash, Permission, Scope, Subject, Use
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::conformance;
+
 /// What tokens are signed with.
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -223,8 +225,11 @@ pub(crate) async fn open(service: Service, settings: LifecycleSettings) -> Resul
 }
 
 pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = router.clone().oneshot(request).await.expect("answers");
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.expect("a body");
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+    conformance::check(router, &method, &path, &answer).await;
+    answer
 }

@@ -3,7 +3,9 @@
 mod audit;
 mod authorization;
 mod calls;
+mod conformance;
 mod delegation;
+mod document;
 mod escs;
 mod harness;
 mod hostile_pages;

@@ -12,7 +12,7 @@ use racetrack_core::plan::PlannedPlugin;
 use racetrack_core::registration::Registration;
 use racetrack_core::{
     Hook, HookResult, ImageDefinition, InfrastructureTarget, InfrastructureTargets, Job, JobStatus, JobType,
-    JobTypes, Plugin, PluginContext, RunAction, async_trait,
+    JobTypes, Plugin, PluginContext, Refusal, RunAction, async_trait,
 };
 use racetrack_lifecycle::app::AppError;
 use racetrack_lifecycle::settings::LifecycleSettings;
@@ -53,6 +53,12 @@ impl Plugin for Offering {
 
     async fn run_action(&self, event: RunAction<'_>) -> HookResult<Value> {
         assert!(!event.parameters.contains_key("panic"), "as asked");
+        match event.parameters.get("refuse").and_then(Value::as_str) {
+            Some("invalid") => return Err(Refusal::invalid("not like this").into()),
+            Some("missing") => return Err(Refusal::not_found("not like this").into()),
+            Some("conflict") => return Err(Refusal::conflict("not like this").into()),
+            _ => {}
+        }
         Ok(json!({ "by": self.name(), "with": event.parameters }))
     }
 }
@@ -304,12 +310,24 @@ async fn a_failing_action_tells_whoever_asked_for_it() {
     );
     assert_eq!(
         run("/api/v1/plugin/idle/run").await,
-        failed(
-            500,
-            "HookFailure",
-            "hook `run_action` of plugin `idle` 1.0.0 failed: this plugin has no action to run"
-        )
+        failed(404, "EntityNotFound", "this plugin has no action to run")
     );
+}
+
+#[tokio::test]
+async fn a_refusal_of_an_action_is_the_callers_mistake_and_no_failure_of_the_plugin() {
+    let app = app().await;
+    for (kind, status, class) in [
+        ("invalid", 400, "ValueError"),
+        ("missing", 404, "EntityNotFound"),
+        ("conflict", 409, "AlreadyExists"),
+    ] {
+        let path = format!("/api/v1/plugin/docker/run?refuse={kind}");
+        assert_eq!(call(&app, Method::POST, &path, "").await, failed(status, class, "not like this"));
+    }
+    let request = Request::get("/metrics").body(Body::empty()).expect("a request");
+    let text = String::from_utf8(send(&app, request).await.body.to_vec()).expect("is text");
+    assert!(!text.contains("cause=\"refused\""), "{text}");
 }
 
 #[tokio::test]

@@ -248,16 +248,33 @@ impl HookRuntime {
         let Some(failure) = failure else { return };
         let text = failure.one_line();
         let text = OneLine(&text);
-        if let HookFailureCause::Blocked { .. } = failure.cause {
-            let blocked = self.0.common.blocked.count();
-            tracing::error!(
-                hook.name = hook.name(),
-                plugin.name = name,
-                plugin.version = version,
-                "{text}; threads blocked in this way: {blocked}"
-            );
-        } else {
-            tracing::warn!(hook.name = hook.name(), plugin.name = name, plugin.version = version, "{text}");
+        match failure.cause {
+            HookFailureCause::Blocked { .. } => {
+                let blocked = self.0.common.blocked.count();
+                tracing::error!(
+                    hook.name = hook.name(),
+                    plugin.name = name,
+                    plugin.version = version,
+                    "{text}; threads blocked in this way: {blocked}"
+                );
+            }
+            // Whoever asked is told, and nobody else can do anything about it.
+            HookFailureCause::Refused { .. } => {
+                tracing::debug!(
+                    hook.name = hook.name(),
+                    plugin.name = name,
+                    plugin.version = version,
+                    "{text}"
+                );
+            }
+            _ => {
+                tracing::warn!(
+                    hook.name = hook.name(),
+                    plugin.name = name,
+                    plugin.version = version,
+                    "{text}"
+                );
+            }
         }
     }
 
