@@ -2,14 +2,13 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::{Finished, checkout};
+use crate::{Finished, checkout, python_package};
 
 /// The package and its version.
 const PACKAGE: &str = "racetrack-client==2.35.1";
@@ -37,7 +36,11 @@ impl InstalledClient {
     /// When it cannot be installed; the panic says what that takes.
     pub fn new(tools: &Path, home: PathBuf) -> Self {
         fs_err::create_dir_all(&home).expect("a home can be made");
-        Self { program: install(tools), home, transcript: RefCell::default() }
+        Self {
+            program: python_package::install(PACKAGE, "racetrack", tools),
+            home,
+            transcript: RefCell::default(),
+        }
     }
 
     /// Runs a command, and puts it into the transcript with what it said.
@@ -147,33 +150,4 @@ impl Drop for Following {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Gives the program, which is installed once; tests that want it at the same time wait for each other.
-fn install(tools: &Path) -> PathBuf {
-    let folder = tools.join(PACKAGE.replace("==", "-"));
-    let (program, marker) = (folder.join("bin/racetrack"), folder.join(".complete"));
-    fs_err::create_dir_all(tools).expect("a folder can be made");
-    let lock = File::create(folder.with_extension("lock")).expect("a file can be made");
-    lock.lock().expect("a file can be locked");
-    if marker.exists() {
-        return program;
-    }
-    if folder.exists() {
-        fs_err::remove_dir_all(&folder).expect("what an interrupted test left can be removed");
-    }
-    let mut venv = Command::new("python3");
-    venv.args(["-m", "venv"]).arg(&folder);
-    let mut pip = Command::new(folder.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", PACKAGE]);
-    for command in [&mut venv, &mut pip] {
-        let Finished { code, stdout, stderr, .. } = Finished::run(command);
-        assert!(
-            code == Some(0),
-            "{PACKAGE} cannot be installed, with which the platform is tested: that takes Python 3.11 with venv, and pip \
-             with a package index\n{command:?}\n{stdout}{stderr}"
-        );
-    }
-    fs_err::write(marker, "").expect("a file can be written");
-    program
 }

@@ -9,8 +9,10 @@ pub mod component;
 pub mod docs_plugin;
 pub mod installed_client;
 pub mod platform;
+pub mod python_package;
 pub mod recording_plugin;
 pub mod sandbox;
+pub mod schemathesis;
 pub mod staged_platform;
 
 pub use collector::Collector;
@@ -21,4 +23,5 @@ pub use installed_client::InstalledClient;
 pub use platform::{Platform, PlatformSettings};
 pub use recording_plugin::RecordingPlugin;
 pub use sandbox::{Sandbox, checkout};
+pub use schemathesis::{Operations, Schemathesis, Trial};
 pub use staged_platform::StagedPlatform;

@@ -12,7 +12,7 @@ use crate::auth::{BuildPath, JobPath};
 #[derive(Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
-/// A body of JSON that may be left out.
+/// A body of JSON that may be left out, or `null`.
 #[derive(Debug)]
 pub(crate) struct JsonBodyOrDefault<T>(pub(crate) T);
 
@@ -30,7 +30,10 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for JsonBodyO
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let body = Bytes::from_request(request, state).await?;
-        if body.is_empty() { Ok(Self(T::default())) } else { parsed(&body).map(Self) }
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        parsed::<Option<T>>(&body).map(|given| Self(given.unwrap_or_default()))
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Path<T>(pub T);
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
-/// A body that is a JSON object; no body is the empty one. Its content type does not matter: clients in use send others.
+/// A body that is a JSON object; no body, or `null`, is the empty one. Its content type does not matter: clients in use send others.
 #[derive(Debug)]
 pub struct JsonObject(pub Map<String, Value>);
 
@@ -51,6 +51,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonObject {
         }
         match serde_json::from_slice(&body) {
             Ok(Value::Object(object)) => Ok(Self(object)),
+            Ok(Value::Null) => Ok(Self(Map::new())),
             Ok(_) => Err(ApiError::invalid("the body is not a JSON object")),
             Err(error) => Err(ApiError::invalid(format!("the body is not JSON: {error}"))),
         }

@@ -244,6 +244,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_an_object_or_nothing() {
         assert_eq!(answer(Request::post("/echo"), "").await.2, "{}");
+        assert_eq!(answer(Request::post("/echo"), "null").await.2, "{}");
         let form = Request::post("/echo").header("content-type", "application/x-www-form-urlencoded");
         assert_eq!(answer(form, "{\"a\": 1}").await.2, "{\"a\":1}");
     }

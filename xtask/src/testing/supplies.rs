@@ -13,8 +13,9 @@ use crate::checkout::Checkout;
 use crate::shell::Shell;
 
 /// What the tests install with pip: the client that users have, the server of Python jobs in the version that `python3-job-type` asks
-/// for, and the package that `samples/python-requirements` requires.
-const WHEELS: [&str; 3] = ["racetrack-client==2.35.1", "racetrack-job-runner==1.18.0", "roman==4.2"];
+/// for, the package that `samples/python-requirements` requires, and what tries requests that the `OpenAPI` document allows and forbids.
+const WHEELS: [&str; 4] =
+    ["racetrack-client==2.35.1", "racetrack-job-runner==1.18.0", "roman==4.2", "schemathesis==4.32.5"];
 
 /// How long to wait before another attempt.
 const PAUSES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
@@ -116,7 +117,10 @@ mod tests {
             fs_err::write(folder.path().join(wheel), "").unwrap();
         }
         assert!(!supplies.are_complete());
-        fs_err::write(folder.path().join("racetrack_job_runner-1.18.0-py3-none-any.whl"), "").unwrap();
+        for wheel in ["racetrack_job_runner-1.18.0-py3-none-any.whl", "schemathesis-4.32.5-py3-none-any.whl"]
+        {
+            fs_err::write(folder.path().join(wheel), "").unwrap();
+        }
         assert!(supplies.are_complete());
     }
 
@@ -128,6 +132,7 @@ mod tests {
             "tests/src/installed_client.rs",
             "plugins/python3-job-type/src/config.rs",
             "samples/python-requirements/requirements.txt",
+            "tests/src/schemathesis.rs",
         ]) {
             let version = wheel.split_once("==").unwrap().1;
             assert!(read(path).contains(version), "{path} does not ask for {wheel}");

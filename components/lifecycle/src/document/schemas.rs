@@ -50,7 +50,9 @@ pub(crate) struct PluginManifestSchema {
 #[derive(ToSchema)]
 #[schema(as = JobManifest)]
 pub(crate) struct JobManifestSchema {
+    #[schema(max_length = 40, pattern = "^[a-z0-9]+(-[a-z0-9]+)*$")]
     name: String,
+    #[schema(pattern = "^[^@]+@.+")]
     owner_email: String,
     git: GitSourceSchema,
     #[schema(required = false)]
@@ -71,7 +73,7 @@ pub(crate) struct JobManifestSchema {
     /// Anything, for people and plugins.
     labels: Option<BTreeMap<String, Value>>,
     public_endpoints: Option<Vec<String>>,
-    #[schema(required = false)]
+    #[schema(required = false, minimum = 1, maximum = 50)]
     replicas: u32,
     resources: Option<ResourcesSchema>,
     /// What the job type asks for.
@@ -206,7 +208,7 @@ pub(crate) struct AuditEventSchema {
 /// The name of a [`Scope`].
 pub(crate) struct ScopeName;
 
-/// The name of a [`SubjectKind`].
+/// The name of a [`SubjectKind`] that permissions are for: all but the parts of Racetrack.
 pub(crate) struct SubjectKindName;
 
 /// The name of a [`JobStatus`].
@@ -232,8 +234,8 @@ impl PartialSchema for ScopeName {
 
 impl PartialSchema for SubjectKindName {
     fn schema() -> RefOr<Schema> {
-        use SubjectKind::{Esc, Internal, JobFamily, User};
-        names([User, Esc, JobFamily, Internal])
+        use SubjectKind::{Esc, JobFamily, User};
+        names([User, Esc, JobFamily])
     }
 }
 

@@ -44,6 +44,7 @@ pub(crate) struct DeploymentView<'a> {
 pub(crate) struct Limit {
     /// The number of deployments.
     #[serde(default = "default_limit")]
+    #[param(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
     limit: u32,
 }
 

@@ -21,9 +21,14 @@ const MAX_NAME_LENGTH: usize = 200;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewEsc {
     /// Its name among people.
+    #[schema(
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
     /// Identifies it; a new one is made where none is given.
     #[serde(default)]
+    #[schema(max_length = 150, pattern = "^[A-Za-z0-9][A-Za-z0-9@.+_-]*$")]
     id: Option<String>,
 }
 

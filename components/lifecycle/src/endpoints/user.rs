@@ -34,11 +34,23 @@ pub(crate) struct Credentials {
     password: String,
 }
 
+/// A user to be.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct NewUser {
+    /// Unique, whatever its case; no address below `/users`, such as `login`.
+    #[schema(max_length = 150, pattern = "^[A-Za-z0-9][A-Za-z0-9@.+_-]*$")]
+    username: String,
+    /// Of 1024 bytes at most.
+    #[schema(min_length = 8)]
+    password: String,
+}
+
 /// The password of a user, and the one it should become.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct PasswordChange {
     old_password: String,
-    /// Of 8 characters at least.
+    /// Of 1024 bytes at most.
+    #[schema(min_length = 8)]
     new_password: String,
 }
 
@@ -122,7 +134,7 @@ pub(crate) async fn logout(
 /// Registers a user, who is let in when an administrator activates the user
 ///
 /// The setting `registration` may let the user in at once, or keep everybody from registering.
-#[utoipa::path(post, path = "/users/register", tag = "users", request_body = Credentials,
+#[utoipa::path(post, path = "/users/register", tag = "users", request_body = NewUser,
     responses((status = 200, body = Nothing), (status = 400, description = "the username or the password breaks a rule"),
         (status = 403, description = "nobody may register here"),
         (status = 409, description = "there is a user of this name, or one that differs in case alone"),
@@ -131,7 +143,7 @@ pub(crate) async fn logout(
 pub(crate) async fn register(
     State(app): State<App>,
     peer: PeerKey,
-    JsonBody(Credentials { username, password }): JsonBody<Credentials>,
+    JsonBody(NewUser { username, password }): JsonBody<NewUser>,
 ) -> Result<Json<()>, ApiError> {
     if app.config.registration == Registration::Closed {
         let message = "nobody may register here (registration: closed)";

@@ -94,6 +94,6 @@ fn listener(name: &'static str) -> RecordingPlugin {
     }
 }
 
-fn tools() -> &'static Path {
+pub(super) fn tools() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }

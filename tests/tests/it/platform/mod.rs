@@ -7,6 +7,7 @@ mod client_session;
 mod distribution;
 mod hooks;
 mod jobs;
+mod openapi;
 mod public_endpoint;
 mod refusals;
 mod requirements;
