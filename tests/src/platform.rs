@@ -13,6 +13,9 @@ use crate::{Collector, RunningComponent, Sandbox};
 /// The name and the password of the administrator.
 pub const ADMINISTRATOR: (&str, &str) = ("admin", "the-password-of-these-tests");
 
+/// What the components show each other.
+pub const COMPONENT_TOKEN: &str = "what-components-show-each-other";
+
 /// The header with which callers show their token.
 const TOKEN_HEADER: &str = "X-Racetrack-Auth";
 
@@ -55,7 +58,7 @@ impl Platform {
         let sandbox = Sandbox::new(settings.name);
         let collector = Collector::start();
         let [lifecycle_address, image_builder_address] = [free_address(), free_address()];
-        let common = "component-auth-token: what-components-show-each-other\nlog-level: debug\n";
+        let common = format!("component-auth-token: {COMPONENT_TOKEN}\nlog-level: debug\n");
         let cache = settings.build_cache.display();
         sandbox.write(
             "image-builder.yaml",
@@ -95,6 +98,11 @@ impl Platform {
     /// Where clients find it.
     pub fn url(&self) -> String {
         format!("{}/lifecycle", self.origin())
+    }
+
+    /// Where lifecycle finds image-builder.
+    pub fn image_builder_url(&self) -> String {
+        format!("http://{}", self.image_builder.as_ref().expect("runs until the end").address())
     }
 
     /// The token of the administrator.

@@ -14,8 +14,10 @@ pub struct Schemathesis(PathBuf);
 /// What to try.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial<'a> {
-    /// Where the document is.
+    /// Where the document is: an address or a file.
     pub document: &'a str,
+    /// The address of the server, if the document does not say it.
+    pub url: Option<&'a str>,
     /// The token to show in each request.
     pub token: Option<&'a str>,
     /// The operations, by their ids.
@@ -50,8 +52,11 @@ impl Schemathesis {
         let config = checkout().join("tests/fixtures/schemathesis.toml");
         command.arg("--config-file").arg(config).args(["run", trial.document, "--no-color"]);
         command.args(["--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--seed", "1"]);
-        command.args(["--generation-database", "none", "--warnings", "off"]);
+        command.args(["--generation-database", "none", "--warnings", "off", "--request-timeout", "120"]);
         command.args(["--max-examples", &trial.examples.to_string()]);
+        if let Some(url) = trial.url {
+            command.args(["--url", url]);
+        }
         if let Some(token) = trial.token {
             command.args(["--header", &format!("X-Racetrack-Auth: {token}")]);
         }

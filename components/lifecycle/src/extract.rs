@@ -1,18 +1,23 @@
 //! Takes requests apart where lifecycle has rules of its own.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use racetrack_service::ApiError;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 
 use crate::auth::{BuildPath, JobPath};
 
-/// A body of JSON. Its content type does not matter: clients in use send others.
+/// A body that is a JSON object. Its content type does not matter: clients in use send others.
 #[derive(Debug)]
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
-/// A body of JSON that may be left out, or `null`.
+/// A body that is a JSON object, and may be left out or `null`.
 #[derive(Debug)]
 pub(crate) struct JsonBodyOrDefault<T>(pub(crate) T);
 
@@ -21,7 +26,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let body = Bytes::from_request(request, state).await?;
-        parsed(&body).map(Self)
+        parsed(&body).map(|FromObject(body)| Self(body))
     }
 }
 
@@ -33,7 +38,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for JsonBodyO
         if body.is_empty() {
             return Ok(Self(T::default()));
         }
-        parsed::<Option<T>>(&body).map(|given| Self(given.unwrap_or_default()))
+        let given: Option<FromObject<T>> = parsed(&body)?;
+        Ok(Self(given.map(|given| given.0).unwrap_or_default()))
     }
 }
 
@@ -62,6 +68,42 @@ impl<S: Send + Sync> FromRequestParts<S> for crate::auth::Caller {
         let caller = parts.extensions.get::<Self>().cloned();
         caller.ok_or_else(|| ApiError::internal("a route that asks for no token wants to know its caller"))
     }
+}
+
+/// Something that is read from an object alone. Else a list would be read as well, as the fields in their order.
+struct FromObject<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for FromObject<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Fields(PhantomData)).map(Self)
+    }
+}
+
+/// Reads a part of a body from an object alone.
+pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    FromObject::deserialize(deserializer).map(|FromObject(part)| part)
+}
+
+/// Reads a part of a body, that may be `null`, from an object alone.
+pub(crate) fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let part: Option<FromObject<T>> = Option::deserialize(deserializer)?;
+    Ok(part.map(|FromObject(part)| part))
 }
 
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {

@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 
 use super::variables;
 use crate::document::schemas::{GitCredentialsSchema, JobManifestSchema};
+use crate::extract::optional_object;
 
 /// Whose turn it is to look through a build context. Each keeps a processor busy, for seconds when it is large.
 static CONTEXT_CHECKS: Semaphore = Semaphore::const_new(2);
@@ -31,11 +32,11 @@ pub(crate) struct DeployRequest {
     #[schema(value_type = JobManifestSchema)]
     pub(crate) manifest: Mapping,
     /// What the repository of the job asks for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     #[schema(value_type = Option<GitCredentialsSchema>)]
     git_credentials: Option<GitCredentials>,
     /// Variables that are in no manifest.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     secret_vars: Option<SecretVariables>,
     /// The source of the job: a .tar.gz in base64. Without it, the source is what git has.
     #[serde(default)]

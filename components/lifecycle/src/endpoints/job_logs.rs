@@ -18,7 +18,8 @@ use crate::jobs::logs;
 pub(crate) struct Tail {
     /// The number of lines from the end; 0 means all. No more than the last 4 MiB are shown.
     #[serde(default = "default_tail")]
-    tail: usize,
+    #[param(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
+    tail: u32,
 }
 
 /// How many lines of a log of a build.
@@ -27,7 +28,8 @@ pub(crate) struct Tail {
 pub(crate) struct BuildTail {
     /// The number of lines from the end; 0 means all. No more than the last 4 MiB are shown.
     #[serde(default)]
-    tail: usize,
+    #[param(value_type = i64, minimum = 0, maximum = 4_294_967_295_i64)]
+    tail: u32,
 }
 
 /// Lines of a log.
@@ -44,7 +46,7 @@ pub(crate) async fn of_job(
     JobPath(record): JobPath,
     Query(Tail { tail }): Query<Tail>,
 ) -> Result<Json<Logs>, ApiError> {
-    Ok(Json(Logs { logs: logs::of_job(&app, &record, tail).await? }))
+    Ok(Json(Logs { logs: logs::of_job(&app, &record, tail as usize).await? }))
 }
 
 /// Shows the last lines that a job wrote as plain text, without colours
@@ -55,7 +57,7 @@ pub(crate) async fn of_job_plain(
     JobPath(record): JobPath,
     Query(Tail { tail }): Query<Tail>,
 ) -> Result<String, ApiError> {
-    Ok(logs::without_colours(&logs::of_job(&app, &record, tail).await?))
+    Ok(logs::without_colours(&logs::of_job(&app, &record, tail as usize).await?))
 }
 
 /// Shows what the latest build of a job wrote
@@ -68,7 +70,7 @@ pub(crate) async fn of_build(
     build: BuildPath,
     Query(BuildTail { tail }): Query<BuildTail>,
 ) -> Result<Json<Logs>, ApiError> {
-    Ok(Json(Logs { logs: logs::of_build(&app, &build, tail).await? }))
+    Ok(Json(Logs { logs: logs::of_build(&app, &build, tail as usize).await? }))
 }
 
 /// Shows what the latest build of a job wrote as plain text, without colours
@@ -81,9 +83,9 @@ pub(crate) async fn of_build_plain(
     build: BuildPath,
     Query(BuildTail { tail }): Query<BuildTail>,
 ) -> Result<String, ApiError> {
-    Ok(logs::without_colours(&logs::of_build(&app, &build, tail).await?))
+    Ok(logs::without_colours(&logs::of_build(&app, &build, tail as usize).await?))
 }
 
-const fn default_tail() -> usize {
+const fn default_tail() -> u32 {
     20
 }

@@ -11,13 +11,14 @@ use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, check_giver};
 use crate::document::schemas::{JobKeySchema, Nothing, ScopeName, SubjectSchema};
-use crate::extract::JsonBody;
+use crate::extract::{JsonBody, object, optional_object};
 
 /// A permission with whom it is for. An absent filter means everything: without any, it is for all jobs.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SubjectPermission {
     /// Whom it is for: its `kind` (`user`, `esc` or `job_family`), and its `name` (the id of an ESC).
+    #[serde(deserialize_with = "object")]
     #[schema(value_type = SubjectSchema)]
     subject: Subject,
     /// What for.
@@ -27,7 +28,7 @@ pub(crate) struct SubjectPermission {
     #[serde(default)]
     job_family: Option<String>,
     /// Only for this job: its `name` and its exact `version`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     #[schema(value_type = Option<JobKeySchema>)]
     job: Option<JobKey>,
     /// Only for this endpoint of the jobs.

@@ -113,7 +113,7 @@ pub(crate) async fn tree(State(app): State<App>, caller: Caller) -> Result<Json<
 
 /// Shows the documentation of a plugin in Markdown, or null
 #[utoipa::path(get, path = "/plugin/{name}/docs", tag = "plugins", params(("name" = String, Path)),
-    responses((status = 200, body = Option<String>), (status = 404, description = "there is no such plugin")))]
+    responses((status = 200, body = Option<String>, content_type = "application/json"), (status = 404, description = "there is no such plugin")))]
 pub(crate) async fn docs(
     State(app): State<App>,
     Path(name): Path<String>,

@@ -24,7 +24,7 @@ pub(crate) struct PluginConfigRequest {
 /// It is the text that was last written, or else the plugin's section of the configuration file, as YAML; an empty text
 /// if there is neither. It may hold secrets.
 #[utoipa::path(get, path = "/plugin/{name}/{version}/config", tag = "plugins",
-    params(("name" = String, Path), ("version" = String, Path)), responses((status = 200, body = String), (status = 404, description = "there is no such plugin")))]
+    params(("name" = String, Path), ("version" = String, Path)), responses((status = 200, body = String, content_type = "application/json"), (status = 404, description = "there is no such plugin")))]
 pub(crate) async fn get_config(
     State(app): State<App>,
     Path((name, version)): Path<(String, String)>,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::harness::Server;
+use crate::harness::{PASSWORD, Server};
 
 /// The operations of the document, each with its method and path.
 fn operations(document: &Value) -> Vec<(String, &Value)> {
@@ -114,5 +114,45 @@ async fn no_schema_is_an_object_of_which_nothing_is_said() {
     }
     for place in ["/components/schemas/JobManifest/properties/git", "/components/schemas/Error"] {
         assert!(schemas.iter().any(|(found, _)| found == place), "{place} is not looked at");
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_no_object_whose_fields_come_in_order() {
+    let server = Server::start().await;
+    let admin = server.admin().await;
+    let (login, change) = (json!(["admin", PASSWORD]), json!([PASSWORD, "another-password"]));
+    let lists = [
+        (Method::POST, "/users/login", login.clone()),
+        (Method::POST, "/users/session", login.clone()),
+        (Method::POST, "/users/register", login),
+        (Method::PUT, "/users/change_password", change),
+        (Method::PUT, "/users/admin", json!([true, true])),
+        (Method::PUT, "/maintenance", json!([true])),
+        (Method::POST, "/escs", json!(["Bob", null])),
+        (Method::POST, "/escs/bob/auth_token", json!([])),
+        (
+            Method::POST,
+            "/permissions",
+            json!([{"kind": "user", "name": "admin"}, "read_job", null, null, null]),
+        ),
+        (Method::POST, "/permissions", json!({"subject": ["user", "admin"], "scope": "read_job"})),
+        (
+            Method::POST,
+            "/permissions",
+            json!({"subject": {"kind": "user", "name": "admin"}, "scope": "read_job", "job": ["adder", "1.0.0"]}),
+        ),
+        (Method::POST, "/deploy", json!([{}])),
+        (Method::POST, "/deploy", json!({"manifest": {}, "git_credentials": ["bob", "hunter2"]})),
+        (Method::POST, "/deploy", json!({"manifest": {}, "secret_vars": [{}, {}]})),
+    ];
+    for (method, path, body) in lists {
+        let (status, error) = server.send(&admin, method, path, &body).await.error();
+        assert_eq!(status, 400, "{path}: {body}: {error}");
+        assert!(
+            error.contains("invalid type") && error.contains("expected an object"),
+            "{path}: {body}: {error}"
+        );
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }

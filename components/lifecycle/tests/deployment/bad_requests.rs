@@ -67,7 +67,7 @@ async fn values_of_the_wrong_type_are_refused_with_their_path() {
         ("/build_flags", json!([1]), "build_flags[0]: invalid type"),
         ("/build_context", json!({}), "build_context: invalid type"),
         ("/git_credentials", json!({ "username": "bob" }), "missing field `password`"),
-        ("/git_credentials", json!("hunter2"), "git_credentials: invalid type, expected struct"),
+        ("/git_credentials", json!("hunter2"), "git_credentials: invalid type, expected an object"),
         (
             "/git_credentials",
             json!({ "username": "bob", "password": ["hunter2"] }),
