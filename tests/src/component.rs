@@ -162,5 +162,7 @@ fn answer(mut response: ureq::http::Response<ureq::Body>) -> (u16, Value) {
 
 fn listening_address(line: &str) -> Option<SocketAddr> {
     let event: Value = serde_json::from_str(line).ok()?;
-    event["address"].as_str()?.parse().ok()
+    // Peers have addresses as well.
+    let is_meant = event["message"].as_str()?.starts_with("listening on ");
+    if is_meant { event["address"].as_str()?.parse().ok() } else { None }
 }
