@@ -156,6 +156,9 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_from_a_failure() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the mail server is down")]
+        struct Outer(#[source] Refusal);
         let refused = [
             (Refusal::invalid("no name"), RefusalKind::Invalid),
             (Refusal::not_found("no name"), RefusalKind::NotFound),
@@ -166,9 +169,6 @@ mod tests {
             assert_eq!(cause.to_string(), "no name");
             assert!(matches!(cause, HookFailureCause::Refused { kind, .. } if kind == expected), "{cause:?}");
         }
-        #[derive(Debug, thiserror::Error)]
-        #[error("the mail server is down")]
-        struct Outer(#[source] Refusal);
         let cause = HookFailureCause::from(PluginError::from(Outer(Refusal::invalid("no name"))));
         assert!(matches!(cause, HookFailureCause::Error(_)), "{cause:?}");
     }
