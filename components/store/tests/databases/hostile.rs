@@ -104,15 +104,14 @@ async fn damage_is_an_error_and_nothing_worse() {
         let (_folder, path) = database().await;
         let size = fs::metadata(&path).unwrap().len();
         assert!(size > 20 * 4096, "{size}");
+        let cut = |size: u64| fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(size).unwrap();
         match what {
             "header" => overwrite(&path, 0, 100),
             "page 2" => overwrite(&path, 4096, 4096),
             "middle" => (4096..size / 2).step_by(8192).for_each(|page| overwrite(&path, page, 4096)),
             "end" => (size / 4096 / 2..size / 4096).for_each(|page| overwrite(&path, page * 4096, 4096)),
-            "half is gone" => {
-                fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(size / 2).unwrap()
-            }
-            _ => fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(100).unwrap(),
+            "half is gone" => cut(size / 2),
+            _ => cut(100),
         }
         let damaged = fs::read(&path).unwrap();
         let refusal = use_it(&path).await.expect_err(what);
