@@ -47,6 +47,7 @@ async fn show(server: &Server, tokens: &[&[u8]], path: &str) -> Answer {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "it is a table of attacks")]
 async fn no_form_of_a_token_lets_anybody_in_but_its_own() {
     let server = Server::start().await;
     let admin = Subject::user("admin");
@@ -253,6 +254,7 @@ async fn the_token_of_components_and_cookies_open_nothing_else() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "it is a table of attacks")]
 async fn nobody_does_more_than_their_scopes_and_roles_say() {
     let server = Server::start().await;
     server.esc("esc", &[Permission::everywhere(FullAccess)]).await;

@@ -31,6 +31,7 @@ struct Attack {
     outcome: Outcome,
 }
 
+#[allow(clippy::too_many_lines, reason = "it is a table of attacks")]
 fn attacks() -> Vec<Attack> {
     let closing =
         |name, answer: &str, outcome| Attack { name, answer: answer.to_owned(), stays_open: false, outcome };

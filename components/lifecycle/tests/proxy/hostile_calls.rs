@@ -18,6 +18,7 @@ const INNER: &str =
     "GET /pub/job/adder/0.0.1/smuggled HTTP/1.1\r\nhost: h\r\nx-caller-name: User root\r\n\r\n";
 
 /// Requests, without the line of the method and without `host`. Beginning with `!`, one has a line of its own.
+#[allow(clippy::too_many_lines, reason = "it is a table of attacks")]
 fn attacks() -> Vec<(&'static str, String)> {
     let body = |head: &str, body: &str| format!("{head}\r\n\r\n{body}");
     let chunks = |head: &str| body(head, &format!("0\r\n\r\n{INNER}"));
