@@ -20,13 +20,14 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         compressed = encoder.finish().expect("memory takes bytes");
         &compressed
     };
-    if check(archive, LIMITS).is_err() {
+    let size = archive.len() as u64;
+    if check(archive, size, LIMITS).is_err() {
         return;
     }
     // What lifecycle accepts, image-builder unpacks: into its folder and nowhere else.
     let base = tempfile::tempdir().expect("a temporary folder");
     let folder = base.path().join("source");
     std::fs::create_dir(&folder).expect("it is empty");
-    unpack(archive, &folder, LIMITS).expect("what was checked is unpacked");
+    unpack(archive, size, &folder, LIMITS).expect("what was checked is unpacked");
     assert_eq!(std::fs::read_dir(base.path()).expect("readable").count(), 1);
 });

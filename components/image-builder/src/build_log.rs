@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use racetrack_core::redaction::{RedactedLines, Redaction};
+use racetrack_core::text::LeftOut;
 
 use crate::request::DeploymentId;
 
@@ -20,6 +21,9 @@ const EXTENSION: &str = ".log";
 /// A line of output that is longer than this comes in several, in bytes.
 const MAX_LINE: usize = 64 * 1024;
 
+/// How much of a log is in memory, in bytes: half of it is the beginning, and between that and as much again the end.
+const KEPT: usize = 4 << 20;
+
 /// A build log that is being written. Secrets are taken out of each line before it goes anywhere.
 pub(crate) struct BuildLog {
     redaction: Redaction,
@@ -29,7 +33,11 @@ pub(crate) struct BuildLog {
 }
 
 struct Written {
-    text: String,
+    /// The beginning, and what has come last: the file has what is between.
+    head: String,
+    tail: String,
+    left_out: u64,
+    size: usize,
     file: LogFile,
     is_full: bool,
 }
@@ -58,7 +66,7 @@ impl BuildLog {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = LogFile::new(Box::new(options.open(&path)?), path);
-        let written = Mutex::new(Written { text: String::new(), file, is_full: false });
+        let written = Mutex::new(Written::new(file));
         Ok(Self { redaction, limit, written })
     }
 
@@ -90,9 +98,12 @@ impl BuildLog {
         self.redaction.apply(text)
     }
 
-    /// What this build has logged.
+    /// What this build has logged; of a long log, the beginning and the end.
     pub(crate) fn text(&self) -> String {
-        self.written().text.clone()
+        let written = self.written();
+        let Written { head, tail, left_out, .. } = &*written;
+        let left_out = if *left_out > 0 { LeftOut(*left_out).to_string() } else { String::new() };
+        [head.as_str(), &left_out, tail].concat()
     }
 
     fn written(&self) -> MutexGuard<'_, Written> {
@@ -111,20 +122,36 @@ pub(crate) fn deployment_of(file_name: &str) -> Option<DeploymentId> {
 }
 
 impl Written {
+    const fn new(file: LogFile) -> Self {
+        Self { head: String::new(), tail: String::new(), left_out: 0, size: 0, file, is_full: false }
+    }
+
     fn add(&mut self, line: &str, limit: usize) {
         if self.is_full {
             return;
         }
-        let start = self.text.len();
-        if start + line.len() < limit {
-            self.text.push_str(line);
+        self.is_full = self.size + line.len() >= limit;
+        let line = if self.is_full {
+            format!("(the build log is longer than {limit} bytes; the rest is left out)\n")
         } else {
-            self.is_full = true;
-            let note = format!("(the build log is longer than {limit} bytes; the rest is left out)");
-            self.text.push_str(&note);
+            format!("{line}\n")
+        };
+        self.size += line.len();
+        self.keep(&line);
+        self.file.add(line.as_bytes());
+    }
+
+    fn keep(&mut self, text: &str) {
+        if self.tail.is_empty() && self.head.len() + text.len() <= KEPT / 2 {
+            self.head.push_str(text);
+            return;
         }
-        self.text.push('\n');
-        self.file.add(&self.text.as_bytes()[start..]);
+        self.tail.push_str(text);
+        if self.tail.len() > KEPT {
+            let surplus = self.tail.ceil_char_boundary(self.tail.len() - KEPT / 2);
+            self.left_out += surplus as u64;
+            self.tail.drain(..surplus);
+        }
     }
 }
 
@@ -267,5 +294,22 @@ mod tests {
         assert!(text.len() < 200 && text.starts_with("line 0\n"), "{text}");
         assert!(text.ends_with("(the build log is longer than 100 bytes; the rest is left out)\n"), "{text}");
         assert_eq!(file(folder.path()), text);
+    }
+    #[test]
+    fn of_a_long_log_the_ends_are_in_memory_and_all_is_in_the_file() {
+        let folder = tempfile::tempdir().expect("can be made");
+        let log = log(folder.path(), usize::MAX);
+        let line = "\u{e9}".repeat(5000);
+        for number in 0..2000 {
+            log.redacted_line(&format!("{number} {line}"));
+        }
+        let (text, file) = (log.text(), file(folder.path()));
+        assert!(
+            text.len() < 2 * KEPT && text.starts_with("0 ") && text.ends_with(&format!("\n1999 {line}\n"))
+        );
+        let (head, rest) = text.split_once("[\u{2026} ").expect("it is said");
+        let (left_out, tail) = rest.split_once(" bytes left out \u{2026}]").expect("it is said");
+        assert_eq!(head.len() + tail.len() + left_out.parse::<usize>().expect("a number"), file.len());
+        assert!(file.starts_with(head) && file.ends_with(tail));
     }
 }

@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use racetrack_core::error::chain;
 use racetrack_core::job_environment::{Purpose, broken_rules};
 use racetrack_core::redaction::Redaction;
 use racetrack_core::{EnvVars, GitCredentials, JobManifest, git_source, job_manifest};
-use racetrack_service::body_size;
-use serde::de::{self, Deserializer};
+use racetrack_service::upload::{MemoryPlace, RestError, SourceFile, Upload};
 use serde::{Deserialize, Serialize};
 
 use crate::build_log;
@@ -25,6 +22,8 @@ const NO_CACHE: &str = "--no-cache";
 
 /// How long all secrets of a build may be together, in bytes. Linux gives a process no longer variables.
 const MAX_SECRETS: usize = 128 * 1024;
+
+const NOT_BASE64: &str = "build_context: extracting build context: it is not base64";
 
 /// The parts of the body whose values are never repeated in an error.
 const SECRET_PARTS: [&str; 3] = ["git_credentials", "secret_build_env", "build_context"];
@@ -43,12 +42,14 @@ pub(crate) struct BuildRequest {
     pub(crate) no_cache: bool,
     /// Takes the secrets of the build out of whatever people see.
     pub(crate) redaction: Redaction,
+    /// For as long as any of this is there.
+    pub(crate) memory: Option<MemoryPlace>,
 }
 
 /// Where the source of the job is.
 pub(crate) enum RequestedSource {
-    /// In the request: a tar archive, compressed by gzip.
-    Context(Arc<Vec<u8>>),
+    /// With the request: a tar archive, compressed by gzip.
+    Context(Arc<SourceFile>),
     Git {
         source: GitSource,
         credentials: Option<GitCredentials>,
@@ -65,6 +66,8 @@ pub(crate) struct DeploymentId(String);
 pub(crate) enum BuildRequestError {
     #[error("the body is not a request to build: {0}")]
     Shape(String),
+    #[error("the body is not a request to build: {0}")]
+    Rest(#[source] RestError),
     #[error("{}", chain(.0))]
     Manifest(#[from] job_manifest::JobManifestError),
     #[error("deployment_id: `{0}` is not a UUID")]
@@ -96,7 +99,8 @@ struct Body {
     secret_build_env: Option<BTreeMap<String, String>>,
     tag: String,
     #[serde(default)]
-    build_context: Option<Base64>,
+    #[expect(dead_code, reason = "is empty: its text has been taken out")]
+    build_context: Option<String>,
     deployment_id: String,
     #[serde(default)]
     build_flags: Option<Vec<String>>,
@@ -104,25 +108,25 @@ struct Body {
     platform_id: Option<PlatformId>,
 }
 
-/// Bytes that were sent as base64.
-struct Base64(Vec<u8>);
-
 impl BuildRequest {
-    /// Takes the body of a request apart. Everything that can be known to be wrong before building is found here.
-    pub(crate) fn parse(body: &[u8], config: &BuildConfig) -> Result<Self, BuildRequestError> {
-        body_size::check(body).map_err(|error| BuildRequestError::Shape(error.to_string()))?;
-        let mut deserializer = serde_json::Deserializer::from_slice(body);
+    /// Takes a request apart. Everything that can be known to be wrong before building is found here.
+    pub(crate) fn parse(upload: Upload, config: &BuildConfig) -> Result<Self, BuildRequestError> {
+        let Upload { rest, source: archive, is_base64, memory, .. } = upload;
+        let mut deserializer = serde_json::Deserializer::from_slice(&rest);
         let body: Body =
             serde_path_to_error::deserialize(&mut deserializer).map_err(|error| shape(&error))?;
         deserializer.end().map_err(|error| BuildRequestError::Shape(error.to_string()))?;
+        if !is_base64 {
+            return Err(BuildRequestError::Shape(NOT_BASE64.to_owned()));
+        }
         let manifest = body.manifest;
         manifest.check()?;
         let manifest_yaml = yaml(&manifest)?;
         let secret_build_env = body.secret_build_env.unwrap_or_default();
         let given = manifest.build_env.as_ref().map(|given| ("manifest.build_env", given));
         check_variables(given.into_iter().chain([("secret_build_env", &secret_build_env)]))?;
-        let source = match body.build_context {
-            Some(Base64(archive)) => RequestedSource::Context(Arc::new(archive)),
+        let source = match archive {
+            Some(archive) => RequestedSource::Context(Arc::new(archive)),
             None => RequestedSource::Git {
                 source: GitSource::parse(&manifest.git, &config.allowed_git_protocols)?,
                 credentials: checked(body.git_credentials)?,
@@ -142,6 +146,7 @@ impl BuildRequest {
             tag: tag(body.tag)?,
             no_cache: has_no_cache(body.build_flags.unwrap_or_default())?,
             redaction,
+            memory,
         })
     }
 }
@@ -178,27 +183,6 @@ pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36 && text.bytes().enumerate().all(is_right)
 }
 
-impl<'de> Deserialize<'de> for Base64 {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl de::Visitor<'_> for Visitor {
-            type Value = Base64;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("base64")
-            }
-
-            // Decoded on the way, so that no second copy of a large text is made.
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Base64, E> {
-                BASE64_STANDARD.decode(text).map(Base64).map_err(E::custom)
-            }
-        }
-
-        deserializer.deserialize_str(Visitor)
-    }
-}
-
 impl fmt::Debug for BuildRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BuildRequest")
@@ -219,9 +203,7 @@ fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> BuildRequestE
     let inner = error.inner();
     let part = path.split(['.', '[']).next().unwrap_or_default();
     BuildRequestError::Shape(match SECRET_PARTS.contains(&part) {
-        true if part == "build_context" => {
-            "build_context: extracting build context: it is not base64".to_owned()
-        }
+        true if part == "build_context" => NOT_BASE64.to_owned(),
         true => format!("{path}: the value does not fit, at line {} column {}", inner.line(), inner.column()),
         false if part == "." || inner.is_syntax() || inner.is_eof() => inner.to_string(),
         false => format!("{path}: {inner}"),
@@ -303,6 +285,8 @@ fn has_no_cache(flags: Vec<String>) -> Result<bool, BuildRequestError> {
 mod tests {
     use serde_json::{Value, json};
 
+    use racetrack_service::upload::UploadError;
+
     use super::*;
     use crate::settings::ImageBuilderSettings;
 
@@ -324,10 +308,16 @@ mod tests {
     }
 
     fn parse(body: &Value) -> Result<BuildRequest, BuildRequestError> {
-        BuildRequest::parse(
-            &serde_json::to_vec(body).expect("is JSON"),
-            &ImageBuilderSettings::default().with_defaults(),
-        )
+        parse_bytes(&serde_json::to_vec(body).expect("is JSON"))
+    }
+
+    fn parse_bytes(body: &[u8]) -> Result<BuildRequest, BuildRequestError> {
+        let upload = match Upload::of_bytes(body, &std::env::temp_dir()) {
+            Ok(upload) => upload,
+            Err(UploadError::Rest(error)) => return Err(BuildRequestError::Rest(error)),
+            Err(error) => panic!("{error}"),
+        };
+        BuildRequest::parse(upload, &ImageBuilderSettings::default().with_defaults())
     }
 
     fn with(pointer: &str, value: Value) -> Value {
@@ -350,7 +340,7 @@ mod tests {
         assert!(!request.no_cache && request.manifest_yaml.contains("name: adder"));
         assert!(matches!(request.source, RequestedSource::Git { credentials: None, .. }));
         let request = parse(&with("/build_context", json!("aGVsbG8="))).expect("valid");
-        assert!(matches!(request.source, RequestedSource::Context(bytes) if *bytes == *b"hello"));
+        assert!(matches!(request.source, RequestedSource::Context(file) if file.size() == 5));
     }
 
     #[test]
@@ -377,7 +367,7 @@ mod tests {
         refused("/secret_build_env", large, "have 131073 bytes together, and at most 131072 are taken");
         refused("/build_context", json!("***"), "extracting build context: it is not base64");
         refused("/secret_build_env", json!({"A": "x".repeat(2 << 20)}), "bytes beside `build_context`");
-        assert!(BuildRequest::parse(b"{", &ImageBuilderSettings::default().with_defaults()).is_err());
+        assert!(parse_bytes(b"{").is_err());
     }
 
     #[test]

@@ -11,6 +11,9 @@ use racetrack_service::{ApiError, health, http, metrics, plugin_endpoints};
 use crate::phases::AUTH_HEADER;
 use crate::{App, endpoints};
 
+/// The longest body, in bytes, that is read into memory. What is to be built has a limit of its own.
+const MAX_BODY: usize = 4 << 20;
+
 /// What a route asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -33,13 +36,12 @@ pub struct Route {
 
 /// The routes, answered from `app`.
 pub fn router(app: App) -> Router {
-    let limit = DefaultBodyLimit::max(app.builds.config().max_request_size);
     let mut root = Router::new();
     for (Route { path, access, .. }, handler) in routes() {
         let handler = match access {
             Access::Open => handler,
             Access::Components => handler
-                .route_layer(limit)
+                .route_layer(DefaultBodyLimit::max(MAX_BODY))
                 .route_layer(middleware::from_fn_with_state(app.clone(), authenticate)),
         };
         root = root.route(path, handler);

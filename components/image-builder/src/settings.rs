@@ -84,6 +84,11 @@ pub struct ImageBuilderSettings {
     #[arg(long, env, value_name = "BYTES")]
     pub max_request_size: Option<Size>,
 
+    /// How large the sources may be together that came with requests and are not unpacked yet; they are in the workspaces
+    /// folder [default: 2Gi]
+    #[arg(long, env, value_name = "BYTES")]
+    pub max_uploads_size: Option<Size>,
+
     /// How large the source of a job may be once it is unpacked or checked out [default: 512Mi]
     #[arg(long, env, value_name = "BYTES")]
     pub max_unpacked_size: Option<Size>,
@@ -121,7 +126,8 @@ pub struct BuildConfig {
     pub unused_cache_lifetime: Duration,
     pub build_logs_folder: PathBuf,
     pub max_build_log_size: usize,
-    pub max_request_size: usize,
+    pub max_request_size: u64,
+    pub max_uploads_size: u64,
     pub unpack_limits: ArchiveLimits,
     pub max_concurrent_builds: NonZeroUsize,
     pub build_time_limit: Duration,
@@ -174,6 +180,7 @@ impl Settings for ImageBuilderSettings {
             build_logs_folder: self.build_logs_folder.or(other.build_logs_folder),
             max_build_log_size: self.max_build_log_size.or(other.max_build_log_size),
             max_request_size: self.max_request_size.or(other.max_request_size),
+            max_uploads_size: self.max_uploads_size.or(other.max_uploads_size),
             max_unpacked_size: self.max_unpacked_size.or(other.max_unpacked_size),
             max_unpacked_entries: self.max_unpacked_entries.or(other.max_unpacked_entries),
             max_concurrent_builds: self.max_concurrent_builds.or(other.max_concurrent_builds),
@@ -206,7 +213,8 @@ impl ImageBuilderSettings {
             unused_cache_lifetime: span(self.unused_cache_lifetime, 30 * 24 * 60 * 60),
             build_logs_folder: folder(self.build_logs_folder, ".racetrack-run/image-builder/build-logs"),
             max_build_log_size: in_memory(self.max_build_log_size, 16 * MIB),
-            max_request_size: in_memory(self.max_request_size, 256 * MIB),
+            max_request_size: size(self.max_request_size, 256 * MIB),
+            max_uploads_size: size(self.max_uploads_size, 2048 * MIB),
             unpack_limits: ArchiveLimits {
                 size: size(self.max_unpacked_size, unpack_limits.size),
                 entries: self.max_unpacked_entries.unwrap_or(unpack_limits.entries),
@@ -288,7 +296,7 @@ mod tests {
         let text = "lifecycle-url: ''\ncomponent-auth-token: abc\nallow-unauthenticated-remote-access: true\nallowed-git-protocols: [https, ssh]\nrefused-git-networks: 'loopback, 10.0.0.0/8'\n\
                     git-time-limit: 1min\nverify-manifest-consistency: false\nworkspaces-folder: a\n\
                     bundles-folder: b\nbundle-cache-folder: c\nunused-cache-lifetime: 7days\nbuild-logs-folder: d\nmax-build-log-size: 1000\n\
-                    max-request-size: 1Gi\nmax-unpacked-size: 2Gi\nmax-unpacked-entries: 7\n\
+                    max-request-size: 1Gi\nmax-uploads-size: 4Gi\nmax-unpacked-size: 2Gi\nmax-unpacked-entries: 7\n\
                     max-concurrent-builds: 3\nbuild-time-limit: 2h\nheartbeat-interval: 5s\n";
         let settings: ImageBuilderSettings = serde_yaml::from_str(text).expect("fits");
         let config = settings.or(ImageBuilderSettings::default()).with_defaults();

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use racetrack_core::catalogue::CatalogueError;
@@ -12,12 +13,14 @@ use racetrack_service::health::Hold;
 use racetrack_service::hooks::Replacement;
 use racetrack_service::kept_config::BadKeptConfig;
 use racetrack_service::peer::Peer;
+use racetrack_service::upload::{UploadLimits, Uploads};
 use racetrack_store::{Store, StoreError};
 
 use crate::auth::{
     Attempts, AuthKey, AuthKeyError, Authenticator, Credential, FirstAdministratorError, LogGate, Passwords,
     RecentReaders, Registrations, ensure_first_administrator,
 };
+use crate::call_places::{CallLimits, CallPlaces};
 use crate::deployment::{Deletions, ImageBuilder, recovery};
 use crate::infrastructure::Target;
 use crate::jobs::RenderedJobs;
@@ -30,6 +33,9 @@ use crate::realtime::live_connections::{LiveConnectionLimits, LiveConnections};
 use crate::realtime::log_streaming::{Admit, CurrentTargets, LogSource, LogStreaming};
 use crate::retention::{self, Retention};
 use crate::settings::LifecycleConfig;
+
+/// How long a deployment waits for room for its source. Clients in use give up after a minute.
+const UPLOAD_WAIT: Duration = Duration::from_secs(30);
 
 /// The state of a running lifecycle. Clones share it.
 #[derive(Clone, Debug)]
@@ -49,8 +55,10 @@ pub struct State {
     pub(crate) attempts: Attempts,
     pub(crate) registrations: Registrations,
     pub(crate) image_builder: ImageBuilder,
+    pub(crate) uploads: Uploads,
     pub(crate) rendered_jobs: RenderedJobs,
     pub(crate) proxy: JobProxy,
+    pub(crate) call_places: CallPlaces,
     pub(crate) logs: LogStreaming,
     pub(crate) live_connections: LiveConnections,
     pub(crate) plugin_configs: PluginConfigs,
@@ -149,8 +157,13 @@ impl App {
                 component_token,
                 config.image_builder_start_time_limit,
             ),
+            uploads: uploads(&config),
             rendered_jobs: RenderedJobs::default(),
             proxy: JobProxy::new(),
+            call_places: CallPlaces::new(CallLimits {
+                calls: config.max_calls_per_caller.get(),
+                tunnels: config.max_tunnels_per_caller.get(),
+            }),
             deletions: Deletions::default(),
             retention: Retention::default(),
             logs,
@@ -198,6 +211,12 @@ fn description(service: &Service) -> String {
     let host = system.nodename().to_string_lossy();
     let (process, address) = (std::process::id(), service.http_address);
     format!("{} on {host} (process {process}, listening on {address})", service.identity.component)
+}
+
+fn uploads(config: &LifecycleConfig) -> Uploads {
+    let limits =
+        UploadLimits { request: config.max_request_size, all: config.max_uploads_size, wait: UPLOAD_WAIT };
+    Uploads::new(config.state_folder.clone(), limits)
 }
 
 fn make_state_folder(path: &Path) -> Result<(), AppError> {

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use racetrack_service::ApiError;
+use racetrack_service::json_body::JsonText;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
@@ -24,21 +24,21 @@ pub(crate) struct JsonBodyOrDefault<T>(pub(crate) T);
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = Bytes::from_request(request, state).await?;
-        parsed(&body).map(|FromObject(body)| Self(body))
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let body = JsonText::read(request).await?;
+        parsed(body.bytes()?).map(|FromObject(body)| Self(body))
     }
 }
 
 impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for JsonBodyOrDefault<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = Bytes::from_request(request, state).await?;
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let body = JsonText::read(request).await?;
         if body.is_empty() {
             return Ok(Self(T::default()));
         }
-        let given: Option<FromObject<T>> = parsed(&body)?;
+        let given: Option<FromObject<T>> = parsed(body.bytes()?)?;
         Ok(Self(given.map(|given| given.0).unwrap_or_default()))
     }
 }

@@ -108,7 +108,7 @@ fn api(app: &App) -> Routes {
         .add(Open, routes!(info::info))
         .add(Authenticated, routes!(maintenance::get_maintenance))
         .add(Everywhere(CallAdminApi), routes!(maintenance::put_maintenance))
-        .add_changing(Manifest, with_limit(routes!(deployment::deploy), app.config.max_request_size))
+        .add_changing(Manifest, routes!(deployment::deploy))
         .add(Filtered(ReadJob), routes!(deployment::list))
         .add(Filtered(ReadJob), routes!(deployment::get))
         .add(Internal, routes!(deployment::put_phase))

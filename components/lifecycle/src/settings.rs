@@ -66,6 +66,15 @@ pub struct LifecycleSettings {
     #[arg(long, env, value_name = "NUMBER")]
     pub max_live_connections_per_peer: Option<NonZeroUsize>,
 
+    /// How many calls of jobs one caller may have under way: a user, an ESC, a job family; or an address, unless it is one of
+    /// this machine, where callers are unknown [default: 1000]
+    #[arg(long, env, value_name = "NUMBER")]
+    pub max_calls_per_caller: Option<NonZeroUsize>,
+
+    /// How many of them may be tunnels, as those of `WebSockets` are [default: 250]
+    #[arg(long, env, value_name = "NUMBER")]
+    pub max_tunnels_per_caller: Option<NonZeroUsize>,
+
     /// How long the token of a login is good, such as 12h or 30days [default: for ever]
     #[arg(long, env, value_name = "DURATION")]
     pub user_token_lifetime: Option<Span>,
@@ -117,6 +126,11 @@ pub struct LifecycleSettings {
     /// The largest deployment that is taken, with the source of the job in it [default: 256Mi]
     #[arg(long, env, value_name = "BYTES")]
     pub max_request_size: Option<Size>,
+
+    /// How large the sources may be together that were uploaded and are not with image-builder yet; they are in the state
+    /// folder [default: 2Gi]
+    #[arg(long, env, value_name = "BYTES")]
+    pub max_uploads_size: Option<Size>,
 
     /// How large the source of a job in a deployment may be once it is unpacked, as in image-builder [default: 512Mi]
     #[arg(long, env, value_name = "BYTES")]
@@ -171,6 +185,8 @@ pub struct LifecycleConfig {
     pub free_password_attempts: u32,
     pub max_live_connections: NonZeroUsize,
     pub max_live_connections_per_peer: NonZeroUsize,
+    pub max_calls_per_caller: NonZeroUsize,
+    pub max_tunnels_per_caller: NonZeroUsize,
     pub user_token_lifetime: Option<Duration>,
     pub session_lifetime: Duration,
     pub live_logs: LiveLogs,
@@ -182,7 +198,8 @@ pub struct LifecycleConfig {
     pub external_lifecycle_url: HttpUrl,
     pub infrastructure_target: Option<String>,
     pub allow_job_overwrite: bool,
-    pub max_request_size: usize,
+    pub max_request_size: u64,
+    pub max_uploads_size: u64,
     pub unpack_limits: ArchiveLimits,
     pub job_start_time_limit: Duration,
     pub monitor_interval: Duration,
@@ -252,6 +269,8 @@ impl Settings for LifecycleSettings {
             max_live_connections_per_peer: self
                 .max_live_connections_per_peer
                 .or(other.max_live_connections_per_peer),
+            max_calls_per_caller: self.max_calls_per_caller.or(other.max_calls_per_caller),
+            max_tunnels_per_caller: self.max_tunnels_per_caller.or(other.max_tunnels_per_caller),
             user_token_lifetime: self.user_token_lifetime.or(other.user_token_lifetime),
             session_lifetime: self.session_lifetime.or(other.session_lifetime),
             live_logs: self.live_logs.or(other.live_logs),
@@ -266,6 +285,7 @@ impl Settings for LifecycleSettings {
             infrastructure_target: self.infrastructure_target.or(other.infrastructure_target),
             allow_job_overwrite: self.allow_job_overwrite.or(other.allow_job_overwrite),
             max_request_size: self.max_request_size.or(other.max_request_size),
+            max_uploads_size: self.max_uploads_size.or(other.max_uploads_size),
             max_unpacked_size: self.max_unpacked_size.or(other.max_unpacked_size),
             max_unpacked_entries: self.max_unpacked_entries.or(other.max_unpacked_entries),
             job_start_time_limit: self.job_start_time_limit.or(other.job_start_time_limit),
@@ -290,6 +310,7 @@ impl LifecycleSettings {
         const MINUTE: u64 = 60;
         const HUNDRED: NonZeroUsize = NonZeroUsize::new(100).expect("is not zero");
         const THOUSAND: NonZeroUsize = NonZeroUsize::new(1000).expect("is not zero");
+        const TUNNELS: NonZeroUsize = NonZeroUsize::new(250).expect("is not zero");
         const TEN: NonZeroU32 = NonZeroU32::new(10).expect("is not zero");
         let span = |given: Option<Span>, seconds| given.map_or(Duration::from_secs(seconds), |span| span.0);
         let own = |path: &str| -> HttpUrl {
@@ -311,6 +332,8 @@ impl LifecycleSettings {
             free_password_attempts: self.free_password_attempts.unwrap_or(10),
             max_live_connections: self.max_live_connections.unwrap_or(THOUSAND),
             max_live_connections_per_peer: self.max_live_connections_per_peer.unwrap_or(HUNDRED),
+            max_calls_per_caller: self.max_calls_per_caller.unwrap_or(THOUSAND),
+            max_tunnels_per_caller: self.max_tunnels_per_caller.unwrap_or(TUNNELS),
             user_token_lifetime: self.user_token_lifetime.map(|span| span.0),
             session_lifetime: span(self.session_lifetime, 12 * 60 * MINUTE),
             live_logs: self.live_logs.unwrap_or_default(),
@@ -322,9 +345,8 @@ impl LifecycleSettings {
             external_lifecycle_url: self.external_lifecycle_url.unwrap_or_else(|| own("/lifecycle")),
             infrastructure_target: self.infrastructure_target,
             allow_job_overwrite: self.allow_job_overwrite.unwrap_or(false),
-            max_request_size: self
-                .max_request_size
-                .map_or(256 << 20, |size| usize::try_from(size.0).unwrap_or(usize::MAX)),
+            max_request_size: self.max_request_size.map_or(256 << 20, |size| size.0),
+            max_uploads_size: self.max_uploads_size.map_or(2 << 30, |size| size.0),
             unpack_limits: ArchiveLimits {
                 size: self.max_unpacked_size.map_or(unpack_limits.size, |size| size.0),
                 entries: self.max_unpacked_entries.unwrap_or(unpack_limits.entries),
@@ -386,12 +408,12 @@ mod tests {
                     auth-key: 0123456789abcdef0123456789abcdef\nadmin-password: hunter2hunter2\n\
                     registration: closed\nmax-registrations-per-peer: 5\n\
                     free-password-attempts: 3\nmax-live-connections: 9\n\
-                    max-live-connections-per-peer: 3\nuser-token-lifetime: 12h\n\
+                    max-live-connections-per-peer: 3\nmax-calls-per-caller: 9\nmax-tunnels-per-caller: 3\nuser-token-lifetime: 12h\n\
                     session-lifetime: 8h\nlive-logs: token\ncomponent-auth-token: t0ken\n\
                     image-builder-url: http://builder:7201/\nimage-builder-start-time-limit: 1min\n\
                     external-pub-url: https://example.com/pub\n\
                     internal-pub-url: http://pub/pub\nexternal-lifecycle-url: https://example.com/lifecycle\n\
-                    infrastructure-target: process\nallow-job-overwrite: true\nmax-request-size: 1Gi\n\
+                    infrastructure-target: process\nallow-job-overwrite: true\nmax-request-size: 1Gi\nmax-uploads-size: 4Gi\n\
                     max-unpacked-size: 2Gi\nmax-unpacked-entries: 7\n\
                     job-start-time-limit: 1h\nmonitor-interval: 1s\nreconcile-lost-jobs: true\n\
                     reconciliation-interval: 2min\nretention: off\nretention-deployments: 3\n\

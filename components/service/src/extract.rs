@@ -1,7 +1,6 @@
 //! Takes requests apart, and refuses wrong ones in the shape of every error.
 
-use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -9,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::ApiError;
-use crate::server::StalledBody;
+use crate::json_body::JsonText;
 
 /// The parameters in the path, like [`axum::extract::Path`].
 #[derive(Debug)]
@@ -44,12 +43,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 impl<S: Send + Sync> FromRequest<S> for JsonObject {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let body = Bytes::from_request(request, state).await?;
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let body = JsonText::read(request).await?;
         if body.is_empty() {
             return Ok(Self(Map::new()));
         }
-        match serde_json::from_slice(&body) {
+        match serde_json::from_slice(body.bytes()?) {
             Ok(Value::Object(object)) => Ok(Self(object)),
             Ok(Value::Null) => Ok(Self(Map::new())),
             Ok(_) => Err(ApiError::invalid("the body is not a JSON object")),
@@ -66,15 +65,6 @@ impl From<PathRejection> for ApiError {
 
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
-        rejected(rejection.status(), rejection.body_text())
-    }
-}
-
-impl From<BytesRejection> for ApiError {
-    fn from(rejection: BytesRejection) -> Self {
-        if StalledBody::is_cause_of(&rejection) {
-            return Self::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", StalledBody.to_string());
-        }
         rejected(rejection.status(), rejection.body_text())
     }
 }

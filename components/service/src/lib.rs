@@ -7,7 +7,7 @@
 //! - Settings: [`settings`] are what people may set, [`setting_value`] what their values are; [`config`] is what comes of
 //!   them.
 //! - Hooks: [`HookRuntime`] calls the plugins on threads of their own, so that none of them can stop the server.
-//! - Sources of jobs: [`source_archive`] is what comes with a request, [`body_size`] measures what is beside it.
+//! - Sources of jobs: [`upload`] takes requests with one, [`source_archive`] reads it.
 //! - HTTP: [`http`] is around every route, [`ApiError`] is the one shape of errors, [`extract`] takes requests apart,
 //!   [`peer`] is where requests come from, [`health`], [`metrics`] and [`plugin_endpoints`] are the endpoints that components have in common.
 
@@ -15,7 +15,6 @@
 
 pub mod accept_error;
 pub mod api_error;
-pub mod body_size;
 mod cli;
 pub mod component;
 pub mod config;
@@ -24,7 +23,9 @@ pub mod extract;
 pub mod health;
 pub mod hooks;
 pub mod http;
+pub mod json_body;
 pub mod kept_config;
+pub mod long_text;
 pub mod metrics;
 pub mod network;
 mod observability;
@@ -40,6 +41,7 @@ pub mod setting_value;
 pub mod settings;
 pub mod source_archive;
 mod terminal;
+pub mod upload;
 
 pub use api_error::ApiError;
 pub use component::{Component, Identity, Service};

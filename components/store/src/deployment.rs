@@ -140,20 +140,23 @@ impl Store {
         found.map_err(attempt("list the deployments"))
     }
 
-    /// Of the deployments that somebody is shown, those that made progress last, latest first.
+    /// The ids of those deployments that somebody is shown and that made progress last, latest first. The records may be large,
+    /// so they are read one by one.
     pub async fn visible_deployments(
         &self,
         visibility: &Visibility,
         limit: u32,
-    ) -> Result<Vec<Deployment>, StoreError> {
+    ) -> Result<Vec<String>, StoreError> {
         const SELECT: &str = "\
-            SELECT * FROM deployments \
+            SELECT id FROM deployments \
             WHERE $2 = 1 OR REPLACE($3, '\n' || job_name || '\n', '') <> $3 \
                 OR REPLACE($4, '\n' || job_name || ' ' || job_version || '\n', '') <> $4 \
                 OR ($5 <> '' AND deployed_by = $5 AND create_ms >= $6) \
             ORDER BY update_ms DESC LIMIT $1";
         let query = visibility.bind(sqlx::query_as(SELECT).bind(i64::from(limit)));
-        query.fetch_all(self.reader()).await.map_err(attempt("list the deployments"))
+        let ids: Vec<(String,)> =
+            query.fetch_all(self.reader()).await.map_err(attempt("list the deployments"))?;
+        Ok(ids.into_iter().map(|(id,)| id).collect())
     }
 
     /// The deployment of exactly this version that made progress last, if there ever was one.

@@ -77,3 +77,52 @@ async fn exchange(port: u16, path: &str, longest: usize) -> Result<Answer, Reque
         _ = connection => answer.await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    /// A server that answers this to one caller, over and over for as long as it is read.
+    async fn endless(head: &'static str, piece: &'static str) -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let port = listener.local_addr().expect("is bound").port();
+        tokio::spawn(async move {
+            let (mut caller, _) = listener.accept().await.expect("is called");
+            caller.write_all(head.as_bytes()).await.expect("is read");
+            let piece = piece.repeat(10_000);
+            while !piece.is_empty() && caller.write_all(piece.as_bytes()).await.is_ok() {}
+            // A server that says no more keeps the connection.
+            std::future::pending::<()>().await;
+            drop(caller);
+        });
+        port
+    }
+
+    #[tokio::test]
+    async fn no_more_is_read_than_was_asked_for() {
+        let port = endless("HTTP/1.1 200 OK\r\n\r\n", "x").await;
+        let answer = get(port, "/live", 1000, LONG).await.expect("answers");
+        assert_eq!((answer.body.len(), answer.is_cut), (1000, true));
+    }
+
+    #[tokio::test]
+    async fn a_head_without_an_end_is_no_answer() {
+        let port = endless("HTTP/1.1 200 OK\r\nx: ", "x").await;
+        let error = get(port, "/live", 1000, LONG).await.expect_err("does not answer");
+        assert!(matches!(error, RequestError::Exchange(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_go_on_is_waited_for_no_longer_than_said() {
+        for head in ["", "HTTP/1.1 200 OK\r\n\r\nx"] {
+            let port = endless(head, "").await;
+            let error = get(port, "/live", 1000, Duration::from_millis(50)).await.expect_err("says nothing");
+            assert!(matches!(error, RequestError::TimedOut(_)), "{error}");
+        }
+    }
+}

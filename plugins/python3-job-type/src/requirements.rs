@@ -1,7 +1,8 @@
 //! The requirements of a job, as far as they decide whether packages in the cache are those that it needs.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -10,6 +11,9 @@ use crate::job_path::{self, JobPathError};
 
 /// The largest requirements file, in bytes.
 const FILE_BYTES: u64 = 1024 * 1024;
+
+/// How much of a file is read at a time, in bytes.
+const PIECE: usize = 64 * 1024;
 
 /// What a job requires.
 #[derive(Debug)]
@@ -79,12 +83,9 @@ impl Requirements {
         }
         for file in files {
             let name = file.to_string_lossy();
-            let content = std::fs::read(job.join(&file));
-            let content = content.map_err(|source| unreadable(&file, source))?;
-            for part in [name.as_bytes(), &content] {
-                digest.update(part.len().to_le_bytes());
-                digest.update(part);
-            }
+            digest.update((name.len() as u64).to_le_bytes());
+            digest.update(name.as_bytes());
+            add_content(digest, &job.join(&file)).map_err(|source| unreadable(&file, source))?;
         }
         Ok(())
     }
@@ -191,6 +192,19 @@ fn add_files(job: &Path, folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result
         }
     }
     Ok(())
+}
+
+/// Adds the length and the content of a file, which may be too large to be held in memory.
+fn add_content(digest: &mut Sha256, path: &Path) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    digest.update(file.metadata()?.len().to_le_bytes());
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(()),
+            length => digest.update(&piece[..length]),
+        }
+    }
 }
 
 fn unreadable(path: &Path, source: io::Error) -> RequirementsError {

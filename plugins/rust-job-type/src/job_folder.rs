@@ -6,7 +6,8 @@
 //! relative path for the same.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -62,10 +63,13 @@ impl JobFolder {
         write_changed(&self.path.join("src/main.rs"), main.as_bytes())?;
         // Cargo adds the program to the lock that the job brings, so that is only taken when it is another one.
         if let Some(lock) = files.get(Path::new("Cargo.lock")) {
-            let lock = std::fs::read(lock).map_err(failed("read", lock))?;
-            let is_another = write_changed(&self.path.join("Cargo.lock.of-job"), &lock)?;
+            let of_job = self.path.join("Cargo.lock.of-job");
+            let is_another = !is_same(lock, &of_job);
+            if is_another {
+                copy_content(lock, &of_job)?;
+            }
             if is_another || !self.lock().exists() {
-                write_changed(&self.lock(), &lock)?;
+                copy_content(lock, &self.lock())?;
             }
         }
         Ok(())
@@ -148,6 +152,9 @@ pub(crate) fn remove(folder: &Path) -> Result<(), JobFolderError> {
     }
 }
 
+/// How much of a file is read at a time, in bytes.
+const PIECE: usize = 64 * 1024;
+
 /// The files of a job, by their path in it.
 fn files(source: &Path) -> Result<BTreeMap<PathBuf, PathBuf>, JobFolderError> {
     let root = source.canonicalize().map_err(failed("find", source))?;
@@ -215,12 +222,37 @@ fn remove_others(
     Ok(())
 }
 
-/// Whether both files are there with the same content; their lengths usually tell.
+/// Whether both files are there with the same content; their lengths usually tell. Files of jobs may be too large to be held in
+/// memory.
 fn is_same(source: &Path, target: &Path) -> bool {
     let length = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.len()).ok();
-    let content = |path: &Path| std::fs::read(path).ok();
     length(target).is_some_and(|old| length(source) == Some(old))
-        && content(source).is_some_and(|new| content(target) == Some(new))
+        && has_same_content(source, target).unwrap_or(false)
+}
+
+fn has_same_content(source: &Path, target: &Path) -> io::Result<bool> {
+    let open = |path: &Path| File::open(path).map(|file| BufReader::with_capacity(PIECE, file));
+    let (mut source, mut target) = (open(source)?, open(target)?);
+    loop {
+        let (new, old) = (source.fill_buf()?, target.fill_buf()?);
+        let length = new.len().min(old.len());
+        if new[..length] != old[..length] || (length == 0 && new.len() != old.len()) {
+            return Ok(false);
+        }
+        if length == 0 {
+            return Ok(true);
+        }
+        source.consume(length);
+        target.consume(length);
+    }
+}
+
+/// Writes what is in a file into another one, which keeps its mode.
+fn copy_content(source: &Path, target: &Path) -> Result<(), JobFolderError> {
+    let mut content = File::open(source).map_err(failed("read", source))?;
+    let mut file = File::create(target).map_err(failed("write", target))?;
+    io::copy(&mut content, &mut file).map_err(failed("write", target))?;
+    Ok(())
 }
 
 fn rename_if_there(from: &Path, to: &Path) -> Result<(), JobFolderError> {

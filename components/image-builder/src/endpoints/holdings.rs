@@ -2,11 +2,11 @@
 //! lifecycle alone.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{Request, State};
 use racetrack_core::error::chain;
 use racetrack_service::ApiError;
 use racetrack_service::extract::Query;
+use racetrack_service::json_body::JsonText;
 use serde::Deserialize;
 
 use crate::pipeline::BuildPipeline;
@@ -34,8 +34,8 @@ pub(crate) async fn release(
     State(builds): State<BuildPipeline>,
     request: Request,
 ) -> Result<Json<Removals>, ApiError> {
-    let body = Bytes::from_request(request, &()).await?;
-    let release: Release = serde_json::from_slice(&body)
+    let body = JsonText::read(request).await?;
+    let release: Release = serde_json::from_slice(body.bytes()?)
         .map_err(|error| ApiError::invalid(format!("the body does not say what may go: {error}")))?;
     builds.release(release).await.map(Json).map_err(|error| answer(&error))
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use racetrack_core::JobType;
@@ -19,6 +19,7 @@ use racetrack_core::error::chain;
 use racetrack_core::failure::HookFailureCause;
 use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_service::HookRuntime;
+use racetrack_service::upload::{UploadLimits, Uploads};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
@@ -33,9 +34,12 @@ use crate::retention::{self, Holdings, PlatformId, Release, Removals, RetentionE
 use crate::settings::BuildConfig;
 use crate::workspace::{Claim, Workspaces, WorkspacesError};
 
-/// How much of a log is given back with the result: lifecycle reads no answer of more than 64 MiB, and a character may
-/// take six bytes of JSON. The file has all that is kept.
-const ANSWERED_LOG: TextLimit = TextLimit::bytes(8 << 20);
+/// How much of a log is given back with the result: as much as lifecycle shows. A character may take six bytes of JSON, and
+/// lifecycle reads no answer of more than 28 MiB. The file has all that is kept.
+const ANSWERED_LOG: TextLimit = TextLimit::LOG;
+
+/// How long a request waits for room for its source: lifecycle waits for five minutes, and has nothing better to do with it.
+const UPLOAD_WAIT: Duration = Duration::from_mins(4);
 
 /// Builds jobs. Clones share everything.
 #[derive(Clone)]
@@ -47,6 +51,7 @@ struct Shared {
     job_types: Arc<Catalogue<JobType>>,
     engine: Box<dyn ImageEngine>,
     workspaces: Workspaces,
+    uploads: Uploads,
     folders: FolderCheck,
     /// One permit per build at a time. Who waits longest is next.
     places: Semaphore,
@@ -133,12 +138,19 @@ impl BuildPipeline {
         let mut folders = engine.folders();
         folders.extend([config.workspaces_folder.clone(), config.build_logs_folder.clone()]);
         let folders = FolderCheck::new(folders);
+        let limits = UploadLimits {
+            request: config.max_request_size,
+            all: config.max_uploads_size,
+            wait: UPLOAD_WAIT,
+        };
+        let uploads = Uploads::new(config.workspaces_folder.clone(), limits);
         let shared = Shared {
             config,
             hooks,
             job_types,
             engine,
             workspaces,
+            uploads,
             folders,
             places,
             removing: Mutex::default(),
@@ -150,6 +162,11 @@ impl BuildPipeline {
     /// What the pipeline was configured with.
     pub fn config(&self) -> &BuildConfig {
         &self.0.config
+    }
+
+    /// What takes requests with sources.
+    pub(crate) fn uploads(&self) -> &Uploads {
+        &self.0.uploads
     }
 
     /// Whether builds have the room they need, as health and readiness report it.

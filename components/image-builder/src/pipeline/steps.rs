@@ -10,6 +10,7 @@ use racetrack_core::job_type_match::{self, JobTypeError};
 use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_core::{Hook, JobManifest, ValidateJobManifest};
 use racetrack_service::source_archive::{self, ArchiveError, ArchiveLimits};
+use racetrack_service::upload::SourceFile;
 
 use super::{Shared, StepError};
 use crate::build_log::BuildLog;
@@ -91,8 +92,19 @@ pub(super) async fn run(
     log.line(&format!("The revision of the source is {}.", source.git_version));
 
     progress.enter(Phase::Preparing).await;
-    let BuildRequest { deployment_id, platform_id, manifest, secret_build_env, no_cache, .. } = request;
+    let BuildRequest {
+        deployment_id,
+        platform_id,
+        manifest,
+        secret_build_env,
+        no_cache,
+        source: uploaded,
+        memory: _memory,
+        ..
+    } = request;
     let owner = platform_id.map(|platform| Owner { platform, deployment: deployment_id });
+    // It is unpacked, and others may wait for its room.
+    drop(uploaded);
     let manifest = Arc::new(manifest);
     let job_type_name = prepare(shared, &manifest).await.map_err(|error| progress.failed(error))?;
     log.line(&format!("The job type is {job_type_name}."));
@@ -160,14 +172,14 @@ async fn fetch(
 }
 
 async fn extract(
-    archive: Arc<Vec<u8>>,
+    archive: Arc<SourceFile>,
     workspace: ScratchFolder,
     limits: ArchiveLimits,
 ) -> Result<FetchedSource, SourceError> {
     let unpacked = tokio::task::spawn_blocking(move || {
         let root = workspace.path().join("context");
         fs_err::create_dir(&root).map_err(SourceError::Workspace)?;
-        source_archive::unpack(&archive, &root, limits)?;
+        source_archive::unpack(archive.reader(), archive.size(), &root, limits)?;
         Ok(FetchedSource { job: root.clone(), root, git_version: "tar".to_owned() })
     });
     unpacked.await.map_err(SourceError::Thread)?

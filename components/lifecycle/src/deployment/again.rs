@@ -115,7 +115,7 @@ async fn deploy(
     let secrets = secrets_of(app, former, manifest, how).await?;
     let (image_names, tag) = if how == Again::Redeploy {
         let tag = tag(deployment);
-        (build(app, deployment, &secrets, &tag, &BuildSource::default()).await?, tag)
+        (build(app, deployment, &secrets, &tag, BuildSource::default()).await?, tag)
     } else {
         (former.image_names.clone(), former.job.image_tag.clone().unwrap_or_default())
     };

@@ -45,8 +45,13 @@ pub(crate) async fn begin(
         image_name: None,
     };
     let secrets = request.secrets();
-    let source = BuildSource { build_context: request.build_context, build_flags: request.build_flags };
-    let task = |app, deployment| async move { deploy(&app, &deployment, &manifest, secrets, source).await };
+    let source = BuildSource { archive: request.source, build_flags: request.build_flags };
+    let memory = request.memory;
+    let task = |app, deployment| async move {
+        // What came with the request is in memory until this ends.
+        let _memory = memory;
+        deploy(&app, &deployment, &manifest, secrets, source).await
+    };
     // The record tells how it ends.
     let (deployment, _) = claim::start(app, claim, task).await?;
     Ok(deployment)
@@ -64,8 +69,7 @@ async fn deploy(
     // Before anything that a plugin keeps of the job: some ask for its family.
     app.store.ensure_job_family(&manifest.name).await?;
     let tag = tag(deployment);
-    let image_names = build(app, deployment, &secrets, &tag, &source).await?;
-    drop(source);
+    let image_names = build(app, deployment, &secrets, &tag, source).await?;
     let kept = kept_secrets(&target, former.as_deref()).await;
     let provisioning = Provisioning {
         deployment,

@@ -2,6 +2,7 @@
 
 use racetrack_core::JobSecrets;
 use racetrack_core::yaml::{self, YamlLimits};
+use racetrack_service::upload::SourceFile;
 use racetrack_store::Deployment;
 use serde_json::Value;
 
@@ -13,7 +14,8 @@ use crate::App;
 /// What a job is built from, besides its manifest and secrets.
 #[derive(Debug, Default)]
 pub(crate) struct BuildSource {
-    pub(crate) build_context: Option<String>,
+    /// An archive, where it does not come from git.
+    pub(crate) archive: Option<SourceFile>,
     pub(crate) build_flags: Vec<String>,
 }
 
@@ -23,7 +25,7 @@ pub(super) async fn build(
     deployment: &Deployment,
     secrets: &JobSecrets,
     tag: &str,
-    source: &BuildSource,
+    source: BuildSource,
 ) -> Result<Vec<String>, DeploymentError> {
     phase(app, deployment, "building image").await;
     let manifest: Value = yaml::read(&deployment.manifest_yaml, YamlLimits::STORED_JOB_MANIFEST)
@@ -34,14 +36,13 @@ pub(super) async fn build(
         git_credentials: secrets.git_credentials.as_ref(),
         secret_build_env: &secrets.secret_build_env,
         tag,
-        build_context: source.build_context.as_deref(),
         deployment_id: &deployment.id,
         build_flags: &source.build_flags,
         platform_id: &platform_id,
     };
     let built = async {
         app.image_builder.wait_until_healthy().await?;
-        app.image_builder.build(&order).await
+        app.image_builder.build(&order, source.archive).await
     };
     let built = match built.await {
         Ok(built) => built,

@@ -2,26 +2,34 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::body::Body;
+use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use racetrack_core::GitCredentials;
 use racetrack_core::text::{BoundedText, TextLimit, whole_characters};
 use racetrack_service::setting_value::{AuthToken, HttpUrl};
+use racetrack_service::upload::SourceFile;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long it may say nothing during a build. It shows every minute that it is alive.
 const LONGEST_SILENCE: Duration = Duration::from_mins(5);
 
 /// The longest answer that is read, in bytes: the logs of a build are in it.
-const MAX_ANSWER: usize = 64 << 20;
+const MAX_ANSWER: usize = 28 << 20;
+
+/// How much of an answer is read before it has to be its turn, in bytes.
+const SMALL_ANSWER: usize = 1 << 20;
+
+/// Whose turn it is to read a large answer. Others wait meanwhile, and image-builder with them.
+static LARGE_ANSWERS: Semaphore = Semaphore::const_new(2);
 
 /// The most images of a job.
 const MAX_IMAGES: usize = 100;
@@ -36,17 +44,16 @@ pub(crate) struct ImageBuilder {
     token: Option<AuthToken>,
     /// How long it may take to answer at all, while it is being started for example.
     start_time_limit: Duration,
-    http: Client<HttpConnector, Full<Bytes>>,
+    http: Client<HttpConnector, Body>,
 }
 
-/// What is to be built.
+/// What is to be built, beside its source.
 #[derive(Serialize)]
 pub(crate) struct BuildOrder<'a> {
     pub(crate) manifest: &'a Value,
     pub(crate) git_credentials: Option<&'a GitCredentials>,
     pub(crate) secret_build_env: &'a std::collections::BTreeMap<String, String>,
     pub(crate) tag: &'a str,
-    pub(crate) build_context: Option<&'a str>,
     pub(crate) deployment_id: &'a str,
     pub(crate) build_flags: &'a [String],
     /// For whom it is built: others do not have it removed.
@@ -77,6 +84,8 @@ pub(crate) enum BuildError {
     Unhealthy { url: HttpUrl },
     #[error("the address of image-builder makes no request")]
     Request(#[source] axum::http::Error),
+    #[error("the order to build cannot be written")]
+    Order(#[source] serde_json::Error),
     #[error("image-builder refused: {0}")]
     Refused(String),
     #[error("image-builder went away while it was building")]
@@ -136,7 +145,7 @@ impl ImageBuilder {
         let deadline = Instant::now() + self.start_time_limit;
         let mut pause = Duration::from_millis(100);
         loop {
-            let request = self.request(Method::GET, "/health").body(Full::default());
+            let request = self.request(Method::GET, "/health").body(Body::empty());
             let answer = self.http.request(request.map_err(BuildError::Request)?);
             let failure = match timeout(self.start_time_limit, answer).await {
                 Ok(Ok(answer)) if answer.status() == StatusCode::OK => return Ok(()),
@@ -151,27 +160,35 @@ impl ImageBuilder {
         }
     }
 
-    /// Has a job built. A build that fails is no error here: its logs are worth keeping.
-    pub(crate) async fn build(&self, order: &BuildOrder<'_>) -> Result<Built, BuildError> {
-        let body = serde_json::to_vec(order).map_err(BuildError::Answer)?;
+    /// Has a job built, from the archive if there is one. A build that fails is no error here: its logs are worth keeping.
+    pub(crate) async fn build(
+        &self,
+        order: &BuildOrder<'_>,
+        archive: Option<SourceFile>,
+    ) -> Result<Built, BuildError> {
+        let (body, length) = body(order, archive).map_err(BuildError::Order)?;
         let request = self
             .request(Method::POST, "/api/v1/build/sse")
             .header(CONTENT_TYPE, "application/json")
+            .header(CONTENT_LENGTH, length)
             .header(ACCEPT, "text/event-stream")
-            .body(Full::from(body))
+            .body(body)
             .map_err(BuildError::Request)?;
         let answer = timeout(LONGEST_SILENCE, self.http.request(request)).await;
         let answer = answer.map_err(|_| BuildError::Silent)?;
         let answer = answer.map_err(|source| BuildError::Unreachable { url: self.url.clone(), source })?;
         let (head, body) = answer.into_parts();
         let mut body = Limited::new(body, MAX_ANSWER);
-        let mut text = Vec::new();
+        let (mut text, mut turn) = (Vec::new(), None);
         while let Some(frame) =
             timeout(LONGEST_SILENCE, body.frame()).await.map_err(|_| BuildError::Silent)?
         {
             let frame = frame.map_err(BuildError::Broken)?;
             let Some(data) = frame.data_ref() else { continue };
             text.extend_from_slice(data);
+            if turn.is_none() && text.len() > SMALL_ANSWER {
+                turn = Some(LARGE_ANSWERS.acquire().await.expect("the semaphore is never closed"));
+            }
         }
         if head.status != StatusCode::OK {
             return Err(BuildError::Refused(refusal(head.status, &text)));
@@ -192,7 +209,7 @@ impl ImageBuilder {
         limit: Duration,
     ) -> Result<T, ExchangeError> {
         let request = self.request(method, path).header(CONTENT_TYPE, "application/json");
-        let request = request.body(Full::from(body)).map_err(ExchangeError::Request)?;
+        let request = request.body(Body::from(body)).map_err(ExchangeError::Request)?;
         let answered = timeout(limit, async {
             let answer = self.http.request(request).await;
             let answer =
@@ -234,6 +251,19 @@ impl Built {
     }
 }
 
+/// The JSON of an order, with its length. The archive is read while it is sent, so that it is never in memory.
+fn body(order: &BuildOrder<'_>, archive: Option<SourceFile>) -> Result<(Body, u64), serde_json::Error> {
+    let mut json = serde_json::to_vec(order)?;
+    let Some(archive) = archive else {
+        let length = json.len() as u64;
+        return Ok((json.into(), length));
+    };
+    let end = json.pop();
+    debug_assert_eq!(end, Some(b'}'), "an order is an object");
+    json.extend_from_slice(b",\"build_context\":\"");
+    Ok(archive.into_base64_body(json, b"\"}".to_vec()))
+}
+
 /// Why a build failed, which quotes the programs of the build.
 fn reason(error: String) -> String {
     BoundedText::new(error, TextLimit::FAILURE).into()
@@ -271,6 +301,29 @@ mod tests {
         assert_eq!(result_event(crlf), Some(&b"{}"[..]));
         assert_eq!(result_event(b"event: keepalive_heartbeat\n\n"), None);
         assert_eq!(result_event(b"event: result\n"), None);
+    }
+
+    #[tokio::test]
+    async fn an_archive_is_sent_as_base64_within_the_order() {
+        let folder = tempfile::tempdir().expect("can be made");
+        let upload = br#"{"build_context": "aGVsbG8="}"#;
+        let upload = racetrack_service::upload::Upload::of_bytes(upload, folder.path()).expect("is one");
+        let order = BuildOrder {
+            manifest: &Value::Null,
+            git_credentials: None,
+            secret_build_env: &std::collections::BTreeMap::new(),
+            tag: "t",
+            deployment_id: "d",
+            build_flags: &[],
+            platform_id: "p",
+        };
+        for (archive, context) in [(upload.source, serde_json::json!("aGVsbG8=")), (None, Value::Null)] {
+            let (body, length) = body(&order, archive).expect("can be written");
+            let json = body.collect().await.expect("can be read").to_bytes();
+            assert_eq!(json.len() as u64, length);
+            let order: Value = serde_json::from_slice(&json).expect("is JSON");
+            assert_eq!((&order["tag"], &order["build_context"]), (&Value::from("t"), &context));
+        }
     }
 
     #[test]

@@ -29,5 +29,5 @@ pub(crate) use error::DeploymentError;
 pub(crate) use image_builder::{ExchangeError, ImageBuilder};
 pub(crate) use post_deploy::post_job_delete;
 pub(crate) use progress::run_claimed;
-pub(crate) use request::{DeployRequest, read_manifest};
+pub(crate) use request::{DeployRequest, read_manifest, refused_upload};
 pub(crate) use variables::check_manifest as check_variables;

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Cursor;
 
-use axum::body::Bytes;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use racetrack_core::error::chain;
 use racetrack_core::job_manifest::{self, JobManifestError};
 use racetrack_core::{GitCredentials, JobManifest, JobSecrets};
+use racetrack_service::ApiError;
 use racetrack_service::source_archive::{self, ArchiveError, ArchiveLimits};
-use racetrack_service::{ApiError, body_size};
+use racetrack_service::upload::{MemoryPlace, SourceFile, Upload, UploadError};
 use serde::Deserialize;
 use serde_yaml::Mapping;
 use tokio::sync::Semaphore;
@@ -40,13 +38,22 @@ pub(crate) struct DeployRequest {
     secret_vars: Option<SecretVariables>,
     /// The source of the job: a .tar.gz in base64. Without it, the source is what git has.
     #[serde(default)]
-    pub(crate) build_context: Option<String>,
+    #[expect(dead_code, reason = "is empty: its text has been taken out")]
+    build_context: Option<String>,
     /// Whether to deploy over a version that is there, or was.
     #[serde(default)]
     pub(crate) force: Option<bool>,
     /// Flags for the engine that builds.
     #[serde(default)]
     pub(crate) build_flags: Vec<String>,
+    /// The source, which is taken out of the request before it is parsed.
+    #[serde(skip)]
+    pub(crate) source: Option<SourceFile>,
+    #[serde(skip)]
+    is_base64: bool,
+    /// For as long as any of this is there.
+    #[serde(skip)]
+    pub(crate) memory: Option<MemoryPlace>,
 }
 
 /// Variables that are in no manifest.
@@ -69,19 +76,18 @@ pub(crate) struct ReadManifest {
 }
 
 impl DeployRequest {
-    /// Reads the body of a request.
+    /// Reads a request.
     ///
     /// # Errors
     /// 400, with the path of what is wrong.
-    pub(crate) fn parse(body: &Bytes) -> Result<Self, ApiError> {
-        body_size::check(body)
-            .map_err(|error| ApiError::invalid(format!("the request is not a deployment: {error}")))?;
-        let mut json = serde_json::Deserializer::from_slice(body);
+    pub(crate) fn parse(upload: Upload) -> Result<Self, ApiError> {
+        let mut json = serde_json::Deserializer::from_slice(&upload.rest);
         let request: Self = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             ApiError::invalid(format!("the request is not a deployment: {}", told(&error)))
         })?;
         json.end().map_err(|error| ApiError::invalid(format!("the request is not JSON: {error}")))?;
-        Ok(request)
+        let Upload { source, is_base64, memory, .. } = upload;
+        Ok(Self { source, is_base64, memory, ..request })
     }
 
     /// The manifest.
@@ -102,15 +108,17 @@ impl DeployRequest {
     /// # Errors
     /// 400, with what is wrong in it.
     pub(crate) async fn check_build_context(&mut self, limits: ArchiveLimits) -> Result<(), ApiError> {
-        let Some(context) = self.build_context.take() else { return Ok(()) };
+        if !self.is_base64 {
+            return Err(ApiError::invalid("build_context: it is not base64"));
+        }
+        let Some(source) = self.source.take() else { return Ok(()) };
         let turn = CONTEXT_CHECKS.acquire().await.map_err(ApiError::internal)?;
         let checked = tokio::task::spawn_blocking(move || {
             // Held to the end of the work, also when whoever asked goes away.
             let _turn = turn;
-            checked_context(context, limits)
+            checked_source(source, limits)
         });
-        let checked = checked.await;
-        self.build_context = Some(checked.map_err(ApiError::internal)??);
+        self.source = Some(checked.await.map_err(ApiError::internal)??);
         Ok(())
     }
 
@@ -179,12 +187,18 @@ fn yaml_of(manifest: &Mapping) -> Result<String, ApiError> {
     String::from_utf8(bytes).map_err(ApiError::internal)
 }
 
-fn checked_context(context: String, limits: ArchiveLimits) -> Result<String, ApiError> {
-    let archive = BASE64_STANDARD.decode(&context);
-    let archive = archive.map_err(|_| ApiError::invalid("build_context: it is not base64"))?;
+/// Why an upload is not a request, as its sender is told.
+pub(crate) fn refused_upload(error: UploadError) -> ApiError {
+    match error {
+        UploadError::Rest(error) => ApiError::invalid(format!("the request is not a deployment: {error}")),
+        error => error.into(),
+    }
+}
+
+fn checked_source(source: SourceFile, limits: ArchiveLimits) -> Result<SourceFile, ApiError> {
     let wrong = |error: ArchiveError| ApiError::invalid(format!("build_context: {}", chain(&error)));
-    source_archive::check(&archive, limits).map_err(wrong)?;
-    Ok(context)
+    source_archive::check(source.reader(), source.size(), limits).map_err(wrong)?;
+    Ok(source)
 }
 
 /// What is wrong with a request, with its path. Of what is secret, the value is left out: answers end up in logs.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::response::Response;
+use futures_util::stream::{self, StreamExt};
 use racetrack_core::Job;
 use racetrack_service::ApiError;
 use racetrack_service::extract::{Path, Query};
@@ -20,6 +21,7 @@ use crate::deployment::{self, DeployRequest};
 use crate::document::schemas::{DeploymentSchema, Nothing};
 use crate::extract::JsonBody;
 use crate::jobs::JobView;
+use crate::json_list::json_list;
 use crate::visibility;
 
 /// The id of a deployment.
@@ -64,16 +66,17 @@ pub(crate) struct Warnings {
 ///
 /// Answers as soon as the request is accepted; `GET /deploy/{id}` tells how it goes.
 #[utoipa::path(post, path = "/deploy", tag = "deployments", request_body = DeployRequest,
-    responses((status = 200, body = DeploymentId),
-        (status = 404, description = "there is no such job"), (status = 409, description = "the version is there, or being deployed")))]
+    responses((status = 200, body = DeploymentId), (status = 404, description = "there is no such job"), (status = 409, description = "the version is there, or being deployed"),
+        (status = 413, description = "the request is larger than `max-request-size`"),
+        (status = 503, description = "too much is being deployed at once; `Retry-After` says when to come again")))]
 pub(crate) async fn deploy(
     State(app): State<App>,
     caller: Caller,
     request: Request,
 ) -> Result<Json<DeploymentId>, ApiError> {
-    let body = Bytes::from_request(request, &()).await?;
-    // Bodies are large; reading one would keep a thread of the server busy.
-    let parsed = tokio::task::spawn_blocking(move || DeployRequest::parse(&body)).await;
+    let upload = app.uploads.receive(request).await.map_err(deployment::refused_upload)?;
+    // The largest that is taken keeps a thread for some milliseconds.
+    let parsed = tokio::task::spawn_blocking(move || DeployRequest::parse(upload)).await;
     let request = parsed.map_err(ApiError::internal)??;
     let deployment = deployment::begin(&app, &caller, request).await?;
     Ok(Json(DeploymentId { id: deployment.id }))
@@ -86,12 +89,15 @@ pub(crate) async fn list(
     State(app): State<App>,
     caller: Caller,
     Query(Limit { limit }): Query<Limit>,
-) -> Result<Json<serde_json::Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let visibility = visibility::of(&app, &caller).await?;
-    let deployments = app.store.visible_deployments(&visibility, limit).await.map_err(store_error)?;
-    let views: Vec<_> =
-        deployments.iter().map(|deployment| DeploymentView { deployment, job: None }).collect();
-    serde_json::to_value(views).map(Json).map_err(ApiError::internal)
+    let ids = app.store.visible_deployments(&visibility, limit).await.map_err(store_error)?;
+    // One after the other: each has a manifest.
+    let views = stream::iter(ids).filter_map(move |id| {
+        let app = app.clone();
+        async move { view(&app, &id).await.transpose() }
+    });
+    json_list(views).await
 }
 
 /// Tells how a deployment goes, with the job when it is done
@@ -157,6 +163,17 @@ pub(crate) async fn build() -> ApiError {
         "NotImplementedError",
         "this server builds jobs only to deploy them; use `racetrack deploy` instead of `racetrack run-local`",
     )
+}
+
+/// A deployment as it is listed, unless it has been removed meanwhile.
+async fn view(app: &App, id: &str) -> Result<Option<String>, ApiError> {
+    let deployment = match app.store.deployment(id).await {
+        Ok(deployment) => deployment,
+        Err(StoreError::NotFound(_)) => return Ok(None),
+        Err(error) => return Err(store_error(error)),
+    };
+    let view = DeploymentView { deployment: &deployment, job: None };
+    serde_json::to_string(&view).map(Some).map_err(ApiError::internal)
 }
 
 /// A job with no more than its address, and how it does.

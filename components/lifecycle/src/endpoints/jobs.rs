@@ -1,9 +1,11 @@
 //! All jobs at once: as a list, as families, as a graph, and as candidates for deletion.
 
+use std::convert::Infallible;
+
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use futures_util::stream;
 use racetrack_service::ApiError;
 use racetrack_store::{AccessRequest, JobFamily, JobRecord, JobTable, Scope};
 use serde_json::Value;
@@ -15,6 +17,7 @@ use crate::document::schemas::{JobFamilySchema, Nothing};
 use crate::jobs::JobView;
 use crate::jobs::graph::{JobGraph, job_graph};
 use crate::jobs::portfolio::{PortfolioEntry, portfolio_entry};
+use crate::json_list::json_list;
 use crate::monitor;
 
 /// Lists the jobs that the caller may read, by name and version
@@ -22,7 +25,9 @@ use crate::monitor;
 pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Response, ApiError> {
     let jobs = app.store.jobs().await.map_err(store_error)?;
     let list = app.rendered_jobs.list(&jobs, |record| may_read(&caller, record));
-    Ok(([(CONTENT_TYPE, "application/json")], list).into_response())
+    Ok(json_list(stream::iter(list.into_iter().map(Ok::<_, Infallible>)))
+        .await
+        .unwrap_or_else(|error| match error {}))
 }
 
 /// Lists the job families that the caller may read

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
+use axum::http::header::{RETRY_AFTER, UPGRADE};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use racetrack_core::JobStatus;
 use racetrack_service::extract::Path;
+use racetrack_service::peer::PeerKey;
 use racetrack_service::{ApiError, http};
 use racetrack_store::JobRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::App;
 use crate::auth::{AllowedCall, Credential, Right, Standing, may_call};
+use crate::call_places::{CallPlace, CallerKey};
 use crate::proxy::{Gateway, Upstream, WatchRight};
 
 /// How many segments of the path stand before what is the job's own: `/pub/job/{name}/{version}`.
@@ -52,6 +55,10 @@ pub(crate) async fn call(
         Ok(allowed) => allowed,
         Err(error) => return refuse(error, &parts.headers),
     };
+    let place = match place(&app, &parts, &caller, is_known) {
+        Ok(place) => place,
+        Err(error) => return refuse(error, &parts.headers),
+    };
     let job = &record.job;
     let replicas = match (&job.internal_name, job.replica_internal_names.as_slice()) {
         (Some(only), []) => std::slice::from_ref(only),
@@ -72,19 +79,41 @@ pub(crate) async fn call(
         caller: &caller,
         gateway,
     };
-    let watch_right = watch_right(&app, &parts, &record, is_known);
-    app.proxy.forward(upstream, Request::from_parts(parts, body), watch_right).await
+    let watch_right = watch_right(&app, &parts, &record, is_known, place.clone());
+    let answer = app.proxy.forward(upstream, Request::from_parts(parts, body), watch_right).await;
+    answer.map(|body| place.hold_for(body))
+}
+
+/// The place of a call. Where nobody is asked who they are, callers are not told apart.
+fn place(app: &App, call: &Parts, caller: &str, is_known: bool) -> Result<CallPlace, ApiError> {
+    let key = if is_known && app.config.auth_required {
+        CallerKey::Known(caller.to_owned())
+    } else {
+        CallerKey::Peer(PeerKey::of(&call.extensions))
+    };
+    app.call_places.enter(key, call.headers.contains_key(UPGRADE))
 }
 
 /// Watches, when it comes to that, whether whoever sent a call may still make it.
-fn watch_right(app: &App, call: &Parts, record: &Arc<JobRecord>, is_known: bool) -> WatchRight {
+fn watch_right(
+    app: &App,
+    call: &Parts,
+    record: &Arc<JobRecord>,
+    is_known: bool,
+    place: CallPlace,
+) -> WatchRight {
     let (app, record, uri) = (app.clone(), Arc::clone(record), call.uri.clone());
     let credential = Credential::of_call(&call.headers);
     Box::new(move || {
         let (name, version) = (record.job.name.clone(), record.job.version.clone());
         let path = path_of_job(uri.path()).to_owned();
         let right = Right::Call { name, version, path, is_known };
-        Box::pin(Standing::new(&app.store, &app.authenticator, credential, right).lost())
+        let standing = Standing::new(&app.store, &app.authenticator, credential, right);
+        Box::pin(async move {
+            // A tunnel outlives its answer, and has its place for as long as it is watched.
+            let _place = place;
+            standing.lost().await;
+        })
     })
 }
 
@@ -101,7 +130,11 @@ fn refuse(error: ApiError, headers: &HeaderMap) -> Response {
     // Takes over the status, and what the log is told.
     let (mut parts, _) = error.into_response().into_parts();
     let (other, body) = Json(refusal).into_response().into_parts();
+    let again = parts.headers.remove(RETRY_AFTER);
     parts.headers = other.headers;
+    if let Some(again) = again {
+        parts.headers.insert(RETRY_AFTER, again);
+    }
     Response::from_parts(parts, body)
 }
 

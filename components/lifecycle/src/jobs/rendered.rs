@@ -26,19 +26,14 @@ struct Text {
 }
 
 impl RenderedJobs {
-    /// A JSON list of the jobs that `is_wanted`.
-    pub(crate) fn list(&self, table: &Arc<JobTable>, is_wanted: impl Fn(&JobRecord) -> bool) -> Vec<u8> {
+    /// The jobs that `is_wanted`, each as JSON.
+    pub(crate) fn list(
+        &self,
+        table: &Arc<JobTable>,
+        is_wanted: impl Fn(&JobRecord) -> bool,
+    ) -> Vec<Arc<str>> {
         let texts = self.texts(table);
-        let mut list = Vec::with_capacity(texts.iter().map(|text| text.json.len() + 1).sum::<usize>() + 2);
-        list.push(b'[');
-        for text in texts.iter().filter(|text| is_wanted(&text.record)) {
-            if list.len() > 1 {
-                list.push(b',');
-            }
-            list.extend_from_slice(text.json.as_bytes());
-        }
-        list.push(b']');
-        list
+        texts.iter().filter(|text| is_wanted(&text.record)).map(|text| Arc::clone(&text.json)).collect()
     }
 
     fn texts(&self, table: &Arc<JobTable>) -> Arc<[Text]> {

@@ -16,6 +16,10 @@ const LISTING_LIMIT: Duration = Duration::from_mins(1);
 /// How long it may take to remove things. It goes on with it when nobody waits any more.
 const REMOVAL_LIMIT: Duration = Duration::from_mins(30);
 
+/// The most images, and as many build logs, that go at once: the list is read into memory there. The others go with the next
+/// look.
+const MAX_AT_ONCE: usize = 10_000;
+
 /// What image-builder holds.
 #[derive(Debug, Deserialize)]
 pub(super) struct Holdings {
@@ -69,9 +73,9 @@ impl Release {
                 && !needs.deployments.contains(&image.deployment_id)
                 && !needs.has_image(&image.name)
         };
-        let images = holdings.images.into_iter().filter(may_go).map(|image| image.name);
+        let images = holdings.images.into_iter().filter(may_go).map(|image| image.name).take(MAX_AT_ONCE);
         let is_unneeded = |id: &String| ended.contains(id) && !needs.build_logs.contains(id);
-        let build_logs = holdings.build_logs.into_iter().filter(is_unneeded);
+        let build_logs = holdings.build_logs.into_iter().filter(is_unneeded).take(MAX_AT_ONCE);
         Self { platform_id, mark: holdings.mark, images: images.collect(), build_logs: build_logs.collect() }
     }
 

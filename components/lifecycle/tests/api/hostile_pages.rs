@@ -6,8 +6,11 @@ use racetrack_lifecycle::settings::LifecycleSettings;
 
 use crate::harness::{Server, send, settings};
 
+/// The name of a header, and its value.
+type Header = (&'static str, &'static [u8]);
+
 /// What a page says of itself, or what a machine that was led here says of where it wanted to go.
-const ATTACKS: [(&str, &[(&str, &[u8])]); 40] = [
+const ATTACKS: [(&str, &[Header]); 40] = [
     ("another host", &[("host", b"evil.example")]),
     ("another host with the port", &[("host", b"evil.example:7202")]),
     ("a host that begins like this machine", &[("host", b"127.0.0.1.evil.example:7202")]),

@@ -224,7 +224,7 @@ async fn no_cookie_of_a_job_is_taken_for_a_token() {
         "; ; X-Racetrack-Auth=EVIL",
     ];
     let (listener, address) = listener().await;
-    let lines: String = cookies.iter().map(|cookie| format!("set-cookie: {cookie}\r\n")).collect();
+    let lines = cookies.map(|cookie| format!("set-cookie: {cookie}\r\n")).concat();
     let answer = format!("HTTP/1.1 200 OK\r\nset-cookie: theme=dark\r\n{lines}content-length: 2\r\n\r\nok");
     tokio::spawn(serve(listener, answer, true));
     let (_, headers, _) = get(&proxy(&[&address]).await, "/attack").await;

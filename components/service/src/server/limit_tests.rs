@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::http::Request;
 use axum::routing::{get, post};
 use futures_util::stream;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -14,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::ApiError;
+use crate::json_body::JsonText;
 
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_secs(1);
@@ -58,8 +59,10 @@ impl Server {
             });
             async { Body::from_stream(pieces) }
         };
-        let length =
-            async |body: Result<Bytes, _>| body.map_err(ApiError::from).map(|body| body.len().to_string());
+        let length = async |request: Request<Body>| {
+            let body = JsonText::read(request).await?;
+            body.bytes().map(|bytes| bytes.len().to_string())
+        };
         let router = Router::new()
             .route("/live", get(async || "alive"))
             .route("/length", post(length))

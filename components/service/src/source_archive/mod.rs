@@ -5,8 +5,8 @@
 //! image-builder unpacks it, by the same rules.
 
 mod guarded;
+mod known_paths;
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use flate2::read::GzDecoder;
 use tar::{Archive, Entry, EntryType};
 
 use self::guarded::{End, Guarded, OverLimit, over_limit};
+use self::known_paths::{Kind, KnownPaths, Twice};
 
 /// The longest path in an archive, in bytes.
 const MAX_PATH: usize = 1024;
@@ -99,36 +100,40 @@ pub enum ArchiveError {
     Write(#[source] io::Error),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    File,
-    Folder,
-}
-
-/// Reads the archive to its end, and writes nothing.
+/// Reads the archive of that size, in bytes, to its end, and writes nothing.
 ///
 /// # Errors
 /// Why it would not be unpacked.
-pub fn check(archive: &[u8], limits: ArchiveLimits) -> Result<(), ArchiveError> {
-    read(archive, None, limits)
+pub fn check(archive: impl Read, size: u64, limits: ArchiveLimits) -> Result<(), ArchiveError> {
+    read(archive, size, None, limits)
 }
 
-/// Unpacks the archive into the folder, which is empty.
+/// Unpacks the archive of that size, in bytes, into the folder, which is empty.
 ///
 /// # Errors
 /// Why it is not unpacked, or not wholly: the folder may hold a part of it.
-pub fn unpack(archive: &[u8], folder: &Path, limits: ArchiveLimits) -> Result<(), ArchiveError> {
-    read(archive, Some(folder), limits)
+pub fn unpack(
+    archive: impl Read,
+    size: u64,
+    folder: &Path,
+    limits: ArchiveLimits,
+) -> Result<(), ArchiveError> {
+    read(archive, size, Some(folder), limits)
 }
 
-fn read(archive: &[u8], folder: Option<&Path>, limits: ArchiveLimits) -> Result<(), ArchiveError> {
-    let ratio_limit = (archive.len() as u64).saturating_mul(MAX_RATIO).max(FREE_SIZE);
+fn read(
+    archive: impl Read,
+    size: u64,
+    folder: Option<&Path>,
+    limits: ArchiveLimits,
+) -> Result<(), ArchiveError> {
+    let ratio_limit = size.saturating_mul(MAX_RATIO).max(FREE_SIZE);
     let limit = limits.size.min(ratio_limit);
     let end = Rc::new(End::default());
     let inner = GzDecoder::new(archive);
     let mut archive = Archive::new(Guarded { inner, left: limit, end: Rc::clone(&end) });
     let damaged = |error| read_error(error, limit, &end);
-    let mut seen = BTreeMap::new();
+    let mut known = KnownPaths::default();
     let mut entries = archive.entries().map_err(damaged)?;
     loop {
         end.header_left.set(Some(MAX_HEADER));
@@ -136,10 +141,10 @@ fn read(archive: &[u8], folder: Option<&Path>, limits: ArchiveLimits) -> Result<
         end.header_left.set(None);
         let Some(entry) = entry else { break };
         let mut entry = entry.map_err(damaged)?;
-        if seen.len() >= limits.entries {
+        if known.len() >= limits.entries {
             return Err(ArchiveError::TooMany { limit: limits.entries });
         }
-        read_entry(&mut entry, folder, &mut seen, damaged)?;
+        read_entry(&mut entry, folder, &mut known, damaged)?;
     }
     // The checksum stands at the very end.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
@@ -149,12 +154,11 @@ fn read(archive: &[u8], folder: Option<&Path>, limits: ArchiveLimits) -> Result<
 fn read_entry(
     entry: &mut Entry<'_, impl Read>,
     folder: Option<&Path>,
-    seen: &mut BTreeMap<PathBuf, Kind>,
+    known: &mut KnownPaths,
     damaged: impl Fn(io::Error) -> ArchiveError,
 ) -> Result<(), ArchiveError> {
     let bytes = entry.path_bytes().into_owned();
-    let shown =
-        || String::from_utf8_lossy(&bytes).chars().take(200).collect::<String>().escape_debug().to_string();
+    let shown = || escaped(&String::from_utf8_lossy(&bytes));
     let kind = match entry.header().entry_type() {
         EntryType::Regular | EntryType::Continuous => Kind::File,
         EntryType::Directory => Kind::Folder,
@@ -167,15 +171,7 @@ fn read_entry(
         let is_root = kind == Kind::Folder;
         return if is_root { Ok(()) } else { Err(ArchiveError::Path { path: shown() }) };
     }
-    for parent in path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()) {
-        if *seen.entry(parent.to_owned()).or_insert(Kind::Folder) == Kind::File {
-            return Err(ArchiveError::Twice { path: parent.display().to_string() });
-        }
-    }
-    let known = seen.insert(path.clone(), kind);
-    if known.is_some_and(|known| (known, kind) != (Kind::Folder, Kind::Folder)) {
-        return Err(ArchiveError::Twice { path: shown() });
-    }
+    known.add(&path, kind).map_err(|Twice(path)| ArchiveError::Twice { path: escaped(&path) })?;
     match (kind, folder.map(|folder| folder.join(&path))) {
         (Kind::Folder, Some(target)) => fs_err::create_dir_all(target).map_err(ArchiveError::Write),
         (Kind::Folder, None) => Ok(()),
@@ -185,6 +181,10 @@ fn read_entry(
         }
         (Kind::File, None) => copy(entry, io::sink(), damaged),
     }
+}
+
+fn escaped(path: &str) -> String {
+    path.chars().take(200).collect::<String>().escape_debug().to_string()
 }
 
 fn create(entry: &Entry<'_, impl Read>, target: &Path) -> Result<File, ArchiveError> {
@@ -307,9 +307,10 @@ mod tests {
         let outside = tempfile::tempdir().expect("can be made");
         let folder = outside.path().join("workspace");
         std::fs::create_dir(&folder).expect("can be made");
-        let result = unpack(archive, &folder, limits);
+        let size = archive.len() as u64;
+        let result = unpack(archive, size, &folder, limits);
         let told = |result: &Result<(), ArchiveError>| result.as_ref().err().map(ToString::to_string);
-        assert_eq!(told(&check(archive, limits)), told(&result), "checked by other rules");
+        assert_eq!(told(&check(archive, size, limits)), told(&result), "checked by other rules");
         assert_eq!(std::fs::read_dir(outside.path()).expect("is there").count(), 1, "something is outside");
         (outside, result)
     }

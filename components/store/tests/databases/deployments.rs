@@ -195,11 +195,12 @@ pub(crate) async fn deployments_are_shown_to_those_who_may_read_the_job_or_asked
         let own = own.map(|(name, since)| OwnDoings { name: name.to_owned(), since });
         let visibility = Visibility { jobs: ReadableJobs::of(permissions), own };
         let found = store.visible_deployments(&visibility, 2).await.unwrap();
-        for deployment in &found {
-            let Deployment { job_name, job_version, deployed_by, create_time, .. } = deployment;
+        for id in &found {
+            let deployment = store.deployment(id).await.unwrap();
+            let Deployment { job_name, job_version, deployed_by, create_time, .. } = &deployment;
             assert!(visibility.shows(job_name, job_version, deployed_by.as_deref(), *create_time));
         }
-        let number = |row: &Deployment| ids.iter().position(|id| *id == row.id).unwrap();
+        let number = |found: &String| ids.iter().position(|id| id == found).unwrap();
         found.iter().map(number).collect::<Vec<_>>()
     };
     let none: [usize; 0] = [];

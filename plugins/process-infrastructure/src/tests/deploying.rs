@@ -42,7 +42,7 @@ async fn a_job_is_deployed_listed_and_deleted_with_nothing_left() {
     assert!(Path::new(&environment["HOME"]).starts_with(sandbox.state()));
 
     let bundle = sandbox.bundle().to_str().unwrap().to_owned();
-    assert_eq!(target.images_in_use().await.unwrap(), [bundle.clone()]);
+    assert_eq!(target.images_in_use().await.unwrap(), [bundle.as_str()]);
     let again = Wanted { timestamp: 8, ..wanted.clone() };
     sandbox.deploy(&again).await.unwrap();
     assert_eq!(target.images_in_use().await.unwrap(), [bundle.clone(), bundle], "of candidates, too");
