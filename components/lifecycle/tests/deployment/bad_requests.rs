@@ -30,7 +30,7 @@ async fn assert_nothing_is_kept(server: &Server) {
 async fn a_body_that_is_no_deployment_is_refused_with_its_place() {
     let server = Server::start().await;
     let whole = adder("1.0.0").to_string();
-    let deep = format!("{{\"manifest\": {{\"labels\": {}1{}}}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!("{{\"manifest\": {{\"labels\": {}1{}}}}}", "[".repeat(10_000), "]".repeat(10_000));
     let cases: [(&[u8], &str); 16] = [
         (b"", "EOF while parsing"),
         (&whole.as_bytes()[..whole.len() - 1], "EOF while parsing"),
@@ -100,7 +100,7 @@ async fn a_body_that_is_too_large_is_refused_as_json() {
     let server = setup.start().await;
     let request = with(adder("1.0.0"), "/build_context", "A".repeat(1000));
     let error = server.post("/deploy", &request).await.error(413);
-    assert!(error.contains("limit"), "{error}");
+    assert!(error.contains("larger than 1000 bytes"), "{error}");
 
     // Without a length that could be looked at beforehand.
     let chunks = stream::iter((0..100).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1000])));
@@ -337,9 +337,9 @@ async fn parameters_that_are_wrong_or_come_twice_are_refused() {
     assert_eq!(server.get("/deploy?limit=0").await.ok(), json!([]));
     assert_eq!(server.get("/deploy?limit=4294967295").await.ok().as_array().map(Vec::len), Some(1));
     server.target("north").log("a\n");
-    let huge = format!("/job/adder/1.0.0/logs?tail={}", usize::MAX);
+    let huge = format!("/job/adder/1.0.0/logs?tail={}", u32::MAX);
     assert_eq!(server.get(&huge).await.ok(), json!({ "logs": "a\n" }));
-    let huge = format!("/job/adder/1.0.0/build-logs?tail={}", usize::MAX);
+    let huge = format!("/job/adder/1.0.0/build-logs?tail={}", u32::MAX);
     assert_eq!(server.get(&huge).await.ok(), json!({ "logs": "step 1\nstep 2\n" }));
 }
 

@@ -51,7 +51,7 @@ async fn a_plugin_that_fails_at_length_leaves_a_short_warning() {
 #[tokio::test]
 async fn a_build_that_fails_at_length_leaves_a_short_record_and_both_ends_of_its_log() {
     let server = Server::start().await;
-    let answer = json!({ "result": { "image_names": [], "logs": long_text(), "error": long_text() } });
+    let answer = json!({ "result": { "image_names": [], "logs": long_text(), "error": format!("begin{}end", "é".repeat(100_000)) } });
     server.builder.answer(BuildAnswer::Result(answer));
     let record = server.failed(&adder("1.0.0")).await;
     let error = record["error"].as_str().unwrap_or_default();
