@@ -80,7 +80,7 @@ async fn exchange(port: u16, path: &str, longest: usize) -> Result<Answer, Reque
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -93,6 +93,8 @@ mod tests {
         let port = listener.local_addr().expect("is bound").port();
         tokio::spawn(async move {
             let (mut caller, _) = listener.accept().await.expect("is called");
+            // An answer before the question is a fault of its own.
+            assert!(caller.read(&mut [0; 1024]).await.expect("is asked") > 0);
             caller.write_all(head.as_bytes()).await.expect("is read");
             let piece = piece.repeat(10_000);
             while !piece.is_empty() && caller.write_all(piece.as_bytes()).await.is_ok() {}

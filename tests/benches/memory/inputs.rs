@@ -1,6 +1,6 @@
 //! The inputs, each of which is tried on a platform of its own.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use racetrack_store::{DatabaseUrl, DeploymentOutcome, NewDeployment, Store};
 use serde_json::{Value, json};
 
 use crate::platform::{JOB, PASSWORD, Platform, append, archive, deployment, manifest};
-use crate::requests::{at_once, connect, get, open, post, send_json};
+use crate::requests::{at_once, get, open, post, send_json};
 
 const MIB: usize = 1 << 20;
 
@@ -107,7 +107,7 @@ fn large_manifests(platform: &Platform) -> String {
         let labels: serde_json::Map<String, Value> =
             (0..9_000).map(|label| (format!("label-{label}"), json!("0123456789"))).collect();
         manifest["labels"] = labels.into();
-        deployment(manifest, &archive).to_string().into_bytes()
+        deployment(&manifest, &archive).to_string().into_bytes()
     });
     deployed(60, outcome)
 }
@@ -131,7 +131,7 @@ fn zeros(platform: &Platform) -> String {
     }
     let archive = builder.into_inner().expect("is in memory").finish().expect("is in memory");
     let body =
-        |number: usize| deployment(manifest(&format!("zeros-{number}")), &archive).to_string().into_bytes();
+        |number: usize| deployment(&manifest(&format!("zeros-{number}")), &archive).to_string().into_bytes();
     deployed(8, platform.deploy_at_once(8, body))
 }
 
@@ -145,7 +145,7 @@ fn long_paths(platform: &Platform) -> String {
     append(&mut builder, "job.py", JOB);
     let archive = builder.into_inner().expect("is in memory").finish().expect("is in memory");
     let body =
-        |number: usize| deployment(manifest(&format!("paths-{number}")), &archive).to_string().into_bytes();
+        |number: usize| deployment(&manifest(&format!("paths-{number}")), &archive).to_string().into_bytes();
     deployed(8, platform.deploy_at_once(8, body))
 }
 
@@ -153,7 +153,7 @@ fn largest_deployments(platform: &Platform) -> String {
     // Three bytes of the archive are four of the request; its rest is small.
     let content = noise(191 * MIB);
     let archive = archive(&[("job.py", JOB), ("content", &content)]);
-    let body = deployment(manifest("NAME"), &archive).to_string();
+    let body = deployment(&manifest("NAME"), &archive).to_string();
     drop((content, archive));
     let (before, after) = body.split_once("\"NAME\"").expect("is in it");
     let body = |number: usize| format!("{before}\"large-{number}\"{after}").into_bytes();
@@ -163,7 +163,7 @@ fn largest_deployments(platform: &Platform) -> String {
 fn large_build_logs(platform: &Platform) -> String {
     let archive = archive(&[("job.py", JOB), ("build-log", b"100000000")]);
     let body =
-        |number: usize| deployment(manifest(&format!("log-{number}")), &archive).to_string().into_bytes();
+        |number: usize| deployment(&manifest(&format!("log-{number}")), &archive).to_string().into_bytes();
     let outcome = deployed(8, platform.deploy_at_once(8, body));
     let read = at_once(20, |number| {
         get(platform.address(), &format!("/api/v1/job/log-{}/0.0.1/build-logs", number % 8)).0

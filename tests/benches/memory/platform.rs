@@ -88,7 +88,7 @@ impl Platform {
     /// Deploys a script, which has to come up, and gives the path of its calls.
     pub(crate) fn deploy_script(&self, name: &str) -> String {
         let archive = archive(&[("job.py", JOB)]);
-        let (status, answer) = self.lifecycle.post("/api/v1/deploy", &deployment(manifest(name), &archive));
+        let (status, answer) = self.lifecycle.post("/api/v1/deploy", &deployment(&manifest(name), &archive));
         let record = self.outcome(status, &answer);
         assert_eq!(record["status"], "done", "{record}");
         format!("/pub/job/{name}/0.0.1")
@@ -166,7 +166,7 @@ pub(crate) fn manifest(name: &str) -> Value {
 }
 
 /// What is posted to deploy the source in an archive.
-pub(crate) fn deployment(manifest: Value, archive: &[u8]) -> Value {
+pub(crate) fn deployment(manifest: &Value, archive: &[u8]) -> Value {
     json!({"manifest": manifest, "build_context": BASE64_STANDARD.encode(archive)})
 }
 
