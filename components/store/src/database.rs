@@ -117,7 +117,11 @@ impl Database {
     ///
     /// Who gives the lease back while a write is under way waits for it as well: the write has its row.
     pub(crate) async fn close(&self) {
-        let closed = async { tokio::join!(self.reader.pool().close(), self.writer.pool().close()) };
+        // One after the other: of two SQLite connections that are closed at once, each leaves the write-ahead log to the other.
+        let closed = async {
+            self.reader.pool().close().await;
+            self.writer.pool().close().await;
+        };
         if timeout(CLOSING_TIME_LIMIT, closed).await.is_err() {
             tracing::warn!(
                 "the database does not end what is under way; its connections end with this process"
