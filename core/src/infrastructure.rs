@@ -68,6 +68,17 @@ pub trait JobDeployer: Send + Sync + 'static {
     /// # Errors
     /// When there are none, or they cannot be read.
     async fn get_job_secrets(&self, name: &str, version: &str) -> HookResult<JobSecrets>;
+
+    /// Checks that the target can store what it has to on a disk of the machine of lifecycle, for example by writing a
+    /// file. Called when somebody asks for the health or the readiness of lifecycle, at most once a second. While it
+    /// fails, lifecycle is not ready. A service elsewhere that does not answer is no failure of this kind, because
+    /// callers still reach the jobs there.
+    ///
+    /// # Errors
+    /// Why nothing can be stored, with the folder.
+    async fn check_storage(&self) -> HookResult {
+        Ok(())
+    }
 }
 
 /// Tells which jobs a target has, and how they do.

@@ -33,6 +33,7 @@ use crate::realtime::live_connections::{LiveConnectionLimits, LiveConnections};
 use crate::realtime::log_streaming::{Admit, CurrentTargets, LogSource, LogStreaming};
 use crate::retention::{self, Retention};
 use crate::settings::LifecycleConfig;
+use crate::storage_check::StorageCheck;
 
 /// How long a deployment waits for room for its source. Clients in use give up after a minute.
 const UPLOAD_WAIT: Duration = Duration::from_secs(30);
@@ -64,6 +65,7 @@ pub struct State {
     pub(crate) plugin_configs: PluginConfigs,
     pub(crate) deletions: Deletions,
     pub(crate) retention: Retention,
+    pub(crate) storage_check: StorageCheck,
     offers: CurrentOffers,
 }
 
@@ -166,6 +168,7 @@ impl App {
             }),
             deletions: Deletions::default(),
             retention: Retention::default(),
+            storage_check: StorageCheck::default(),
             logs,
             live_connections: LiveConnections::new(LiveConnectionLimits {
                 all: config.max_live_connections.get(),

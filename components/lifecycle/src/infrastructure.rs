@@ -161,6 +161,26 @@ impl Target {
         .await
     }
 
+    /// See [`JobDeployer::check_storage`]; `guard` is held as for [`list_jobs`](Self::list_jobs).
+    pub(crate) async fn check_storage<G: Send + 'static>(
+        &self,
+        guard: G,
+        limit: Duration,
+    ) -> Result<(), Box<TargetFailure>> {
+        // One that deploys no jobs stores nothing.
+        if self.parts.job_deployer.is_none() {
+            return Ok(());
+        }
+        self.with_deployer("check_storage", Some(limit), move |deployer| {
+            Box::pin(async move {
+                let outcome = deployer.check_storage().await;
+                drop(guard);
+                outcome
+            })
+        })
+        .await
+    }
+
     async fn with_deployer<T: Send + 'static>(
         &self,
         method: &'static str,

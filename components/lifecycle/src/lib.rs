@@ -32,6 +32,8 @@ mod retention;
 pub mod router;
 pub mod routes;
 pub mod settings;
+mod storage_check;
+mod turns;
 mod visibility;
 
 use std::error::Error;

@@ -84,6 +84,11 @@ impl JobDeployer for ProcessTarget {
             secrets => Ok(secrets?),
         }
     }
+
+    async fn check_storage(&self) -> HookResult {
+        let folder = self.0.folder.clone();
+        Ok(tokio::task::spawn_blocking(move || folder.check_room()).await??)
+    }
 }
 
 impl ProcessTarget {

@@ -79,6 +79,27 @@ impl StateFolder {
         Ok(found)
     }
 
+    /// Checks that there is room: writes a file, which is removed at once. Less may fit where nothing else does.
+    pub(crate) fn check_room(&self) -> Result<(), StateError> {
+        const SIZE: usize = 64 << 10;
+        let path = self.root.join("room-check");
+        let failed = || StateError::because("write", &path);
+        create_folder(&self.root)?;
+        // One that a killed lifecycle left is written over.
+        let mut options = OpenOptions::new();
+        let written =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&path).and_then(|mut file| {
+                file.write_all(&[0; SIZE])?;
+                // Some file systems find only here that they are full.
+                file.sync_data()
+            });
+        let removed = match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        written.and(removed).map_err(failed())
+    }
+
     /// Claims the target for this process; `None` while another holds it. The claim ends with the file.
     pub(crate) fn try_lock(&self) -> Result<Option<File>, StateError> {
         create_folder(&self.root)?;

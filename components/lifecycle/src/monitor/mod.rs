@@ -11,7 +11,6 @@ use tokio::time::MissedTickBehavior;
 
 use crate::App;
 pub(crate) use reconciliation::reconcile;
-pub(crate) use sync::Listings;
 
 /// Starts to watch, until lifecycle stops.
 pub(crate) fn start(app: &App) {
@@ -34,7 +33,7 @@ async fn until_stopped(app: App, work: impl Future<Output = ()>) {
 async fn watch(app: App) {
     let mut ticks = tokio::time::interval(app.config.monitor_interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut listings = Listings::default();
+    let mut listings = sync::Listings::default();
     let trouble = Trouble::new();
     loop {
         ticks.tick().await;

@@ -1,13 +1,13 @@
 //! Asks every infrastructure target how its jobs do, and keeps that.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Weak};
 
 use futures_util::future::join_all;
 use racetrack_core::{Job, JobStatus};
 use racetrack_store::{JobRecord, JobTable, StoreError};
 
 use crate::App;
+use crate::turns::Turns;
 
 /// What is noted of a job whose type is gone.
 const OBSOLETE: &str = "This version of the job type is obsolete and no longer available.";
@@ -15,25 +15,12 @@ const OBSOLETE: &str = "This version of the job type is obsolete and no longer a
 /// What targets told: by target, the jobs by name and version; nothing for a target that cannot be asked.
 type Told = BTreeMap<String, Option<HashMap<(String, String), Job>>>;
 
-/// The listings that have not come to an end, by target: of a target that blocks its thread, no other is asked for, for
-/// each would cost another thread.
+/// What the rounds have in common.
 #[derive(Debug, Default)]
-pub(crate) struct Listings {
-    under_way: HashMap<String, Weak<()>>,
+pub(super) struct Listings {
+    turns: Turns,
     /// The jobs that lifecycle does not know, by target, which were told of already.
     orphans: BTreeSet<(String, String, String)>,
-}
-
-impl Listings {
-    /// What the next listing of the target holds while it goes on; none if the one before does still.
-    pub(crate) fn turn(&mut self, target: &str) -> Option<Arc<()>> {
-        if self.under_way.get(target).is_some_and(|former| former.strong_count() > 0) {
-            return None;
-        }
-        let turn = Arc::new(());
-        self.under_way.insert(target.to_owned(), Arc::downgrade(&turn));
-        Some(turn)
-    }
 }
 
 /// Asks every target, and keeps what differs. A target that cannot be asked has lost nothing: its jobs keep their status,
@@ -78,7 +65,7 @@ fn is_same_instance(before: &JobTable, now: &JobRecord) -> bool {
 async fn ask(app: &App, listings: &mut Listings) -> Told {
     let offers = app.offers();
     let names: Vec<_> = offers.targets.iter().map(|(name, _)| name.to_owned()).collect();
-    let turns: Vec<_> = names.into_iter().map(|name| (listings.turn(&name), name)).collect();
+    let turns: Vec<_> = names.into_iter().map(|name| (listings.turns.next(&name), name)).collect();
     let asked = turns.into_iter().map(|(turn, name)| async move {
         let jobs = match (app.target(&name), turn) {
             (Ok(target), Some(turn)) => target.list_jobs(turn).await.ok(),

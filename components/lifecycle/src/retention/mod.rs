@@ -21,8 +21,8 @@ use self::holdings::{Holdings, Release};
 use self::needs::Needs;
 use crate::App;
 use crate::deployment::ExchangeError;
-use crate::monitor::Listings;
 use crate::offers::TargetChoiceError;
+use crate::turns::Turns;
 
 /// What is counted.
 const SWEEPS: &str = "racetrack_retention_sweeps_total";
@@ -83,14 +83,14 @@ pub(crate) fn start(app: &App) {
 async fn sweep_again_and_again(app: &App, interval: Duration) {
     let mut ticks = interval_at(Instant::now() + interval.min(FIRST), interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut listings = Listings::default();
+    let mut turns = Turns::default();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             () = app.retention.something_deleted.notified() => {}
         }
         if app.store.is_alone() {
-            let outcome = sweep(app, &mut listings).await;
+            let outcome = sweep(app, &mut turns).await;
             counter!(SWEEPS, "outcome" => if outcome.is_ok() { "done" } else { "failed" }).increment(1);
             if let Err(error) = outcome {
                 tracing::warn!(error = chain(&error), "what no job needs is not removed; it is tried again");
@@ -103,10 +103,10 @@ async fn sweep_again_and_again(app: &App, interval: Duration) {
 }
 
 /// Looks what is needed, and has the rest removed.
-async fn sweep(app: &App, listings: &mut Listings) -> Result<(), RetentionError> {
+async fn sweep(app: &App, turns: &mut Turns) -> Result<(), RetentionError> {
     let platform = app.store.platform_id().await?;
     let holdings = Holdings::of(&app.image_builder, &platform).await.map_err(RetentionError::Holdings)?;
-    let needs = Needs::look(app, listings).await?;
+    let needs = Needs::look(app, turns).await?;
     let ended = app.store.ended_deployments(&holdings.deployments()).await?;
     let release = Release::of(platform, holdings, &needs, &ended);
     let removals = release.send(&app.image_builder).await.map_err(RetentionError::Release)?;

@@ -7,7 +7,7 @@ use racetrack_store::Deployment;
 
 use super::RetentionError;
 use crate::App;
-use crate::monitor::Listings;
+use crate::turns::Turns;
 
 /// What is needed at one moment, or was while it was looked.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub(crate) struct Needs {
 impl Needs {
     /// Looks what is needed, in this order: a deployment that ends meanwhile leaves its images to a job, and the images that
     /// they take the place of to the target, until the former instance is gone.
-    pub(super) async fn look(app: &App, listings: &mut Listings) -> Result<Self, RetentionError> {
+    pub(super) async fn look(app: &App, turns: &mut Turns) -> Result<Self, RetentionError> {
         let latest = app.config.retention_deployments;
         let mut needs = Self::default();
         needs.add_deployments(app.store.deployments_in_progress().await?);
@@ -34,7 +34,7 @@ impl Needs {
         }
         let offers = app.offers();
         let names = offers.targets.iter().map(|(name, _)| name);
-        let turns: Vec<_> = names.map(|name| (name, listings.turn(name))).collect();
+        let turns: Vec<_> = names.map(|name| (name, turns.next(name))).collect();
         let in_use = turns.into_iter().map(|(name, turn)| async move {
             let turn = turn.ok_or_else(|| RetentionError::BlockedTarget(name.to_owned()))?;
             app.target(name)?.images_in_use(turn).await.map_err(RetentionError::Target)

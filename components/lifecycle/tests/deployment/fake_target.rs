@@ -133,6 +133,10 @@ impl FakeTarget {
 
 #[async_trait]
 impl JobDeployer for FakeTarget {
+    async fn check_storage(&self) -> HookResult {
+        self.switches.follow("check_storage").await
+    }
+
     async fn deploy_job(&self, request: DeployJob<'_>) -> HookResult<Job> {
         let (name, version) = (&request.manifest.name, &request.manifest.version);
         self.called("deploy_job", &format!("{name} {version}")).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, request};
 use racetrack_lifecycle::auth::Claims;
 use racetrack_lifecycle::settings::LifecycleSettings;
 use racetrack_lifecycle::{App, Lifecycle, router};
@@ -135,11 +135,33 @@ impl Server {
         body: impl Into<Body>,
     ) -> Answer {
         let request = Request::builder().method(method).uri(format!("/api/v1{path}"));
-        let request = request.header("X-Racetrack-Auth", token).body(body.into()).expect("a request");
+        self.answer(request.header("X-Racetrack-Auth", token), body).await
+    }
+
+    async fn answer(&self, request: request::Builder, body: impl Into<Body>) -> Answer {
+        let request = request.body(body.into()).expect("a request");
         let response = self.router.clone().oneshot(request).await.expect("answers");
         let (head, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a body").to_vec();
         Answer { status: head.status.as_u16(), headers: head.headers, body }
+    }
+
+    /// Asks for the health, without a token, until the status is this one; what was answered with it.
+    pub(crate) async fn until_health(&self, status: u16) -> Value {
+        let mut last = Value::Null;
+        let asking = async {
+            loop {
+                let answer = self.answer(Request::get("/health"), "").await;
+                last = answer.json();
+                if answer.status == status {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, asking).await;
+        assert!(in_time.is_ok(), "the health never has status {status}; it was {last:#}");
+        last
     }
 
     /// What the administrator is answered.

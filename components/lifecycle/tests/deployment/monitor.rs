@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::fake_target::instance;
 use super::harness::{Server, Setup, adder, manifest};
-use super::switches::Behaviour::Fail;
+use super::switches::Behaviour::{Fail, Hang};
 
 /// When the jobs of the tests were deployed.
 const EARLIER: i64 = 1_700_000_000;
@@ -286,4 +286,24 @@ async fn a_lost_job_that_does_not_come_up_does_not_keep_others_from_it() {
     }
     server.post("/job/all/reconcile", &Value::Null).await.ok();
     assert_eq!(server.jobs().await, ["adder 1.0.0 lost", "adder 2.0.0 running"]);
+}
+
+#[tokio::test]
+async fn health_says_which_target_cannot_store_anything() {
+    let server = Setup::new(&["north", "south"]).start().await;
+    server.until_health(200).await;
+    server
+        .target("south")
+        .switches
+        .set("check_storage", Fail("cannot write /state: No space left on device"));
+    let health = server.until_health(500).await;
+    assert_eq!(health["database_connected"], json!(true));
+    let error = health["error"].as_str().expect("a reason");
+    assert!(error.contains("south") && error.ends_with("No space left on device"), "{error}");
+    server.target("south").switches.clear();
+    server.until_health(200).await;
+    // One that does not answer is not asked again, and does not make others wait for more than its time.
+    server.target("north").switches.set("check_storage", Hang);
+    let health = server.until_health(500).await;
+    assert!(health["error"].as_str().is_some_and(|error| error.contains("north")), "{health}");
 }

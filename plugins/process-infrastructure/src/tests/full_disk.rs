@@ -48,6 +48,9 @@ async fn state_on_a_full_disk(disk: &Path) {
         let before = state_files(&sandbox);
         assert!(fs::metadata(log_of(&sandbox)).unwrap().len() > 1 << 20, "the job has filled it");
 
+        let error = sandbox.target().check_storage().await.unwrap_err();
+        assert!(chain(&*error).contains("No space left on device"), "health says so: {}", chain(&*error));
+
         // Whatever has to be written is refused with the reason, and leaves nothing.
         let refusals = [
             ("secrets", save(&sandbox, "lost").await.unwrap_err()),
@@ -86,6 +89,7 @@ async fn state_on_a_full_disk(disk: &Path) {
 
         // What was refused succeeds at once, and the job comes up by itself.
         make_room(&sandbox, disk);
+        sandbox.target().check_storage().await.unwrap();
         let saved = format!("round {round}");
         save(&sandbox, &saved).await.unwrap();
         until("the job runs again", async || sandbox.listed().await[0].status == JobStatus::Running).await;
