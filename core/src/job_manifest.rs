@@ -12,7 +12,7 @@ use crate::git_source::GitSource;
 use crate::yaml::{self, YamlError, YamlLimits};
 
 /// The longest `job.yaml` that is read, in bytes.
-pub const MAX_SIZE: usize = 256 * 1024;
+pub const MAX_SIZE: usize = 120 * 1024;
 
 /// The most replicas a job may have.
 pub const MAX_REPLICAS: u32 = 50;

@@ -74,7 +74,7 @@ fn expansions_of_gigabytes_are_refused() {
     refused(&laughs, YamlLimits::CONFIGURATION, "there are more than 100000 values at line 6");
     let long = format!("a: &a {}\nb: {}\n", "x".repeat(500_000), list("*a", 3));
     refused(&long, YamlLimits::CONFIGURATION, "the values have more than 1048576 bytes together at line 2");
-    let tags = format!("%TAG ! tag:{}\n--- {}", "x".repeat(100_000), list("!a 1", 20_000));
+    let tags = format!("%TAG ! tag:{}\n--- {}", "x".repeat(50_000), list("!a 1", 10_000));
     refused(&tags, YamlLimits::JOB_MANIFEST, "a `%TAG` directive is not supported at line 1 column 1");
     let later = format!("a: 1\n...\n{tags}");
     refused(

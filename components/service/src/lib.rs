@@ -14,6 +14,7 @@
 #![expect(clippy::unused_async, reason = "axum wants handlers to be async")]
 
 pub mod accept_error;
+mod allocator;
 pub mod api_error;
 mod cli;
 pub mod component;

@@ -18,7 +18,7 @@ use crate::health::Readiness;
 use crate::hooks::{HookRuntime, HookRuntimeError};
 use crate::metrics::Metrics;
 use crate::server::{self, ServerError, Serving};
-use crate::{observability, open_files, plugin_listing, terminal};
+use crate::{allocator, observability, open_files, plugin_listing, terminal};
 
 /// The exit code of every other failure.
 const FAILED: u8 = 1;
@@ -58,6 +58,7 @@ enum Failure {
 ///
 /// Exit codes: 0 stopped as asked, 1 failure, 2 wrong usage, 70 the linked plugins are not the planned ones.
 pub fn run<C: Component>(plan: &'static ComponentPlan) -> ExitCode {
+    allocator::prepare();
     let args: Vec<_> = std::env::args_os().collect();
     match execute::<C>(plan, registration::linked(), &args) {
         Ok(code) => code,

@@ -74,8 +74,9 @@ impl YamlLimits {
         duplicate_keys: DuplicateKeys::Refused,
     };
 
-    /// Of manifests that were stored before aliases were refused. Nobody can send another one.
-    pub const STORED_JOB_MANIFEST: Self = Self { aliases: Aliases::Counted, ..Self::JOB_MANIFEST };
+    /// Of manifests that were stored when they could be larger and have aliases. Nobody can send another one.
+    pub const STORED_JOB_MANIFEST: Self =
+        Self { bytes: 256 * 1024, aliases: Aliases::Counted, ..Self::JOB_MANIFEST };
 
     /// Of configurations of components and plugins, whose authors may want to write something once.
     pub const CONFIGURATION: Self = Self {

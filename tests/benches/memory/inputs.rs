@@ -34,9 +34,14 @@ pub(crate) fn all() -> Vec<Input> {
         input("4000 heads of 31 KiB that do not end, each", large_heads),
         input("80 KB of aliases as a manifest, 8 at once", alias_bombs),
         input("deployments of 1 MiB of brackets or values, 100 at once", deep_manifests),
-        input("manifests of 250 KiB, 60 deployments at once", large_manifests),
+        input("manifests of 110 KiB with 9900 values, 100 deployments at once", large_manifests),
         input("bodies of 4 MiB of values, 100 at once", large_bodies),
-        input("archives of 9.3 MB with 1.5 GB of zeros, 8 at once", zeros),
+        input("archives of 9.3 MB with 1500 MiB of zeros, 8 at once", |platform| {
+            zeros(platform, 8, 8 * MIB, 1500)
+        }),
+        input("archives of 3.1 MB with 480 MiB of zeros, 2 at once", |platform| {
+            zeros(platform, 2, 5 * MIB / 2, 480)
+        }),
         input("archives of 50000 long paths, 8 at once", long_paths),
         input("largest deployments (256 MiB), 8 at once", largest_deployments),
         input("a log of a build of 100 MB, 8 at once", large_build_logs),
@@ -102,14 +107,13 @@ fn deep_manifests(platform: &Platform) -> String {
 
 fn large_manifests(platform: &Platform) -> String {
     let archive = archive(&[("job.py", JOB)]);
-    let outcome = platform.deploy_at_once(60, |number| {
+    platform.deploy_at_once(100, |number| {
         let mut manifest = manifest(&format!("large-{number}"));
         let labels: serde_json::Map<String, Value> =
-            (0..9_000).map(|label| (format!("label-{label}"), json!("0123456789"))).collect();
+            (0..9_900).map(|label| (format!("a{label}"), json!(0))).collect();
         manifest["labels"] = labels.into();
         deployment(&manifest, &archive).to_string().into_bytes()
-    });
-    deployed(60, outcome)
+    })
 }
 
 fn large_bodies(platform: &Platform) -> String {
@@ -121,18 +125,21 @@ fn large_bodies(platform: &Platform) -> String {
     }))
 }
 
-fn zeros(platform: &Platform) -> String {
+/// Deploys so many sources at once of so many MiB of zeros, with so many bytes that cannot be compressed, without which an
+/// archive may not become so large.
+fn zeros(platform: &Platform, count: usize, noise_size: usize, size: usize) -> String {
     let mut builder =
         tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best()));
-    let (noise, zeros) = (noise(8 * MIB), vec![0; 300 * MIB]);
-    append(&mut builder, "noise", &noise);
-    for number in 0..5 {
+    append(&mut builder, "job.py", JOB);
+    append(&mut builder, "noise", &noise(noise_size));
+    let zeros = vec![0; 20 * MIB];
+    for number in 0..size / 20 {
         append(&mut builder, &number.to_string(), &zeros);
     }
     let archive = builder.into_inner().expect("is in memory").finish().expect("is in memory");
     let body =
         |number: usize| deployment(&manifest(&format!("zeros-{number}")), &archive).to_string().into_bytes();
-    deployed(8, platform.deploy_at_once(8, body))
+    platform.deploy_at_once(count, body)
 }
 
 fn long_paths(platform: &Platform) -> String {
@@ -146,25 +153,25 @@ fn long_paths(platform: &Platform) -> String {
     let archive = builder.into_inner().expect("is in memory").finish().expect("is in memory");
     let body =
         |number: usize| deployment(&manifest(&format!("paths-{number}")), &archive).to_string().into_bytes();
-    deployed(8, platform.deploy_at_once(8, body))
+    platform.deploy_at_once(8, body)
 }
 
 fn largest_deployments(platform: &Platform) -> String {
     // Three bytes of the archive are four of the request; its rest is small.
-    let content = noise(191 * MIB);
+    let content = noise(180 * MIB);
     let archive = archive(&[("job.py", JOB), ("content", &content)]);
     let body = deployment(&manifest("NAME"), &archive).to_string();
     drop((content, archive));
     let (before, after) = body.split_once("\"NAME\"").expect("is in it");
     let body = |number: usize| format!("{before}\"large-{number}\"{after}").into_bytes();
-    deployed(8, platform.deploy_at_once(8, body))
+    platform.deploy_at_once(8, body)
 }
 
 fn large_build_logs(platform: &Platform) -> String {
     let archive = archive(&[("job.py", JOB), ("build-log", b"100000000")]);
     let body =
         |number: usize| deployment(&manifest(&format!("log-{number}")), &archive).to_string().into_bytes();
-    let outcome = deployed(8, platform.deploy_at_once(8, body));
+    let outcome = platform.deploy_at_once(8, body);
     let read = at_once(20, |number| {
         get(platform.address(), &format!("/api/v1/job/log-{}/0.0.1/build-logs", number % 8)).0
     });
@@ -181,13 +188,12 @@ fn git_repository(platform: &Platform) -> String {
     let made =
         Command::new("sh").args(["-c", script]).current_dir(&repository).status().expect("there is sh");
     assert!(made.success());
-    let outcome = platform.deploy_at_once(2, |number| {
+    platform.deploy_at_once(2, |number| {
         let mut manifest = manifest(&format!("git-{number}"));
         let path = repository.canonicalize().expect("is there");
         manifest["git"]["remote"] = format!("file://{}", path.display()).into();
         json!({"manifest": manifest}).to_string().into_bytes()
-    });
-    deployed(2, outcome)
+    })
 }
 
 fn log_burst(platform: &Platform) -> String {
@@ -207,15 +213,24 @@ fn log_followers(platform: &Platform) -> String {
     let written = get(platform.address(), &format!("{job}/write/300000000")).0;
     let until = Instant::now() + Duration::from_secs(20);
     let read = at_once(50, |number| {
-        let mut bytes = 0;
+        let mut lines = 0;
         // Half of them take nothing.
         while number % 2 == 0 && Instant::now() < until {
             let path = format!("/socket.io/?EIO=4&transport=polling&sid={}", followers[number]);
-            bytes += get(platform.address(), &path).1.len();
+            let taken = acknowledgements(&get(platform.address(), &path).1);
+            lines += taken.len();
+            let _ = post(platform.address(), &path, taken.join("\x1e").as_bytes());
         }
-        bytes
+        lines
     });
-    format!("{written}, {} MB are heard", read.iter().sum::<usize>() / 1_000_000)
+    format!("{written}, {} lines are taken", read.iter().sum::<usize>())
+}
+
+/// What a client answers to say that it has the lines: the next ones come only then.
+fn acknowledgements(polled: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(polled);
+    let ids = text.split('\x1e').filter_map(|packet| packet.strip_prefix("42")?.split_once('['));
+    ids.map(|(id, _)| format!("43{id}[]")).collect()
 }
 
 /// A session of Socket.IO, which may follow a log; gives its id.
@@ -364,8 +379,4 @@ fn told(statuses: &[u16]) -> String {
     }
     let counts: Vec<_> = counts.iter().map(|(status, count)| format!("{count} × {status}")).collect();
     counts.join(", ")
-}
-
-fn deployed(count: usize, (refused, failed): (usize, usize)) -> String {
-    format!("{} done, {failed} failed, {refused} refused", count - failed - refused)
 }

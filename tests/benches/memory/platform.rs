@@ -109,28 +109,34 @@ impl Platform {
         }
     }
 
-    /// Posts so many deployments at once, and waits until all that began are over; gives how many were refused, and
-    /// how many failed.
-    pub(crate) fn deploy_at_once(
-        &self,
-        count: usize,
-        body: impl Fn(usize) -> Vec<u8> + Sync,
-    ) -> (usize, usize) {
+    /// Posts so many deployments at once, waits until all that began are over, and says what came of them.
+    pub(crate) fn deploy_at_once(&self, count: usize, body: impl Fn(usize) -> Vec<u8> + Sync) -> String {
         let outcomes = std::thread::scope(|scope| {
             let deploy = |number| {
                 let body = &body;
                 scope.spawn(move || {
                     let (status, answer) = requests::post(self.address(), "/api/v1/deploy", &body(number));
                     let answer: Value = serde_json::from_slice(&answer).unwrap_or_default();
-                    (status == 200).then(|| self.outcome(status, &answer))
+                    match status {
+                        200 => Ok(self.outcome(status, &answer)),
+                        status => Err(format!("{status} {}", answer["error"].as_str().unwrap_or_default())),
+                    }
                 })
             };
             let threads: Vec<_> = (0..count).map(deploy).collect();
             threads.into_iter().map(|thread| thread.join().expect("does not panic")).collect::<Vec<_>>()
         });
-        let refused = outcomes.iter().filter(|outcome| outcome.is_none()).count();
-        let failed = outcomes.iter().flatten().filter(|record| record["status"] != "done").count();
-        (refused, failed)
+        let failures = outcomes.iter().flatten().filter(|record| record["status"] != "done");
+        let failures = failures.map(|record| record["error"].as_str().unwrap_or_default());
+        let refusals = outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).map(String::as_str);
+        let mut parts = vec![format!("{} done", count - failures.clone().count() - refusals.clone().count())];
+        for (what, reasons) in [("failed", failures.collect::<Vec<_>>()), ("refused", refusals.collect())] {
+            if let Some(reason) = reasons.first() {
+                let reason: String = reason.chars().take(120).collect();
+                parts.push(format!("{} {what} ({})", reasons.len(), reason.replace('|', "")));
+            }
+        }
+        parts.join(", ")
     }
 
     fn jobs(&self) -> Vec<u32> {

@@ -7,7 +7,7 @@ use racetrack_store::Deployment;
 use serde_json::Value;
 
 use super::DeploymentError;
-use super::image_builder::{BuildError, BuildOrder};
+use super::image_builder::{BuildError, BuildOrder, OrderText};
 use super::progress::phase;
 use crate::App;
 
@@ -28,21 +28,11 @@ pub(super) async fn build(
     source: BuildSource,
 ) -> Result<Vec<String>, DeploymentError> {
     phase(app, deployment, "building image").await;
-    let manifest: Value = yaml::read(&deployment.manifest_yaml, YamlLimits::STORED_JOB_MANIFEST)
-        .map_err(|error| DeploymentError::Manifest(error.to_string()))?;
     let platform_id = app.store.platform_id().await?;
-    let order = BuildOrder {
-        manifest: &manifest,
-        git_credentials: secrets.git_credentials.as_ref(),
-        secret_build_env: &secrets.secret_build_env,
-        tag,
-        deployment_id: &deployment.id,
-        build_flags: &source.build_flags,
-        platform_id: &platform_id,
-    };
+    let order = order(deployment, secrets, tag, &source.build_flags, &platform_id)?;
     let built = async {
         app.image_builder.wait_until_healthy().await?;
-        app.image_builder.build(&order, source.archive).await
+        app.image_builder.build(order, source.archive).await
     };
     let built = match built.await {
         Ok(built) => built,
@@ -54,6 +44,28 @@ pub(super) async fn build(
     keep(app, deployment, built.image_names.first().map(String::as_str), &built.logs).await?;
     let image_names: Result<_, BuildError> = built.into_image_names();
     image_names.map_err(DeploymentError::Build)
+}
+
+/// Its values are gone when the text is there: they take many times its memory, and builds take their time.
+fn order(
+    deployment: &Deployment,
+    secrets: &JobSecrets,
+    tag: &str,
+    build_flags: &[String],
+    platform_id: &str,
+) -> Result<OrderText, DeploymentError> {
+    let manifest: Value = yaml::read(&deployment.manifest_yaml, YamlLimits::STORED_JOB_MANIFEST)
+        .map_err(|error| DeploymentError::Manifest(error.to_string()))?;
+    let order = BuildOrder {
+        manifest: &manifest,
+        git_credentials: secrets.git_credentials.as_ref(),
+        secret_build_env: &secrets.secret_build_env,
+        tag,
+        deployment_id: &deployment.id,
+        build_flags,
+        platform_id,
+    };
+    order.to_text().map_err(DeploymentError::Build)
 }
 
 async fn keep(

@@ -60,6 +60,9 @@ pub(crate) struct BuildOrder<'a> {
     pub(crate) platform_id: &'a str,
 }
 
+/// An order as JSON.
+pub(crate) struct OrderText(Vec<u8>);
+
 /// What came of a build: images, or an error; logs in both cases.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Built {
@@ -163,10 +166,10 @@ impl ImageBuilder {
     /// Has a job built, from the archive if there is one. A build that fails is no error here: its logs are worth keeping.
     pub(crate) async fn build(
         &self,
-        order: &BuildOrder<'_>,
+        order: OrderText,
         archive: Option<SourceFile>,
     ) -> Result<Built, BuildError> {
-        let (body, length) = body(order, archive).map_err(BuildError::Order)?;
+        let (body, length) = body(order, archive);
         let request = self
             .request(Method::POST, "/api/v1/build/sse")
             .header(CONTENT_TYPE, "application/json")
@@ -235,6 +238,12 @@ impl ImageBuilder {
     }
 }
 
+impl BuildOrder<'_> {
+    pub(crate) fn to_text(&self) -> Result<OrderText, BuildError> {
+        serde_json::to_vec(self).map(OrderText).map_err(BuildError::Order)
+    }
+}
+
 impl Built {
     /// The images, or why there are none.
     pub(crate) fn into_image_names(self) -> Result<Vec<String>, BuildError> {
@@ -252,16 +261,15 @@ impl Built {
 }
 
 /// The JSON of an order, with its length. The archive is read while it is sent, so that it is never in memory.
-fn body(order: &BuildOrder<'_>, archive: Option<SourceFile>) -> Result<(Body, u64), serde_json::Error> {
-    let mut json = serde_json::to_vec(order)?;
+fn body(OrderText(mut json): OrderText, archive: Option<SourceFile>) -> (Body, u64) {
     let Some(archive) = archive else {
         let length = json.len() as u64;
-        return Ok((json.into(), length));
+        return (json.into(), length);
     };
     let end = json.pop();
     debug_assert_eq!(end, Some(b'}'), "an order is an object");
     json.extend_from_slice(b",\"build_context\":\"");
-    Ok(archive.into_base64_body(json, b"\"}".to_vec()))
+    archive.into_base64_body(json, b"\"}".to_vec())
 }
 
 /// Why a build failed, which quotes the programs of the build.
@@ -318,7 +326,7 @@ mod tests {
             platform_id: "p",
         };
         for (archive, context) in [(upload.source, serde_json::json!("aGVsbG8=")), (None, Value::Null)] {
-            let (body, length) = body(&order, archive).expect("can be written");
+            let (body, length) = body(order.to_text().expect("can be written"), archive);
             let json = body.collect().await.expect("can be read").to_bytes();
             assert_eq!(json.len() as u64, length);
             let order: Value = serde_json::from_slice(&json).expect("is JSON");

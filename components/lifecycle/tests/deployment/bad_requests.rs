@@ -218,8 +218,8 @@ async fn variables_that_a_job_cannot_have_are_refused_before_there_is_a_deployme
             format!("manifest.runtime_env: `AUTH_TOKEN` {reserved}"),
         ),
         (
-            "/manifest/runtime_env",
-            json!({ "A": long }),
+            "/secret_vars",
+            json!({ "runtime_env": { "A": long } }),
             "`A` is longer than 131071 bytes with its value".to_owned(),
         ),
         ("/manifest/build_env", json!({ "A=B": "x" }), format!("manifest.build_env: `A=B` {of_build}")),

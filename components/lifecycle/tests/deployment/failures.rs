@@ -100,7 +100,7 @@ async fn an_overwriting_deployment_that_fails_leaves_the_former_job_and_its_secr
 async fn a_target_that_panics_or_hangs_fails_the_deployment() {
     for (behaviour, words) in [
         (Panic("out of boxes"), "it panicked: out of boxes".to_owned()),
-        (Hang, format!("it did not finish within {} ms", SOON.as_millis())),
+        (Hang, format!("it did not finish within {} s", SOON.as_secs())),
     ] {
         for (step, text) in STEPS {
             let mut setup = Setup::new(&["north"]);

@@ -294,6 +294,6 @@ async fn only_the_source_of_a_job_is_large() {
         .post("/deploy", &with(adder("1.0.0"), "/manifest/labels", json!({ "a": nested })))
         .await
         .error(400);
-    assert!(error.contains("the job manifest is larger than 262144 bytes"), "{error}");
+    assert!(error.contains("the job manifest is larger than 122880 bytes"), "{error}");
     assert_eq!(server.deployment_count().await, 0);
 }

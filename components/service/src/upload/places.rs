@@ -9,11 +9,11 @@ use super::UploadError;
 use super::splitter::MAX_REST;
 
 /// How large the rest of all requests may be together, in bytes, until what was made of it is needed no more. That
-/// takes several times the memory of its text.
-const ALL_RESTS: usize = 16 << 20;
+/// takes up to thirty times the memory of its text.
+const ALL_RESTS: usize = 4 << 20;
 
 /// How much of the rest may come before more memory is asked for, in bytes.
-const USUAL_REST: usize = 64 << 10;
+const USUAL_REST: usize = 16 << 10;
 
 /// What a permit stands for, in bytes.
 const UNIT: usize = 1024;

@@ -1,10 +1,11 @@
 //! The digest of a folder: of the path, kind and content of everything in it.
 
 use std::collections::BTreeMap;
+use std::fs::FileType;
 use std::io;
 use std::path::Path;
 
-use blake3::Hasher;
+use blake3::{Hash, Hasher};
 
 use super::tree::is_executable;
 
@@ -19,47 +20,43 @@ enum Kind {
 
 /// The digest of the folder, in hexadecimal.
 pub(crate) fn of(folder: &Path) -> io::Result<String> {
+    digest(folder).map(|digest| digest.to_hex().to_string())
+}
+
+/// Each folder has a digest of its own: only the names in one folder have to be sorted at once, not all paths, which may be
+/// long.
+fn digest(folder: &Path) -> io::Result<Hash> {
     let mut entries = BTreeMap::new();
-    collect(folder, "", &mut entries)?;
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let name = entry.file_name().into_string().map_err(|_| other("the name is not UTF-8", &path))?;
+        entries.insert(name.into_boxed_str(), digest_entry(&path, entry.file_type()?)?);
+    }
     let mut hasher = Hasher::new();
-    for (path, (kind, digest)) in entries {
+    for (name, (kind, digest)) in entries {
         // Every part has a fixed length or says its own, so that no two folders give the same bytes.
-        hasher.update(&(path.len() as u64).to_le_bytes());
-        hasher.update(path.as_bytes());
+        hasher.update(&(name.len() as u64).to_le_bytes());
+        hasher.update(name.as_bytes());
         hasher.update(&[kind as u8]);
         hasher.update(digest.as_bytes());
     }
-    Ok(hasher.finalize().to_hex().to_string())
+    Ok(hasher.finalize())
 }
 
-fn collect(
-    folder: &Path,
-    prefix: &str,
-    entries: &mut BTreeMap<String, (Kind, blake3::Hash)>,
-) -> io::Result<()> {
-    for entry in fs_err::read_dir(folder)? {
-        let entry = entry?;
-        let (path, file_type) = (entry.path(), entry.file_type()?);
-        let name = entry.file_name();
-        let name = name.to_str().ok_or_else(|| other("the name is not UTF-8", &path))?;
-        let relative = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
-        let row = if file_type.is_dir() {
-            collect(&path, &relative, entries)?;
-            (Kind::Folder, blake3::hash(b""))
-        } else if file_type.is_symlink() {
-            let target = fs_err::read_link(&path)?;
-            (Kind::Link, blake3::hash(target.as_os_str().as_encoded_bytes()))
-        } else if file_type.is_file() {
-            let mut hasher = Hasher::new();
-            hasher.update_reader(fs_err::File::open(&path)?)?;
-            let kind = if is_executable(&path)? { Kind::Executable } else { Kind::File };
-            (kind, hasher.finalize())
-        } else {
-            return Err(other("it is neither a file nor a folder nor a symbolic link", &path));
-        };
-        entries.insert(relative, row);
+fn digest_entry(path: &Path, file_type: FileType) -> io::Result<(Kind, Hash)> {
+    if file_type.is_dir() {
+        Ok((Kind::Folder, digest(path)?))
+    } else if file_type.is_symlink() {
+        let target = fs_err::read_link(path)?;
+        Ok((Kind::Link, blake3::hash(target.as_os_str().as_encoded_bytes())))
+    } else if file_type.is_file() {
+        let mut hasher = Hasher::new();
+        hasher.update_reader(fs_err::File::open(path)?)?;
+        Ok((if is_executable(path)? { Kind::Executable } else { Kind::File }, hasher.finalize()))
+    } else {
+        Err(other("it is neither a file nor a folder nor a symbolic link", path))
     }
-    Ok(())
 }
 
 fn other(text: &str, path: &Path) -> io::Error {
