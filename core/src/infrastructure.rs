@@ -71,8 +71,8 @@ pub trait JobDeployer: Send + Sync + 'static {
 
     /// Checks that the target can store what it has to on a disk of the machine of lifecycle, for example by writing a
     /// file. Called when somebody asks for the health or the readiness of lifecycle, at most once a second. While it
-    /// fails, lifecycle is not ready. A service elsewhere that does not answer is no failure of this kind, because
-    /// callers still reach the jobs there.
+    /// fails, lifecycle is not ready. A remote service that does not answer is not a reason to fail here: lifecycle can
+    /// still serve callers meanwhile.
     ///
     /// # Errors
     /// Why nothing can be stored, with the folder.

@@ -11,7 +11,7 @@ use crate::Quantity;
 use crate::git_source::GitSource;
 use crate::yaml::{self, YamlError, YamlLimits};
 
-/// The longest `job.yaml` that is read, in bytes.
+/// The longest `job.yaml` that is read, in bytes. Jobs get it in an environment variable, of 128 KiB at most.
 pub const MAX_SIZE: usize = 120 * 1024;
 
 /// The most replicas a job may have.
