@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("racetrack-lifecycle", &["racetrack-core", "racetrack-service", "racetrack-store"]),
     ("racetrack-image-builder", &["racetrack-core", "racetrack-service"]),
     ("racetrack-tests", &[]),
+    ("racetrack-structure", &[]),
 ];
 
 /// A plugin depends on core alone.
