@@ -1,4 +1,4 @@
 //! A `racetrack.toml`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| xtask::fuzzing::declaration(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| racetrack_composer::fuzzing::declaration(bytes));

@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use racetrack_client::PluginCommand;
 
-use crate::commands::build::Purpose;
-use crate::declaration::QUICK;
 use crate::fuzz_target::FuzzTarget;
-use crate::garbage::KEPT_DAYS;
-use crate::overrides::Override;
+use racetrack_composer::garbage::KEPT_DAYS;
+use racetrack_composer::sources::overrides::Override;
 
 /// What people type to start this program.
 pub(crate) const PROGRAM: &str = "cargo xtask";
@@ -145,21 +143,6 @@ pub(crate) struct OverrideArgs {
     /// be repeated.
     #[arg(id = "override", long = "override", value_name = "NAME=PATH", value_parser = parse_override)]
     pub(crate) overrides: Vec<Override>,
-}
-
-impl SelectionArgs {
-    /// What is selected when the command line leaves it open.
-    pub(crate) fn for_purpose(&self, purpose: Purpose) -> Self {
-        let default = || (purpose == Purpose::FirstLook).then(|| QUICK.to_owned());
-        Self { profile: self.profile.clone().or_else(default), ..self.clone() }
-    }
-}
-
-impl BuildArgs {
-    /// Whether nothing may change that is locked.
-    pub(crate) const fn is_locked(&self) -> bool {
-        self.locked || self.frozen
-    }
 }
 
 /// Arguments of `check`.

@@ -1,28 +1,24 @@
 //! `cargo xtask add`: one more `[[plugin]]` table in the declaration.
 
+use racetrack_composer::session::Session;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::fetch::{Fetched, fetch_one};
-use super::{check_component, select_plugin};
-use crate::checkout::Checkout;
 use crate::cli::AddArgs;
-use crate::declaration::Declaration;
-use crate::draft::Draft;
-use crate::edit::{self, Entry};
-use crate::load::{Loaded, load_plugins};
-use crate::plan::{PlannedComponent, PlannedPlugin};
-use crate::shell::Shell;
-use crate::source_argument::{entries, is_elsewhere, quoted};
+use racetrack_composer::declaration::Declaration;
+use racetrack_composer::declaration::draft::Draft;
+use racetrack_composer::declaration::edit::{self, Entry};
+use racetrack_composer::plan::{PlannedComponent, PlannedPlugin};
+use racetrack_composer::shell::Shell;
+use racetrack_composer::sources::argument::{entries, is_elsewhere, quoted};
+use racetrack_composer::sources::discovery::{DiscoveredBundle, discover};
+use racetrack_composer::sources::load::{Loaded, load_plugins};
+use racetrack_composer::sources::selection::{check_component, select_plugin};
 
 /// Adds a plugin to the declaration, and says where its hooks run.
-pub(crate) fn run(
-    declaration: Option<&Path>,
-    args: &AddArgs,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
+pub(crate) fn run(declaration: Option<&Path>, args: &AddArgs, session: &Session) -> Result<()> {
+    let Session { checkout, shell } = session;
     let draft = Draft::load(declaration, checkout)?;
     let declaration = &draft.declaration;
     for component in &args.component {
@@ -30,36 +26,31 @@ pub(crate) fn run(
     }
     let after = match &args.after {
         Some(selector) => {
-            let plugins = load_plugins(declaration, checkout, shell)?;
+            let plugins = load_plugins(declaration, session)?;
             Some(select_plugin(declaration, &plugins, selector)?.declaration.position)
         }
         None => None,
     };
-    let mut entries = source_entries(args, declaration, checkout, shell)?;
+    let mut entries = source_entries(args, declaration, session)?;
     if !args.component.is_empty() {
         let names: Vec<_> = args.component.iter().map(|name| quoted(name)).collect();
         entries.push(("components", format!("[{}]", names.join(", "))));
     }
     let position = after.map_or(declaration.plugins.len(), |after| after + 1);
     let text = edit::add(&declaration.document.text, after, &entries);
-    let loaded = draft.write(&text, checkout, shell)?;
+    let loaded = draft.write(&text, session)?;
     report(&loaded, position, shell);
     Ok(())
 }
 
-fn source_entries(
-    args: &AddArgs,
-    declaration: &Declaration,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<Vec<Entry>> {
+fn source_entries(args: &AddArgs, declaration: &Declaration, session: &Session) -> Result<Vec<Entry>> {
     if let Some(rev) = &args.rev {
         let git = [("git", quoted(&args.source)), ("rev", quoted(rev))].into_iter();
         let subfolder = args.subfolder.iter().map(|subfolder| ("subfolder", quoted(subfolder)));
         return Ok(git.chain(subfolder).collect());
     }
     if is_elsewhere(&args.source) {
-        let Fetched { key, address, sha256 } = fetch_one(&args.source, checkout, shell)?;
+        let DiscoveredBundle { key, address, sha256 } = discover(&args.source, session)?;
         return Ok(vec![(key, quoted(&address.to_string())), ("sha256", quoted(&sha256.to_string()))]);
     }
     let current = std::env::current_dir().and_then(|current| current.canonicalize());

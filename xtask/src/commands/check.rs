@@ -1,26 +1,22 @@
 //! `cargo xtask check`: everything short of compiling. Writes nothing but what it had to fetch.
 
+use racetrack_composer::session::Session;
 use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::checkout::Checkout;
 use crate::cli::CheckArgs;
-use crate::generate::CheckoutManifest;
-use crate::load::load;
-use crate::lockfile::{self, OrderDifference};
-use crate::quantity::counted;
-use crate::shell::{Shell, print_data};
-use crate::workspace;
+use racetrack_composer::lockfile::{self, OrderDifference};
+use racetrack_composer::quantity::counted;
+use racetrack_composer::shell::print_data;
+use racetrack_composer::sources::load::load;
+use racetrack_composer::workspace::assemble as workspace;
+use racetrack_composer::workspace::generate::CheckoutManifest;
 
 /// Checks the declaration, its plugins and how they fit together.
-pub(crate) fn run(
-    declaration: Option<&Path>,
-    args: &CheckArgs,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
-    let loaded = load(declaration, &args.overrides, checkout, shell)?;
+pub(crate) fn run(declaration: Option<&Path>, args: &CheckArgs, session: &Session) -> Result<()> {
+    let Session { checkout, shell } = session;
+    let loaded = load(declaration, &args.overrides.overrides, session)?;
     let declaration = &loaded.declaration;
     let manifest = CheckoutManifest::load(&checkout.root)?;
     let mut differences = String::new();

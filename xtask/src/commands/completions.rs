@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, CompletionsArgs};
-use crate::shell::print_data;
+use racetrack_composer::shell::print_data;
 
 /// The name that shells complete: `cargo xtask` is an alias, which no shell knows, so the binary itself.
 const PROGRAM: &str = "xtask";

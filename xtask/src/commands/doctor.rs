@@ -4,32 +4,30 @@
 //! The JSON form is `{"findings": [{"check", "verdict", "what", "why", "help"}]}`, where `verdict` is `fine`, `note` or
 //! `wrong`, and `why` and `help` are null where all is fine.
 
+use racetrack_composer::session::Session;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use super::UsageError;
-use crate::checkout::Checkout;
-use crate::cli::{DoctorArgs, Format, OverrideArgs};
-use crate::declaration::Declaration;
+use crate::cli::{DoctorArgs, Format};
 use crate::diagnosis::{Finding, Verdict, configuration, distribution, machine, registry, rejected, storage};
-use crate::load::{Rejected, load};
-use crate::quantity::counted;
-use crate::shell::{Shell, print_data};
+use racetrack_composer::checkout::Checkout;
+use racetrack_composer::declaration::Declaration;
+use racetrack_composer::quantity::counted;
+use racetrack_composer::rejected::Rejected;
+use racetrack_composer::session::NetworkForbidden;
+use racetrack_composer::shell::print_data;
+use racetrack_composer::sources::load::load;
 
 /// Runs all checks and prints what they found; fails if something is wrong.
-pub(crate) fn run(
-    declaration: Option<&Path>,
-    args: &DoctorArgs,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
+pub(crate) fn run(declaration: Option<&Path>, args: &DoctorArgs, session: &Session) -> Result<()> {
+    let checkout = &session.checkout;
     if args.online && checkout.offline {
-        return Err(UsageError::Offline { what: "`doctor --online`" }.into());
+        return Err(NetworkForbidden { what: "`doctor --online`" }.into());
     }
-    let found = checks(declaration, args, checkout, shell)?;
+    let found = checks(declaration, args, session)?;
     let text = match args.format {
         Format::Text => text(&found),
         Format::Json => {
@@ -44,12 +42,8 @@ pub(crate) fn run(
     }
 }
 
-fn checks(
-    path: Option<&Path>,
-    args: &DoctorArgs,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<Vec<Finding>> {
+fn checks(path: Option<&Path>, args: &DoctorArgs, session: &Session) -> Result<Vec<Finding>> {
+    let checkout = &session.checkout;
     let mut found = machine(checkout);
     if args.online {
         found.push(registry(checkout));
@@ -63,9 +57,8 @@ fn checks(
         found.extend(storage(declaration, checkout)?);
     }
     let as_allowed = Checkout { offline: !args.online, ..checkout.clone() };
-    let loaded = declaration
-        .map_err(anyhow::Error::from)
-        .and_then(|_| load(path, &OverrideArgs::default(), &as_allowed, shell));
+    let as_allowed = Session { checkout: as_allowed, shell: session.shell.clone() };
+    let loaded = declaration.map_err(anyhow::Error::from).and_then(|_| load(path, &[], &as_allowed));
     match loaded {
         Ok(loaded) => found.extend(distribution(&loaded, checkout)?),
         Err(error) => match error.downcast_ref::<Rejected>() {

@@ -1,5 +1,6 @@
 //! `cargo xtask fuzz`: feeds what reads bytes of strangers with bytes of nobody's making.
 
+use racetrack_composer::session::Session;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -9,10 +10,10 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum as _;
 use fs_err as fs;
 
-use crate::checkout::Checkout;
 use crate::cli::FuzzArgs;
 use crate::fuzz_target::{FuzzTarget, Statistics};
-use crate::shell::{Shell, print_data};
+use racetrack_composer::checkout::Checkout;
+use racetrack_composer::shell::print_data;
 
 /// One input may take so many seconds; more is a fault.
 const TIME_LIMIT: u32 = 10;
@@ -26,7 +27,8 @@ const SHOWN: [&str; 3] = ["INITED", "pulse", "DONE"];
 const FAILURES: [&str; 3] = ["thread '", "==", "ALARM"];
 
 /// Runs one target or all of them, one after the other, and says what came of each.
-pub(crate) fn run(args: &FuzzArgs, checkout: &Checkout, shell: &Shell) -> Result<()> {
+pub(crate) fn run(args: &FuzzArgs, session: &Session) -> Result<()> {
+    let Session { checkout, shell } = session;
     check_tools(checkout)?;
     let targets = args.target.map_or_else(|| FuzzTarget::value_variants().to_vec(), |target| vec![target]);
     let mut table = String::new();
@@ -34,7 +36,7 @@ pub(crate) fn run(args: &FuzzArgs, checkout: &Checkout, shell: &Shell) -> Result
     for target in targets {
         let name = target.name();
         shell.status("Fuzzing", format_args!("`{name}` for {} s", args.seconds));
-        let (statistics, is_sound) = run_one(target, args.seconds, checkout, shell)?;
+        let (statistics, is_sound) = run_one(target, args.seconds, session)?;
         let Statistics { executions, coverage } = statistics;
         let verdict = if is_sound { "clean" } else { "fault" };
         writeln!(table, "{name:<16} {executions:>12} executions {coverage:>8} edges  {verdict}")?;
@@ -53,12 +55,8 @@ pub(crate) fn run(args: &FuzzArgs, checkout: &Checkout, shell: &Shell) -> Result
     )
 }
 
-fn run_one(
-    target: FuzzTarget,
-    seconds: u32,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<(Statistics, bool)> {
+fn run_one(target: FuzzTarget, seconds: u32, session: &Session) -> Result<(Statistics, bool)> {
+    let Session { checkout, shell } = session;
     let name = target.name();
     let work = checkout.root.join("target/fuzz");
     let [found, artifacts] = ["corpus", "artifacts"].map(|kind| work.join(kind).join(&name));

@@ -1,25 +1,20 @@
 //! `cargo xtask gc`: removes from `.racetrack/` what no build needs any more.
 
+use racetrack_composer::session::Session;
 use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::checkout::Checkout;
 use crate::cli::GcArgs;
-use crate::declaration::Declaration;
-use crate::garbage::{self, Rule};
-use crate::load::Rejected;
-use crate::quantity::{counted, shown_bytes};
-use crate::shell::Shell;
-use crate::store_use;
+use racetrack_composer::declaration::Declaration;
+use racetrack_composer::garbage::{self, Rule};
+use racetrack_composer::quantity::{counted, shown_bytes};
+use racetrack_composer::rejected::Rejected;
+use racetrack_composer::sources::store_use;
 
 /// Removes the garbage, or says what would be removed.
-pub(crate) fn run(
-    declaration: Option<&Path>,
-    args: &GcArgs,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
+pub(crate) fn run(declaration: Option<&Path>, args: &GcArgs, session: &Session) -> Result<()> {
+    let Session { checkout, shell } = session;
     let declaration = Declaration::load(&checkout.declaration(declaration), checkout).map_err(Rejected)?;
     let rule = if args.all { Rule::All } else { Rule::unused_for(args.older_than) };
     garbage::refuse_links(&declaration, checkout)?;

@@ -10,11 +10,11 @@ use fs_err as fs;
 use serde_json::json;
 
 use crate::cli::{Format, InspectArgs};
-use crate::crates::audit::{AuditKind, AuditPackage};
-use crate::description::{self, Description, Inspected};
-use crate::plan_view::calls_text;
-use crate::quantity::counted;
-use crate::shell::print_data;
+use racetrack_composer::cargo::crates::audit::{AuditKind, AuditPackage};
+use racetrack_composer::description::{self, Description, Inspected};
+use racetrack_composer::plan::view::calls_text;
+use racetrack_composer::quantity::counted;
+use racetrack_composer::shell::print_data;
 
 /// Prints it.
 pub(crate) fn run(args: &InspectArgs) -> Result<()> {

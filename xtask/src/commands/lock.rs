@@ -1,20 +1,21 @@
 //! `cargo xtask lock`: accepts what the declaration gives now.
 
+use racetrack_composer::session::Session;
 use std::path::Path;
 
 use anyhow::Result;
 
-use crate::checkout::Checkout;
-use crate::cli::OverrideArgs;
-use crate::load::{Rejected, load};
-use crate::lockfile::{self, Lock};
-use crate::output::write_if_changed;
-use crate::quantity::counted;
-use crate::shell::{Shell, print_data};
+use racetrack_composer::files::write_if_changed;
+use racetrack_composer::lockfile::{self, Lock};
+use racetrack_composer::quantity::counted;
+use racetrack_composer::rejected::Rejected;
+use racetrack_composer::shell::print_data;
+use racetrack_composer::sources::load::load;
 
 /// Writes the lock and says what changed.
-pub(crate) fn run(declaration: Option<&Path>, checkout: &Checkout, shell: &Shell) -> Result<()> {
-    let loaded = load(declaration, &OverrideArgs::default(), checkout, shell)?;
+pub(crate) fn run(declaration: Option<&Path>, session: &Session) -> Result<()> {
+    let Session { checkout, shell } = session;
+    let loaded = load(declaration, &[], session)?;
     let path = lockfile::path(&loaded.declaration);
     let former = match lockfile::read(&loaded.declaration) {
         Ok(former) => former,
@@ -29,17 +30,12 @@ pub(crate) fn run(declaration: Option<&Path>, checkout: &Checkout, shell: &Shell
     for change in former.iter().flat_map(|former| lockfile::line_ending_changes(&loaded, former)) {
         shell.warn(change);
     }
-    write(&Lock::of(&loaded), former.as_ref(), &path, checkout, shell)
+    write(&Lock::of(&loaded), former.as_ref(), &path, session)
 }
 
 /// Writes a lock, unless it is there already, and prints what changed since the former one.
-pub(super) fn write(
-    lock: &Lock,
-    former: Option<&Lock>,
-    path: &Path,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
+pub(super) fn write(lock: &Lock, former: Option<&Lock>, path: &Path, session: &Session) -> Result<()> {
+    let Session { checkout, shell } = session;
     if !write_if_changed(path, lock.text().as_bytes())? {
         shell.status("Fresh", checkout.display(path));
         return Ok(());

@@ -5,16 +5,16 @@
 //! `version-changed`, `not-locked` and `not-declared`. The plugins are in the order of the declaration, those that are
 //! no longer declared at the end.
 
+use racetrack_composer::session::Session;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::checkout::Checkout;
-use crate::cli::{Format, OutdatedArgs, OverrideArgs};
-use crate::load::load;
-use crate::lockfile::{self, Lock, LockedPlugin, Pairs};
-use crate::shell::{Shell, print_data};
+use crate::cli::{Format, OutdatedArgs};
+use racetrack_composer::lockfile::{self, Lock, LockedPlugin, Pairs};
+use racetrack_composer::shell::print_data;
+use racetrack_composer::sources::load::load;
 
 #[derive(Serialize)]
 struct Comparison<'a> {
@@ -47,13 +47,9 @@ enum State {
 }
 
 /// Prints the comparison. That something differs is no failure.
-pub(crate) fn run(
-    declaration: Option<&Path>,
-    args: &OutdatedArgs,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
-    let loaded = load(declaration, &OverrideArgs::default(), checkout, shell)?;
+pub(crate) fn run(declaration: Option<&Path>, args: &OutdatedArgs, session: &Session) -> Result<()> {
+    let shell = &session.shell;
+    let loaded = load(declaration, &[], session)?;
     let locked = lockfile::read(&loaded.declaration)?;
     if locked.is_none() {
         shell.note("nothing is locked yet; `cargo xtask lock` writes the lock");

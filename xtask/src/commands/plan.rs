@@ -12,6 +12,7 @@
 //! "chain": [CONSTRAINT]}` or `{"kind": "waits", "for_plugin": PARTY, "chain": [CONSTRAINT]}`, where a `CONSTRAINT` is
 //! `{"first", "second", "key", "at"}`.
 
+use racetrack_composer::session::Session;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -19,15 +20,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::checkout::Checkout;
 use crate::cli::{Format, PlanArgs};
-use crate::explain::{self, Explanations, explain};
-use crate::graph::{dot, svg};
-use crate::load::{Loaded, load};
-use crate::output::write_if_changed;
-use crate::plan::{BuildPlan, PlannedComponent, PlannedPlugin};
-use crate::plan_view::{ComponentView, calls_text};
-use crate::shell::{Shell, print_data};
+use racetrack_composer::files::write_if_changed;
+use racetrack_composer::plan::explain::{self, Explanations, explain};
+use racetrack_composer::plan::graph::{dot, svg};
+use racetrack_composer::plan::view::{ComponentView, calls_text};
+use racetrack_composer::plan::{BuildPlan, PlannedComponent, PlannedPlugin};
+use racetrack_composer::shell::{Shell, print_data};
+use racetrack_composer::sources::load::{Loaded, load};
 
 #[derive(Serialize)]
 struct PlanView<'a> {
@@ -47,13 +47,9 @@ struct ExplainedComponentView {
 }
 
 /// Prints the plan.
-pub(crate) fn run(
-    declaration: Option<&Path>,
-    args: &PlanArgs,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
-    let loaded = load(declaration, &args.overrides, checkout, shell)?;
+pub(crate) fn run(declaration: Option<&Path>, args: &PlanArgs, session: &Session) -> Result<()> {
+    let shell = &session.shell;
+    let loaded = load(declaration, &args.overrides.overrides, session)?;
     let plan = &loaded.plan;
     if let Some(path) = &args.graph {
         return draw(plan, path, shell);

@@ -3,10 +3,10 @@
 use anyhow::Result;
 use racetrack_client::{Failure, Format, PluginCommand, Program, Sample};
 
-use crate::checkout::Checkout;
 use crate::cli::PROGRAM;
-use crate::load::Rejected;
-use crate::shell::{Reported, print_data};
+use racetrack_composer::checkout::Checkout;
+use racetrack_composer::rejected::Rejected;
+use racetrack_composer::shell::{Reported, print_data};
 
 /// The plugin that new ones are made from, in the checkout.
 const SAMPLE: &str = "plugin_sample";

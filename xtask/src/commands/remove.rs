@@ -1,30 +1,25 @@
 //! `cargo xtask remove`: one `[[plugin]]` table less in the declaration.
 
+use racetrack_composer::session::Session;
 use std::path::Path;
 
 use anyhow::Result;
 
-use super::select_plugin;
-use crate::checkout::Checkout;
 use crate::cli::RemoveArgs;
-use crate::draft::Draft;
-use crate::edit;
-use crate::load::load_plugins;
-use crate::shell::Shell;
+use racetrack_composer::declaration::draft::Draft;
+use racetrack_composer::declaration::edit;
+use racetrack_composer::sources::load::load_plugins;
+use racetrack_composer::sources::selection::select_plugin;
 
 /// Removes a plugin from the declaration.
-pub(crate) fn run(
-    declaration: Option<&Path>,
-    args: &RemoveArgs,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
+pub(crate) fn run(declaration: Option<&Path>, args: &RemoveArgs, session: &Session) -> Result<()> {
+    let Session { checkout, shell } = session;
     let draft = Draft::load(declaration, checkout)?;
     let declaration = &draft.declaration;
-    let plugins = load_plugins(declaration, checkout, shell)?;
+    let plugins = load_plugins(declaration, session)?;
     let plugin = select_plugin(declaration, &plugins, &args.name)?;
     let text = edit::remove(&declaration.document.text, plugin.declaration.position);
-    draft.write(&text, checkout, shell)?;
+    draft.write(&text, session)?;
     let manifest = &plugin.source.manifest;
     let (source, line) = (&plugin.declaration.source, declaration.line_of(&plugin.declaration));
     let title = format!("`{}` {}", manifest.name, manifest.version);

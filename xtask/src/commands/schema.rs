@@ -1,15 +1,15 @@
 //! `cargo xtask schema`: writes the JSON Schemas of the files that people write, or says that they are out of date.
 
 use anyhow::{Result, bail};
+use racetrack_composer::session::Session;
 
-use crate::checkout::Checkout;
 use crate::cli::SchemaArgs;
-use crate::output::write_if_changed;
-use crate::schema::schemas;
-use crate::shell::Shell;
+use racetrack_composer::declaration::schema::schemas;
+use racetrack_composer::files::write_if_changed;
 
 /// Writes the schemas; with `--check`, fails where one is not what it should be.
-pub(crate) fn run(args: &SchemaArgs, checkout: &Checkout, shell: &Shell) -> Result<()> {
+pub(crate) fn run(args: &SchemaArgs, session: &Session) -> Result<()> {
+    let Session { checkout, shell } = session;
     let mut stale = Vec::new();
     for schema in schemas() {
         let path = checkout.root.join(schema.path);

@@ -3,55 +3,27 @@
 //! The JSON form is [`Sizes`]: profile, target and toolchain; and by component the length of the file, and `code` and
 //! `data` of the whole, of each plugin, of what several plugins share and of the component alone.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
+use racetrack_composer::files::write_if_changed;
+use racetrack_composer::session::Session;
+use racetrack_composer::shell::{Shell, print_data};
+use racetrack_composer::sizes::{self, Sizes, measure_components};
 use serde_json::Value;
 
-use super::build;
-use crate::checkout::Checkout;
+use super::build::selection;
 use crate::cli::{Format, SizesArgs};
-use crate::component_build;
-use crate::generate::CheckoutManifest;
-use crate::load::load;
-use crate::lockfile;
-use crate::output::write_if_changed;
-use crate::plan::{PlannedComponent, PlannedPlugin};
-use crate::prepare::{Site, prepare};
-use crate::shell::{Shell, print_data};
-use crate::sizes::{self, Bytes, ComponentSizes, Conditions, Sizes};
-use crate::store_use;
 
 /// Builds each component with all its plugins, without each of them and without any; prints the differences. Neither the
 /// output folder nor a lock is touched.
-pub(crate) fn run(
-    declaration: Option<&Path>,
-    args: &SizesArgs,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
+pub(crate) fn run(declaration: Option<&Path>, args: &SizesArgs, session: &Session) -> Result<()> {
     let before = args.compare.as_deref().map(read).transpose()?;
-    let loaded = load(declaration, &args.overrides, checkout, shell)?;
-    let declaration = &loaded.declaration;
-    let options = build::compile_options(declaration, &args.selection, false, checkout)?;
-    let locked = lockfile::locked_components(&loaded, lockfile::read(declaration)?.as_ref());
-    let _store = store_use::share(&checkout.store(), shell)?;
-    let _lock = build::exclusive(declaration, shell)?;
-    build::unpack(&loaded, checkout, shell)?;
-    let manifest = CheckoutManifest::load(&checkout.root)?;
-    let site = Site { declaration, manifest: &manifest, options: &options, checkout, shell };
-    let mut measured = BTreeMap::new();
-    for component in build::chosen(&loaded.plan.components, &args.selection) {
-        let name = component.declaration.name.clone();
-        let sizes = measure(component, locked.contains(&name), &site);
-        measured.insert(name.clone(), sizes.with_context(|| format!("cannot measure component `{name}`"))?);
-    }
-    let conditions = Conditions::of(&options);
-    let sizes = Sizes { format: sizes::FORMAT, conditions, components: measured };
+    let overrides = &args.overrides.overrides;
+    let sizes = measure_components(declaration, &selection(&args.selection), overrides, session)?;
     if let Some(before) = &before {
-        warn_of_differences(&sizes, before, shell);
+        warn_of_differences(&sizes, before, &session.shell);
     }
     let json = serde_json::to_string_pretty(&sizes).context("cannot write the sizes as JSON")? + "\n";
     // Printed first: what cannot be saved is not lost.
@@ -61,7 +33,7 @@ pub(crate) fn run(
     }
     if let Some(path) = &args.save {
         write_if_changed(path, json.as_bytes())?;
-        shell.status("Saved", path.display());
+        session.shell.status("Saved", path.display());
     }
     Ok(())
 }
@@ -77,42 +49,6 @@ fn read(path: &Path) -> Result<Sizes> {
         }
     };
     read().with_context(|| format!("cannot compare with {}", path.display()))
-}
-
-/// The variants are built one after the other in the workspace of the component, the whole one last: so the next build
-/// finds everything as it has left it itself.
-fn measure(component: &PlannedComponent, is_locked: bool, site: &Site<'_>) -> Result<ComponentSizes> {
-    let name = &component.declaration.name;
-    let variant = |is_in: &dyn Fn(&PlannedPlugin) -> bool| PlannedComponent {
-        declaration: component.declaration.clone(),
-        plugins: component.plugins.iter().filter(|plugin| is_in(plugin)).cloned().collect(),
-    };
-    site.shell.status("Measuring", format_args!("component `{name}` without plugins"));
-    let alone = build_variant(&variant(&|_| false), false, site)?.1;
-    let mut without_one = Vec::new();
-    for plugin in &component.plugins {
-        let manifest = &plugin.manifest;
-        // Without its only plugin, a component is without plugins.
-        let without = if component.plugins.len() == 1 {
-            alone
-        } else {
-            site.shell.status("Measuring", format_args!("component `{name}` without {}", plugin.title()));
-            let rest = variant(&|other| !std::ptr::eq(other, &raw const **plugin));
-            build_variant(&rest, false, site)?.1
-        };
-        without_one.push((manifest.name.to_string(), manifest.version.to_string(), without));
-    }
-    site.shell.status("Measuring", format_args!("component `{name}`"));
-    let whole = build_variant(component, is_locked, site)?;
-    Ok(ComponentSizes::new(whole, without_one, alone))
-}
-
-/// Returns the length of the file, and what is loaded of it.
-fn build_variant(component: &PlannedComponent, is_locked: bool, site: &Site<'_>) -> Result<(u64, Bytes)> {
-    let binary = component_build::compile_alone(&prepare(component, is_locked, site)?, site)?;
-    let content = fs::read(&binary)?;
-    let loaded = sizes::measure(&content).with_context(|| format!("cannot read {}", binary.display()))?;
-    Ok((content.len() as u64, loaded))
 }
 
 fn warn_of_differences(now: &Sizes, before: &Sizes, shell: &Shell) {

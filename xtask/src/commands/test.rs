@@ -1,5 +1,6 @@
 //! `cargo xtask test`: what CI runs, section by section. A section that fails does not stop the others.
 
+use racetrack_composer::session::Session;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,17 +8,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use super::build::{self, Purpose};
-use super::verify;
-use crate::checkout::Checkout;
-use crate::cli::{BuildArgs, Section, SelectionArgs, TestArgs, VerifyArgs};
-use crate::generate::CheckoutManifest;
-use crate::load::load;
-use crate::lockfile;
-use crate::prepare::Site;
-use crate::shell::Shell;
-use crate::store_use;
+use super::{build, verify};
+use crate::cli::{BuildArgs, Section, TestArgs, VerifyArgs};
 use crate::testing::{self, Isolation, Outcome, SectionReport, Slowest, Supplies};
+use racetrack_composer::build::with_locked_workspaces;
+use racetrack_composer::sources::load::load;
 
 /// Where nextest puts its report, relative to the checkout.
 const REPORT: &str = "target/nextest/ci/junit.xml";
@@ -25,18 +20,13 @@ const REPORT: &str = "target/nextest/ci/junit.xml";
 /// What every section runs with.
 struct Run<'a> {
     declaration: Option<&'a Path>,
-    checkout: &'a Checkout,
-    shell: &'a Shell,
+    session: &'a Session,
 }
 
 /// Runs the chosen sections, or all, and says what each took.
-pub(crate) fn run(
-    declaration: Option<&Path>,
-    args: &TestArgs,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
-    let run = Run { declaration, checkout, shell };
+pub(crate) fn run(declaration: Option<&Path>, args: &TestArgs, session: &Session) -> Result<()> {
+    let Session { checkout, shell } = session;
+    let run = Run { declaration, session };
     let is_chosen = |section: &Section| args.sections.is_empty() || args.sections.contains(section);
     // The tests cannot fetch what they need.
     let lacks_supplies = is_chosen(&Section::Tests) && !Supplies::in_checkout(checkout).are_complete();
@@ -75,7 +65,7 @@ impl Run<'_> {
             Section::Tests => self.tests(),
             Section::DocumentationTests => self.cargo(&["test", "--workspace", "--doc", "--locked"]),
             Section::Documentation => {
-                let mut command = self.command(OsStr::new(&self.checkout.cargo), Isolation::None);
+                let mut command = self.command(OsStr::new(&self.session.checkout.cargo), Isolation::None);
                 command
                     .args(["doc", "--workspace", "--no-deps", "--locked"])
                     .env("RUSTDOCFLAGS", "-D warnings");
@@ -84,19 +74,18 @@ impl Run<'_> {
             Section::Licences => {
                 if !self.has_subcommand("deny") {
                     let missing = "cargo-deny is not installed, so licences and sources were not checked";
-                    self.shell.warn(missing);
+                    self.session.shell.warn(missing);
                     return Ok(Outcome::Skipped);
                 }
                 self.cargo(&["deny", "--workspace", "check"])
             }
             Section::Build => {
-                let (args, purpose) = (locked(), Purpose::Distribution);
-                build::run(self.declaration, &args, purpose, self.checkout, self.shell)?;
+                build::run(self.declaration, &locked(), self.session)?;
                 Ok(Outcome::Passed)
             }
             Section::Verification => {
                 let args = VerifyArgs { build: locked(), keep: false };
-                verify::run(self.declaration, &args, self.checkout, self.shell)?;
+                verify::run(self.declaration, &args, self.session)?;
                 Ok(Outcome::Passed)
             }
         }
@@ -104,22 +93,12 @@ impl Run<'_> {
 
     /// Gets everything from registries that any section needs, so that none of them fails with a registry.
     fn fetch(&self) -> Result<Outcome> {
-        let Self { declaration, checkout, shell } = *self;
-        testing::fetch_crates(&checkout.root, checkout, shell)?;
-        let loaded = load(declaration, &BuildArgs::default().overrides, checkout, shell)?;
-        let declaration = &loaded.declaration;
-        let locked = lockfile::admit(&loaded, true, checkout, shell)?;
-        let _store = store_use::share(&checkout.store(), shell)?;
-        let _lock = build::exclusive(declaration, shell)?;
-        build::unpack(&loaded, checkout, shell)?;
-        let options = build::compile_options(declaration, &SelectionArgs::default(), true, checkout)?;
-        let manifest = CheckoutManifest::load(&checkout.root)?;
-        let site = Site { declaration, manifest: &manifest, options: &options, checkout, shell };
-        let components: Vec<_> = loaded.plan.components.iter().collect();
-        for prepared in build::write(&components, &locked, &site)? {
-            testing::fetch_crates(&prepared.folder, checkout, shell)?;
-        }
-        testing::fetch_wheels(checkout, shell)?;
+        let session = self.session;
+        testing::fetch_crates(&session.checkout.root, session)?;
+        with_locked_workspaces(load(self.declaration, &[], session)?, session, |_, prepared| {
+            prepared.iter().try_for_each(|prepared| testing::fetch_crates(&prepared.folder, session))
+        })?;
+        testing::fetch_wheels(session)?;
         Ok(Outcome::Passed)
     }
 
@@ -132,51 +111,51 @@ impl Run<'_> {
             if std::env::var_os("CI").is_some() {
                 bail!("{message}, which CI must not");
             }
-            self.shell.warn(message);
+            self.session.shell.warn(message);
         }
         // Compiled first, so that what a compiler says is not mixed with what tests say.
         let runner: &[&str] = if self.has_subcommand("nextest") {
             &["nextest", "run", "--profile", "ci", "--workspace", "--locked"]
         } else {
-            self.shell.warn("cargo-nextest is not installed, so the slowest tests are not known");
+            self.session.shell.warn("cargo-nextest is not installed, so the slowest tests are not known");
             &["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"]
         };
         self.cargo(&[runner, &["--no-run"]].concat())?;
-        let report = self.checkout.root.join(REPORT);
+        let report = self.session.checkout.root.join(REPORT);
         if report.exists() {
             // That of an earlier run.
             fs_err::remove_file(report)?;
         }
-        let mut command = self.command(OsStr::new(&self.checkout.cargo), isolation);
-        Supplies::in_checkout(self.checkout).apply(&mut command);
+        let mut command = self.command(OsStr::new(&self.session.checkout.cargo), isolation);
+        Supplies::in_checkout(&self.session.checkout).apply(&mut command);
         succeed(command.args(runner))
     }
 
     /// What nextest reported, if it ran.
     fn slowest(&self) -> Option<Slowest> {
-        let path = self.checkout.root.join(REPORT);
+        let path = self.session.checkout.root.join(REPORT);
         if !path.exists() {
             return None;
         }
         let read = Slowest::read(&path);
-        read.map_err(|error| self.shell.warn(format_args!("{error:#}"))).ok()
+        read.map_err(|error| self.session.shell.warn(format_args!("{error:#}"))).ok()
     }
 
     fn cargo(&self, arguments: &[&str]) -> Result<Outcome> {
-        succeed(self.command(OsStr::new(&self.checkout.cargo), Isolation::None).args(arguments))
+        succeed(self.command(OsStr::new(&self.session.checkout.cargo), Isolation::None).args(arguments))
     }
 
     fn command(&self, program: &OsStr, isolation: Isolation) -> Command {
         let mut command = isolation.command(program);
-        command.current_dir(&self.checkout.root);
-        if self.checkout.offline {
+        command.current_dir(&self.session.checkout.root);
+        if self.session.checkout.offline {
             command.env("CARGO_NET_OFFLINE", "true");
         }
         command
     }
 
     fn has_subcommand(&self, name: &str) -> bool {
-        let mut command = Command::new(&self.checkout.cargo);
+        let mut command = Command::new(&self.session.checkout.cargo);
         command.args([name, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask up`: builds the components and runs them on this machine until Ctrl-C.
 
+use racetrack_composer::session::Session;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -13,10 +14,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::build::{self, Purpose};
-use crate::checkout::Checkout;
+use super::build::request;
 use crate::cli::UpArgs;
-use crate::shell::Shell;
+use racetrack_composer::build::{Purpose, build};
+use racetrack_composer::shell::Shell;
 
 /// Where components listen by default; others take any free port.
 const DEFAULT_PORTS: [(&str, u16); 2] = [(IMAGE_BUILDER, 7201), (LIFECYCLE, 7202)];
@@ -37,14 +38,10 @@ struct Running {
 }
 
 /// Builds, starts, waits, stops.
-pub(crate) fn run(
-    declaration: Option<&Path>,
-    args: &UpArgs,
-    checkout: &Checkout,
-    shell: &Shell,
-) -> Result<()> {
+pub(crate) fn run(declaration: Option<&Path>, args: &UpArgs, session: &Session) -> Result<()> {
+    let shell = &session.shell;
     let stop = Arc::new(AtomicBool::new(false));
-    let distribution = build::run(declaration, &args.build, Purpose::FirstLook, checkout, shell)?;
+    let distribution = build(&request(declaration, &args.build, Purpose::FirstLook), session)?;
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot listen for Ctrl-C")?;
     }

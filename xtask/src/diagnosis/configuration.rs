@@ -6,8 +6,8 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use super::Finding;
-use crate::checkout::Checkout;
-use crate::load::cargo_configuration_files;
+use racetrack_composer::cargo::cargo_configuration_files;
+use racetrack_composer::checkout::Checkout;
 
 const CHECK: &str = "cargo-configuration";
 

@@ -5,12 +5,15 @@ use racetrack_bundle::{Diagnostic, Diagnostics};
 use racetrack_core::Hook;
 
 use super::Finding;
-use crate::checkout::Checkout;
-use crate::generate::CheckoutManifest;
-use crate::load::Loaded;
-use crate::plan::{BuildPlan, PlannedPlugin};
-use crate::quantity::counted;
-use crate::{codes, lock, lockfile, workspace};
+use racetrack_composer::checkout::Checkout;
+use racetrack_composer::codes;
+use racetrack_composer::lockfile;
+use racetrack_composer::plan::{BuildPlan, PlannedPlugin};
+use racetrack_composer::quantity::counted;
+use racetrack_composer::sources::load::Loaded;
+use racetrack_composer::workspace::assemble as workspace;
+use racetrack_composer::workspace::cargo_lock as lock;
+use racetrack_composer::workspace::generate::CheckoutManifest;
 
 /// The check of plugins.
 const PLUGINS: &str = "plugins";

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use toml::Table;
 
 use super::Finding;
-use crate::checkout::Checkout;
+use racetrack_composer::checkout::Checkout;
 
 /// Looks at the toolchain, the linker, git and curl.
 pub(crate) fn machine(checkout: &Checkout) -> Vec<Finding> {

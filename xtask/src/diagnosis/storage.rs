@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use super::Finding;
-use crate::checkout::Checkout;
-use crate::declaration::Declaration;
-use crate::garbage::{self, KEPT_DAYS, Rule};
-use crate::quantity::{counted, shown_bytes};
+use racetrack_composer::checkout::Checkout;
+use racetrack_composer::declaration::Declaration;
+use racetrack_composer::garbage::{self, KEPT_DAYS, Rule};
+use racetrack_composer::quantity::{counted, shown_bytes};
 
 /// A build of both components of the checkout from nothing takes about as much.
 const NEEDED: u64 = 2_000_000_000;

@@ -1,6 +1,7 @@
 //! What the tests need from registries, fetched before the first of them runs. Registries fail for a moment now and then, and a test
 //! that asks one fails with them.
 
+use racetrack_composer::session::Session;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,8 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::checkout::Checkout;
-use crate::shell::Shell;
+use racetrack_composer::checkout::Checkout;
+use racetrack_composer::shell::Shell;
 
 /// What the tests install with pip: the client that users have, the server of Python jobs in the version that `python3-job-type` asks
 /// for, the package that `samples/python-requirements` requires, and what tries requests that the `OpenAPI` document allows and forbids.
@@ -57,7 +58,8 @@ impl Supplies {
 }
 
 /// Fetches the crates that the lock of a workspace names.
-pub(crate) fn fetch_crates(folder: &Path, checkout: &Checkout, shell: &Shell) -> Result<()> {
+pub(crate) fn fetch_crates(folder: &Path, session: &Session) -> Result<()> {
+    let Session { checkout, shell } = session;
     attempt(&format!("the crates of {}", checkout.display(&folder.join("Cargo.lock"))), shell, || {
         let mut command = Command::new(&checkout.cargo);
         command.args(["fetch", "--locked"]).current_dir(folder);
@@ -69,7 +71,8 @@ pub(crate) fn fetch_crates(folder: &Path, checkout: &Checkout, shell: &Shell) ->
 }
 
 /// Puts the wheels into a folder below the target folder.
-pub(crate) fn fetch_wheels(checkout: &Checkout, shell: &Shell) -> Result<()> {
+pub(crate) fn fetch_wheels(session: &Session) -> Result<()> {
+    let Session { checkout, shell } = session;
     let folder = wheels(checkout);
     // Without a network they are there already, or the tests say what is missing.
     if !checkout.offline {

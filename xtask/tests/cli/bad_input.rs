@@ -72,7 +72,7 @@ fn every_mistake_has_its_answer() {
     for (name, outcome) in remote_bundles::rejected_cases() {
         seen.extend(rejected(name, &outcome));
     }
-    let list = include_str!("../../src/codes.rs");
+    let list = include_str!("../../../composer/src/codes.rs");
     let known: Vec<_> =
         list.lines().filter_map(|line| line.strip_suffix("\";")?.split_once(" = \"")).collect();
     let untested: Vec<_> = known.iter().map(|(_, code)| *code).filter(|code| !seen.contains(*code)).collect();

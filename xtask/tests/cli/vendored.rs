@@ -20,7 +20,7 @@ impl Vendored {
         let declaration = sha256(sandbox.read("racetrack.toml").as_bytes());
         let record = format!(
             "version = 1\ntoolchain = {:?}\ndeclaration = \"{declaration}\"\nregistry-folder = \"index-0\"\n",
-            env!("XTASK_RUSTC_VERSION")
+            racetrack_composer::checkout::TOOLCHAIN
         );
         let mut files = BTreeMap::from([
             ("Cargo.lock".to_owned(), fs::read(checkout).expect("the checkout has a lock")),
@@ -195,9 +195,11 @@ fn the_lock_of_another_declaration_is_compared_as_well() {
 fn another_toolchain_and_another_format_are_refused() {
     let sandbox = Sandbox::new();
     let mut vendored = Vendored::new(&sandbox);
-    vendored.edit("vendor.toml", |text| text.replace(env!("XTASK_RUSTC_VERSION"), "rustc 1.0.0 (old)"));
+    vendored.edit("vendor.toml", |text| {
+        text.replace(racetrack_composer::checkout::TOOLCHAIN, "rustc 1.0.0 (old)")
+    });
     vendored.write(&sandbox);
-    let stderr = refused(&sandbox).replace(env!("XTASK_RUSTC_VERSION"), "rustc CURRENT");
+    let stderr = refused(&sandbox).replace(racetrack_composer::checkout::TOOLCHAIN, "rustc CURRENT");
     insta::assert_snapshot!(stderr, @r"
        Verifying vendor
     error: target/xtask-tests/SANDBOX/vendor was made for `rustc 1.0.0 (old)`, and this is `rustc CURRENT`; build with that toolchain, or make the folder anew with `cargo xtask vendor`

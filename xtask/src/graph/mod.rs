@@ -1,7 +1,0 @@
-//! Pictures of a plan: each component with its plugins in hook order, and the order in which each hook reaches them.
-
-mod dot;
-mod svg;
-
-pub(crate) use dot::dot;
-pub(crate) use svg::svg;
