@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use racetrack_core::redaction::{RedactedLines, Redaction};
 use racetrack_core::text::LeftOut;
 
-use crate::request::DeploymentId;
+use crate::identifier::DeploymentId;
 
 /// What stands where a secret was.
 pub(crate) const REDACTED: &str = "[redacted]";

@@ -12,6 +12,7 @@ mod build_metrics;
 mod endpoints;
 mod engine;
 mod folder_check;
+mod identifier;
 mod phases;
 pub mod pipeline;
 mod process;

@@ -199,7 +199,7 @@ mod tests {
 
     use super::*;
     use crate::build_log::REDACTED;
-    use crate::request::DeploymentId;
+    use crate::identifier::DeploymentId;
 
     const SECRET: &str = "tok-AAAABBBBCCCC";
 

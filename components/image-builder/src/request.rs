@@ -9,10 +9,10 @@ use racetrack_core::job_environment::{Purpose, broken_rules};
 use racetrack_core::redaction::Redaction;
 use racetrack_core::{EnvVars, GitCredentials, JobManifest, git_source, job_manifest};
 use racetrack_service::upload::{MemoryPlace, RestError, SourceFile, Upload};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::build_log;
-use crate::retention::PlatformId;
+use crate::identifier::{DeploymentId, InvalidDeploymentId, PlatformId};
 use crate::settings::BuildConfig;
 use crate::source::git::GitSource;
 use crate::source::git_address::GitSourceError;
@@ -56,11 +56,6 @@ pub(crate) enum RequestedSource {
     },
 }
 
-/// The id of a deployment: a UUID in lower case, so that it names a file and a folder.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct DeploymentId(String);
-
 /// Why a body is no request to build.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BuildRequestError {
@@ -70,8 +65,8 @@ pub(crate) enum BuildRequestError {
     Rest(#[source] RestError),
     #[error("{}", chain(.0))]
     Manifest(#[from] job_manifest::JobManifestError),
-    #[error("deployment_id: `{0}` is not a UUID")]
-    DeploymentId(String),
+    #[error(transparent)]
+    DeploymentId(#[from] InvalidDeploymentId),
     #[error("tag: {0:?} is not the tag of an image")]
     Tag(String),
     #[error("build_flags: `{0}` is not allowed; the only flag is `{NO_CACHE}`")]
@@ -149,38 +144,6 @@ impl BuildRequest {
             memory,
         })
     }
-}
-
-impl DeploymentId {
-    /// The id that the text is.
-    pub(crate) fn parse(text: &str) -> Result<Self, BuildRequestError> {
-        if is_uuid(text) {
-            Ok(Self(text.to_ascii_lowercase()))
-        } else {
-            Err(BuildRequestError::DeploymentId(text.chars().take(64).collect()))
-        }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for DeploymentId {
-    type Error = BuildRequestError;
-
-    fn try_from(text: String) -> Result<Self, BuildRequestError> {
-        Self::parse(&text)
-    }
-}
-
-/// Whether the text is a UUID as people write it, in upper or lower case.
-pub(crate) fn is_uuid(text: &str) -> bool {
-    let is_right = |(index, byte): (usize, u8)| match index {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    };
-    text.len() == 36 && text.bytes().enumerate().all(is_right)
 }
 
 impl fmt::Debug for BuildRequest {

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::request::DeploymentId;
+use crate::identifier::DeploymentId;
 
 /// How often a folder is removed before it is left: processes that are being killed may still write into it.
 const ATTEMPTS: u32 = 200;

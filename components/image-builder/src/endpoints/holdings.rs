@@ -9,8 +9,9 @@ use racetrack_service::extract::Query;
 use racetrack_service::json_body::JsonText;
 use serde::Deserialize;
 
+use crate::identifier::PlatformId;
 use crate::pipeline::BuildPipeline;
-use crate::retention::{Holdings, PlatformId, Release, Removals, RetentionError};
+use crate::retention::{Holdings, Release, Removals, RetentionError};
 
 /// Whose holdings are asked for.
 #[derive(Debug, Deserialize)]

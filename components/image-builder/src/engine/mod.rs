@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use racetrack_core::{EnvVars, JobManifest, JobType};
 
 use crate::build_log::BuildLog;
-use crate::retention::{HeldImage, Kept, Mark, Owner, PlatformId, Removed, RetentionError};
+use crate::identifier::PlatformId;
+use crate::retention::{HeldImage, Kept, Mark, Owner, Removed, RetentionError};
 use crate::workspace::ScratchFolder;
 
 /// Makes the images of jobs.

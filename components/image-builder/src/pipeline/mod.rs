@@ -28,9 +28,10 @@ use crate::build_metrics;
 use crate::engine::ImageEngine;
 use crate::engine::bundle::{BundleEngine, BundleEngineError, PlatformVersion, on_a_thread};
 use crate::folder_check::{FolderCheck, UnwritableFolder};
+use crate::identifier::{DeploymentId, PlatformId};
 use crate::phases::{LifecycleClient, Phase, Reporter};
-use crate::request::{BuildRequest, DeploymentId};
-use crate::retention::{self, Holdings, PlatformId, Release, Removals, RetentionError};
+use crate::request::BuildRequest;
+use crate::retention::{self, Holdings, Release, Removals, RetentionError};
 use crate::settings::BuildConfig;
 use crate::workspace::{Claim, Workspaces, WorkspacesError};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Removed;
 use crate::build_log;
-use crate::request::DeploymentId;
+use crate::identifier::DeploymentId;
 use crate::workspace::Workspaces;
 
 /// The deployments that there are logs of.

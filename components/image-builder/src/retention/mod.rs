@@ -16,11 +16,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use mark::Mark;
-pub(crate) use owner::{Owner, PlatformId};
+pub(crate) use owner::Owner;
 pub(crate) use removal::Removed;
 
 use crate::engine::ImageEngine;
-use crate::request::DeploymentId;
+use crate::identifier::{DeploymentId, PlatformId};
 use crate::workspace::Workspaces;
 
 /// What is held for a platform, as it was when the mark was made.

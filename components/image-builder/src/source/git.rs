@@ -271,7 +271,7 @@ mod tests {
         use racetrack_core::tool_launcher::ToolLauncher;
 
         use crate::build_log::REDACTED;
-        use crate::request::DeploymentId;
+        use crate::identifier::DeploymentId;
 
         let folder = tempfile::tempdir().expect("can be made");
         let id = DeploymentId::parse("5c0a1d9e-7a40-4a8e-9d7c-0242ac120002").expect("valid");

@@ -27,7 +27,8 @@ use self::cache::BundleCache;
 use self::recipe::{RecipeError, RecipeRuntime, RecipeTask};
 use self::shelf::Shelf;
 use super::{EngineError, EngineRequest, ImageEngine};
-use crate::retention::{HeldImage, Kept, Mark, Owner, PlatformId, Removed, RetentionError};
+use crate::identifier::PlatformId;
+use crate::retention::{HeldImage, Kept, Mark, Owner, Removed, RetentionError};
 use crate::settings::BuildConfig;
 use crate::workspace::{self, ScratchFolder};
 

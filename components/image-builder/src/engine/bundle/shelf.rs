@@ -14,9 +14,9 @@ use racetrack_core::job_bundle::FILE_NAME;
 use serde::{Deserialize, Serialize};
 
 use super::BundleEngineError;
-use crate::request::DeploymentId;
+use crate::identifier::{DeploymentId, PlatformId};
 use crate::retention::mark::Run;
-use crate::retention::{HeldImage, Kept, Mark, Owner, PlatformId, Removed, RetentionError, removal};
+use crate::retention::{HeldImage, Kept, Mark, Owner, Removed, RetentionError, removal};
 
 /// The folder with the records.
 pub(super) const INDEX: &str = ".index";
