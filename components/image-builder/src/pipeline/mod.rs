@@ -3,6 +3,7 @@
 //! A build is one future. Dropping it, because the caller has hung up or the server stops, ends whatever is under way
 //! and removes the workspace. The log stays in every case.
 
+mod retention;
 mod steps;
 
 use std::error::Error;
@@ -23,15 +24,16 @@ use racetrack_service::upload::{UploadLimits, Uploads};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use crate::blocking::on_a_thread;
 use crate::build_log::BuildLog;
 use crate::build_metrics;
 use crate::engine::ImageEngine;
-use crate::engine::bundle::{BundleEngine, BundleEngineError, PlatformVersion, on_a_thread};
-use crate::folder_check::{FolderCheck, UnwritableFolder};
+use crate::engine::bundle::{BundleEngine, BundleEngineError, PlatformVersion};
+use crate::folder::check::{FolderCheck, UnwritableFolder};
 use crate::identifier::{DeploymentId, PlatformId};
 use crate::phases::{LifecycleClient, Phase, Reporter};
 use crate::request::BuildRequest;
-use crate::retention::{self, Holdings, Release, Removals, RetentionError};
+use crate::retention::{Holdings, Release, Removals, RetentionError};
 use crate::settings::BuildConfig;
 use crate::workspace::{Claim, Workspaces, WorkspacesError};
 
@@ -135,7 +137,7 @@ impl BuildPipeline {
         let places = Semaphore::new(config.max_concurrent_builds.get().min(Semaphore::MAX_PERMITS));
         let lifecycle = LifecycleClient::new(&config.lifecycle_url, config.component_auth_token.as_ref());
         build_metrics::describe();
-        retention::metrics::describe();
+        crate::retention::metrics::describe();
         let mut folders = engine.folders();
         folders.extend([config.workspaces_folder.clone(), config.build_logs_folder.clone()]);
         let folders = FolderCheck::new(folders);

@@ -13,10 +13,10 @@ use racetrack_service::source_archive::{self, ArchiveError, ArchiveLimits};
 use racetrack_service::upload::SourceFile;
 
 use super::{Shared, StepError};
+use crate::blocking::on_a_thread;
 use crate::build_log::BuildLog;
 use crate::build_metrics::ActiveBuild;
 use crate::engine::EngineRequest;
-use crate::engine::bundle::on_a_thread;
 use crate::phases::{Phase, Reporter};
 use crate::request::{BuildRequest, RequestedSource};
 use crate::retention::Owner;

@@ -8,10 +8,8 @@
 //! cache goes after it.
 
 mod cache;
-pub(crate) mod digest;
 mod recipe;
 mod shelf;
-pub(crate) mod tree;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,10 +25,13 @@ use self::cache::BundleCache;
 use self::recipe::{RecipeError, RecipeRuntime, RecipeTask};
 use self::shelf::Shelf;
 use super::{EngineError, EngineRequest, ImageEngine};
+use crate::blocking::on_a_thread;
+use crate::folder::removal::RemovalCounts;
+use crate::folder::{digest, removal, tree};
 use crate::identifier::PlatformId;
-use crate::retention::{HeldImage, Kept, Mark, Owner, Removed, RetentionError};
+use crate::retention::{HeldImage, Mark, Owner, RemainingImages, RetentionError};
 use crate::settings::BuildConfig;
-use crate::workspace::{self, ScratchFolder};
+use crate::workspace::ScratchFolder;
 
 /// What the names of bundles that are being made begin with.
 const TEMPORARY: &str = ".tmp-";
@@ -118,7 +119,7 @@ impl BundleEngine {
         };
         let bundles = Arc::new(Shelf::open(bundles)?);
         let folder = bundles.folder();
-        workspace::remove_leftovers(folder, |name| name.starts_with(TEMPORARY)).map_err(unusable(folder))?;
+        removal::remove_leftovers(folder, |name| name.starts_with(TEMPORARY)).map_err(unusable(folder))?;
         let opened = BundleCache::open(cache.clone(), folder, config.unused_cache_lifetime);
         let cache = opened.map_err(unusable(&cache))?;
         let recipes = RecipeRuntime::start().map_err(BundleEngineError::Threads)?;
@@ -216,24 +217,17 @@ impl ImageEngine for BundleEngine {
         platform: &PlatformId,
         mark: Mark,
         images: &[String],
-    ) -> Result<Removed, RetentionError> {
+    ) -> Result<RemovalCounts, RetentionError> {
         self.bundles.release(platform, mark, images)
     }
 
-    fn clean_cache(&self) -> Removed {
+    fn clean_cache(&self) -> RemovalCounts {
         self.cache.clean()
     }
 
-    fn kept(&self) -> io::Result<Kept> {
-        self.bundles.kept()
+    fn remaining(&self) -> io::Result<RemainingImages> {
+        self.bundles.remaining()
     }
-}
-
-/// Runs work that blocks its thread. What the work holds stays until it is done, even when nobody waits any more.
-pub(crate) async fn on_a_thread<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 fn make_folder(path: &Path) -> Result<PathBuf, BundleEngineError> {

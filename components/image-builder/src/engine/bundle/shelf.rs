@@ -14,9 +14,10 @@ use racetrack_core::job_bundle::FILE_NAME;
 use serde::{Deserialize, Serialize};
 
 use super::BundleEngineError;
+use crate::folder::removal::{self, RemovalCounts};
 use crate::identifier::{DeploymentId, PlatformId};
 use crate::retention::mark::Run;
-use crate::retention::{HeldImage, Kept, Mark, Owner, Removed, RetentionError, removal};
+use crate::retention::{HeldImage, Mark, Owner, RemainingImages, RetentionError};
 
 /// The folder with the records.
 pub(super) const INDEX: &str = ".index";
@@ -137,11 +138,11 @@ impl Shelf {
         platform: &PlatformId,
         mark: Mark,
         names: &[String],
-    ) -> Result<Removed, RetentionError> {
+    ) -> Result<RemovalCounts, RetentionError> {
         if mark.run != self.run {
             return Err(RetentionError::OldMark);
         }
-        let mut failed = Removed::default();
+        let mut failed = RemovalCounts::default();
         for name in names {
             let Some(digest) = self.digest_of(name) else { continue };
             if let Err(error) = self.release_one(platform, mark, digest) {
@@ -154,16 +155,16 @@ impl Shelf {
     }
 
     /// How much is left.
-    pub(super) fn kept(&self) -> io::Result<Kept> {
+    pub(super) fn remaining(&self) -> io::Result<RemainingImages> {
         let _changes = self.changes();
-        let mut kept = Kept::default();
+        let mut remaining = RemainingImages::default();
         for digest in self.digests()? {
             let record = self.record(&digest)?;
-            kept.images += 1;
-            kept.bytes += record.as_ref().map_or(0, |record| record.bytes);
-            kept.images_of_nobody += u64::from(record.is_none_or(|record| record.has_unknown_owner));
+            remaining.images += 1;
+            remaining.bytes += record.as_ref().map_or(0, |record| record.bytes);
+            remaining.images_of_nobody += u64::from(record.is_none_or(|record| record.has_unknown_owner));
         }
-        Ok(kept)
+        Ok(remaining)
     }
 
     fn release_one(&self, platform: &PlatformId, mark: Mark, digest: &str) -> io::Result<()> {
@@ -185,7 +186,7 @@ impl Shelf {
     }
 
     /// Removes what was set aside, and records of what is not there: a removal or a build that was interrupted left them.
-    fn finish_removals(&self) -> io::Result<Removed> {
+    fn finish_removals(&self) -> io::Result<RemovalCounts> {
         {
             let _changes = self.changes();
             for entry in fs_err::read_dir(self.folder.join(INDEX))? {

@@ -10,7 +10,7 @@ use racetrack_core::trouble::Trouble;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::engine::bundle::on_a_thread;
+use crate::blocking::on_a_thread;
 
 /// How long an answer is good for: however many ask, the folders are written once in that time.
 const FRESH: Duration = Duration::from_secs(1);
