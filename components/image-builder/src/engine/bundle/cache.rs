@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use racetrack_core::job_bundle::{CACHE_ENTRY_FILE, FILE_NAME, JobBundle, SUPERSEDED_ENTRY_FILE};
 
-use super::shelf::INDEX;
+use super::store::INDEX;
 use crate::folder::removal::{self, RemovalCounts};
 
 /// The folder in which each file holds the path of a folder with bundles.

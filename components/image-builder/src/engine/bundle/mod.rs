@@ -8,8 +8,9 @@
 //! cache goes after it.
 
 mod cache;
+mod error;
 mod recipe;
-mod shelf;
+mod store;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,8 +23,9 @@ use racetrack_core::job_bundle::{FILE_NAME, JOB_FOLDER, JobBundle};
 use racetrack_core::{EnvVars, JobType};
 
 use self::cache::BundleCache;
+pub(crate) use self::error::BundleEngineError;
 use self::recipe::{RecipeError, RecipeRuntime, RecipeTask};
-use self::shelf::Shelf;
+use self::store::BundleStore;
 use super::{EngineError, EngineRequest, ImageEngine};
 use crate::blocking::on_a_thread;
 use crate::folder::removal::RemovalCounts;
@@ -49,32 +51,12 @@ pub(crate) struct PlatformVersion(String);
 /// Makes job bundles.
 #[derive(Debug)]
 pub(crate) struct BundleEngine {
-    bundles: Arc<Shelf>,
+    bundles: Arc<BundleStore>,
     cache: BundleCache,
     platform: PlatformVersion,
     recipes: RecipeRuntime,
     limit: Duration,
     made: AtomicU64,
-}
-
-/// Why the engine cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BundleEngineError {
-    /// A folder cannot be made or cleared.
-    #[error("cannot use the folder {} for job bundles", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Another process uses the folder.
-    #[error("the bundles folder {} is in use by another image-builder; set bundles-folder to another one", .0.display())]
-    InUse(PathBuf),
-    /// The system gives no threads.
-    #[error("cannot start the threads of builds")]
-    Threads(#[source] io::Error),
 }
 
 /// Why there is no bundle.
@@ -117,7 +99,7 @@ impl BundleEngine {
             let path = path.to_owned();
             move |source| BundleEngineError::Folder { path, source }
         };
-        let bundles = Arc::new(Shelf::open(bundles)?);
+        let bundles = Arc::new(BundleStore::open(bundles)?);
         let folder = bundles.folder();
         removal::remove_leftovers(folder, |name| name.starts_with(TEMPORARY)).map_err(unusable(folder))?;
         let opened = BundleCache::open(cache.clone(), folder, config.unused_cache_lifetime);
@@ -258,7 +240,7 @@ fn wrong(bundle: &JobBundle, folder: &Path, secrets: &EnvVars) -> Option<&'stati
 fn store(
     bundle: &JobBundle,
     folder: &ScratchFolder,
-    bundles: &Shelf,
+    bundles: &BundleStore,
     owner: Option<&Owner>,
 ) -> io::Result<(PathBuf, bool)> {
     let description = serde_json::to_vec_pretty(bundle)?;

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use racetrack_core::job_bundle::FILE_NAME;
 use serde::{Deserialize, Serialize};
 
-use super::BundleEngineError;
+use super::error::BundleEngineError;
 use crate::folder::removal::{self, RemovalCounts};
 use crate::identifier::{DeploymentId, PlatformId};
 use crate::retention::mark::Run;
@@ -33,7 +33,7 @@ const DIGEST_LENGTH: usize = 64;
 
 /// The bundles of this image-builder, which nobody else has.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(super) struct BundleStore {
     /// Absolute.
     folder: PathBuf,
     run: Run,
@@ -61,7 +61,7 @@ struct Record {
     has_unknown_owner: bool,
 }
 
-impl Shelf {
+impl BundleStore {
     /// Opens the folder, and removes what an interrupted removal left.
     pub(super) fn open(folder: PathBuf) -> Result<Self, BundleEngineError> {
         let unusable = |source| BundleEngineError::Folder { path: folder.clone(), source };
@@ -78,9 +78,9 @@ impl Shelf {
             Err(TryLockError::WouldBlock) => return Err(BundleEngineError::InUse(folder)),
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
-        let shelf = Self { folder: folder.clone(), run: Run::new(), changes: Mutex::default(), _lock: lock };
-        shelf.finish_removals().map_err(unusable)?;
-        Ok(shelf)
+        let store = Self { folder: folder.clone(), run: Run::new(), changes: Mutex::default(), _lock: lock };
+        store.finish_removals().map_err(unusable)?;
+        Ok(store)
     }
 
     pub(super) fn folder(&self) -> &Path {
