@@ -1,15 +1,18 @@
 //! The log of one build: kept in a file line by line, whatever becomes of the build, and given back with its result.
 
+mod file;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use racetrack_core::redaction::{RedactedLines, Redaction};
 use racetrack_core::text::LeftOut;
 
+use self::file::LogFile;
 use crate::identifier::DeploymentId;
 
 /// What stands where a secret was.
@@ -22,17 +25,17 @@ const EXTENSION: &str = ".log";
 const MAX_LINE: usize = 64 * 1024;
 
 /// How much of a log is in memory, in bytes: half of it is the beginning, and between that and as much again the end.
-const KEPT: usize = 4 << 20;
+const MAX_IN_MEMORY: usize = 4 << 20;
 
 /// A build log that is being written. Secrets are taken out of each line before it goes anywhere.
 pub(crate) struct BuildLog {
     redaction: Redaction,
     /// The most bytes of one build that are kept.
     limit: usize,
-    written: Mutex<Written>,
+    content: Mutex<LogContent>,
 }
 
-struct Written {
+struct LogContent {
     /// The beginning, and what has come last: the file has what is between.
     head: String,
     tail: String,
@@ -40,16 +43,6 @@ struct Written {
     size: usize,
     file: LogFile,
     is_full: bool,
-}
-
-/// The file, which may be impossible to write to for a while.
-struct LogFile {
-    file: Box<dyn Write + Send>,
-    path: PathBuf,
-    /// How much is missing in it since it could be written to last, in bytes.
-    missing: usize,
-    /// Whether the last line in it is whole.
-    is_at_line: bool,
 }
 
 impl BuildLog {
@@ -66,20 +59,20 @@ impl BuildLog {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = LogFile::new(Box::new(options.open(&path)?), path);
-        let written = Mutex::new(Written::new(file));
-        Ok(Self { redaction, limit, written })
+        let content = Mutex::new(LogContent::new(file));
+        Ok(Self { redaction, limit, content })
     }
 
     /// Adds a line, or several.
     pub(crate) fn line(&self, text: &str) {
         // A secret of several lines is known as a whole only here.
         let text = self.redact(text);
-        let mut written = self.written();
+        let mut content = self.content();
         for line in text.lines() {
-            written.add(line, self.limit);
+            content.add(line, self.limit);
         }
         if text.is_empty() {
-            written.add("", self.limit);
+            content.add("", self.limit);
         }
     }
 
@@ -90,7 +83,7 @@ impl BuildLog {
 
     /// Adds a line that has no secrets any more.
     pub(crate) fn redacted_line(&self, line: &str) {
-        self.written().add(line, self.limit);
+        self.content().add(line, self.limit);
     }
 
     /// The text without the secrets of this build.
@@ -100,14 +93,14 @@ impl BuildLog {
 
     /// What this build has logged; of a long log, the beginning and the end.
     pub(crate) fn text(&self) -> String {
-        let written = self.written();
-        let Written { head, tail, left_out, .. } = &*written;
+        let content = self.content();
+        let LogContent { head, tail, left_out, .. } = &*content;
         let left_out = if *left_out > 0 { LeftOut(*left_out).to_string() } else { String::new() };
         [head.as_str(), &left_out, tail].concat()
     }
 
-    fn written(&self) -> MutexGuard<'_, Written> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    fn content(&self) -> MutexGuard<'_, LogContent> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -121,7 +114,7 @@ pub(crate) fn deployment_of(file_name: &str) -> Option<DeploymentId> {
     DeploymentId::parse(file_name.strip_suffix(EXTENSION)?).ok()
 }
 
-impl Written {
+impl LogContent {
     const fn new(file: LogFile) -> Self {
         Self { head: String::new(), tail: String::new(), left_out: 0, size: 0, file, is_full: false }
     }
@@ -142,68 +135,16 @@ impl Written {
     }
 
     fn keep(&mut self, text: &str) {
-        if self.tail.is_empty() && self.head.len() + text.len() <= KEPT / 2 {
+        if self.tail.is_empty() && self.head.len() + text.len() <= MAX_IN_MEMORY / 2 {
             self.head.push_str(text);
             return;
         }
         self.tail.push_str(text);
-        if self.tail.len() > KEPT {
-            let surplus = self.tail.ceil_char_boundary(self.tail.len() - KEPT / 2);
+        if self.tail.len() > MAX_IN_MEMORY {
+            let surplus = self.tail.ceil_char_boundary(self.tail.len() - MAX_IN_MEMORY / 2);
             self.left_out += surplus as u64;
             self.tail.drain(..surplus);
         }
-    }
-}
-
-impl LogFile {
-    fn new(file: Box<dyn Write + Send>, path: PathBuf) -> Self {
-        Self { file, path, missing: 0, is_at_line: true }
-    }
-
-    /// Adds a line; where that fails, the next one tries again, and marks the gap.
-    fn add(&mut self, line: &[u8]) {
-        let had_gap = self.missing > 0;
-        if had_gap {
-            let end_of_line = if self.is_at_line { "" } else { "\n" };
-            let mark = format!(
-                "{end_of_line}(the file could not be written: {} bytes are missing here)\n",
-                self.missing
-            );
-            if self.write(mark.as_bytes()).is_err() {
-                self.missing += line.len();
-                return;
-            }
-            self.missing = 0;
-        }
-        match self.write(line) {
-            Ok(()) if had_gap => {
-                tracing::info!("the build log {} can be written again", self.path.display());
-            }
-            Ok(()) => {}
-            Err((error, left)) => {
-                if !had_gap {
-                    tracing::warn!("the build log {} has a gap: {error}", self.path.display());
-                }
-                self.missing += left;
-            }
-        }
-    }
-
-    /// Writes a text, or tells how many bytes of it are not written.
-    fn write(&mut self, text: &[u8]) -> Result<(), (io::Error, usize)> {
-        let mut rest = text;
-        while !rest.is_empty() {
-            match self.file.write(rest) {
-                Ok(0) => return Err((io::ErrorKind::WriteZero.into(), rest.len())),
-                Ok(written) => {
-                    self.is_at_line = rest[written - 1] == b'\n';
-                    rest = &rest[written..];
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err((error, rest.len())),
-            }
-        }
-        Ok(())
     }
 }
 
@@ -243,46 +184,6 @@ mod tests {
         assert_eq!(file(folder.path()), format!("{text}again\n"));
     }
 
-    /// A disk that is full from time to time, which takes the first bytes of a text.
-    #[derive(Clone, Default)]
-    struct FullDisk(std::sync::Arc<Mutex<(Vec<u8>, Option<usize>)>>);
-
-    impl Write for FullDisk {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let (kept, room) = &mut *self.0.lock().expect("is not poisoned");
-            let size = room.map_or(bytes.len(), |room| bytes.len().min(room));
-            if size == 0 {
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            kept.extend_from_slice(&bytes[..size]);
-            *room = room.map(|room| room - size);
-            Ok(size)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_log_that_cannot_be_written_for_a_while_goes_on_and_shows_the_gap() {
-        let disk = FullDisk::default();
-        let mut file = LogFile::new(Box::new(disk.clone()), PathBuf::new());
-        let room = |room| disk.0.lock().expect("is not poisoned").1 = room;
-        file.add(b"one\n");
-        room(Some(2));
-        file.add(b"two\n");
-        file.add(b"three\n");
-        // Not enough for the mark.
-        room(Some(0));
-        file.add(b"four\n");
-        room(None);
-        file.add(b"five\n");
-        file.add(b"six\n");
-        let text = String::from_utf8(disk.0.lock().expect("is not poisoned").0.clone()).expect("is text");
-        assert_eq!(text, "one\ntw\n(the file could not be written: 13 bytes are missing here)\nfive\nsix\n");
-    }
-
     #[test]
     fn a_log_ends_with_a_note_where_it_is_too_long() {
         let folder = tempfile::tempdir().expect("can be made");
@@ -295,6 +196,7 @@ mod tests {
         assert!(text.ends_with("(the build log is longer than 100 bytes; the rest is left out)\n"), "{text}");
         assert_eq!(file(folder.path()), text);
     }
+
     #[test]
     fn of_a_long_log_the_ends_are_in_memory_and_all_is_in_the_file() {
         let folder = tempfile::tempdir().expect("can be made");
@@ -305,7 +207,9 @@ mod tests {
         }
         let (text, file) = (log.text(), file(folder.path()));
         assert!(
-            text.len() < 2 * KEPT && text.starts_with("0 ") && text.ends_with(&format!("\n1999 {line}\n"))
+            text.len() < 2 * MAX_IN_MEMORY
+                && text.starts_with("0 ")
+                && text.ends_with(&format!("\n1999 {line}\n"))
         );
         let (head, rest) = text.split_once("[\u{2026} ").expect("it is said");
         let (left_out, tail) = rest.split_once(" bytes left out \u{2026}]").expect("it is said");

@@ -1,5 +1,7 @@
 //! What image-builder is asked to build: the body of `POST /api/v1/build`, taken apart and checked.
 
+mod secrets;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -7,11 +9,11 @@ use std::sync::Arc;
 use racetrack_core::error::chain;
 use racetrack_core::job_environment::{Purpose, broken_rules};
 use racetrack_core::redaction::Redaction;
-use racetrack_core::{EnvVars, GitCredentials, JobManifest, git_source, job_manifest};
+use racetrack_core::{EnvVars, GitCredentials, JobManifest, job_manifest};
 use racetrack_service::upload::{MemoryPlace, RestError, SourceFile, Upload};
 use serde::Deserialize;
 
-use crate::build_log;
+use self::secrets::{SecretsError, checked_credentials, redaction, secrets};
 use crate::identifier::{DeploymentId, InvalidDeploymentId, PlatformId};
 use crate::settings::BuildConfig;
 use crate::source::git::GitSource;
@@ -19,9 +21,6 @@ use crate::source::git_address::GitSourceError;
 
 /// The only flag of a build.
 const NO_CACHE: &str = "--no-cache";
-
-/// How long all secrets of a build may be together, in bytes. Linux gives a process no longer variables.
-const MAX_SECRETS: usize = 128 * 1024;
 
 const NOT_BASE64: &str = "build_context: extracting build context: it is not base64";
 
@@ -73,13 +72,8 @@ pub(crate) enum BuildRequestError {
     Flag(String),
     #[error("{}", .0.join("; "))]
     Variables(Vec<String>),
-    #[error(
-        "secret_build_env and git_credentials have {0} bytes together, and at most {MAX_SECRETS} are taken: have the build \
-         fetch larger secrets by a token"
-    )]
-    Secrets(usize),
-    #[error("git_credentials: control characters are not allowed")]
-    Credentials,
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     #[error(transparent)]
     Git(#[from] GitSourceError),
 }
@@ -124,13 +118,11 @@ impl BuildRequest {
             Some(archive) => RequestedSource::Context(Arc::new(archive)),
             None => RequestedSource::Git {
                 source: GitSource::parse(&manifest.git, &config.allowed_git_protocols)?,
-                credentials: checked(body.git_credentials)?,
+                credentials: checked_credentials(body.git_credentials)?,
             },
         };
-        let caller = shown_caller(&manifest.git.remote);
-        let mut secrets = secrets(&source, &secret_build_env);
-        secrets.extend(caller.as_deref());
-        let redaction = redaction(&secrets)?;
+        let secrets = secrets(source.credentials(), &secret_build_env);
+        let redaction = redaction(secrets, &manifest.git.remote)?;
         Ok(Self {
             deployment_id: DeploymentId::parse(&body.deployment_id)?,
             platform_id: body.platform_id,
@@ -146,6 +138,15 @@ impl BuildRequest {
     }
 }
 
+impl RequestedSource {
+    fn credentials(&self) -> Option<&GitCredentials> {
+        match self {
+            Self::Git { credentials, .. } => credentials.as_ref(),
+            Self::Context(_) => None,
+        }
+    }
+}
+
 impl fmt::Debug for BuildRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BuildRequest")
@@ -154,11 +155,6 @@ impl fmt::Debug for BuildRequest {
             .field("version", &self.manifest.version)
             .finish_non_exhaustive()
     }
-}
-
-/// Some servers take a token as the user name, and no password.
-const fn secret_of(credentials: &GitCredentials) -> &String {
-    if credentials.password.is_empty() { &credentials.username } else { &credentials.password }
 }
 
 fn shape(error: &serde_path_to_error::Error<serde_json::Error>) -> BuildRequestError {
@@ -182,48 +178,12 @@ fn yaml(manifest: &JobManifest) -> Result<String, BuildRequestError> {
     Ok(yaml)
 }
 
-fn checked(credentials: Option<GitCredentials>) -> Result<Option<GitCredentials>, BuildRequestError> {
-    let is_given = |of: &GitCredentials| !of.username.is_empty() || !of.password.is_empty();
-    let credentials = credentials.filter(is_given);
-    // A line break would give git further answers than these two.
-    let is_wrong = |of: &GitCredentials| of.username.chars().chain(of.password.chars()).any(char::is_control);
-    if credentials.as_ref().is_some_and(is_wrong) {
-        Err(BuildRequestError::Credentials)
-    } else {
-        Ok(credentials)
-    }
-}
-
 fn check_variables<'a>(
     given: impl Iterator<Item = (&'static str, &'a BTreeMap<String, String>)>,
 ) -> Result<(), BuildRequestError> {
     let broken: Vec<_> =
         given.flat_map(|(place, variables)| broken_rules(place, variables, Purpose::Build)).collect();
     if broken.is_empty() { Ok(()) } else { Err(BuildRequestError::Variables(broken)) }
-}
-
-/// What must not be seen in any log or error.
-fn secrets<'a>(source: &'a RequestedSource, secret_build_env: &'a EnvVars) -> Vec<&'a str> {
-    let credentials = match source {
-        RequestedSource::Git { credentials, .. } => credentials.as_ref(),
-        RequestedSource::Context(_) => None,
-    };
-    secret_build_env.values().chain(credentials.map(secret_of)).map(String::as_str).collect()
-}
-
-/// What is before the host in the address of the repository, as it is not to be shown: a token by itself, anything else, which may be a
-/// word like others, with what follows it there.
-fn shown_caller(remote: &str) -> Option<String> {
-    const SHORTEST_TOKEN: usize = 20;
-    let user = git_source::user(remote)?;
-    Some(if user.len() >= SHORTEST_TOKEN { user.to_owned() } else { format!("{user}@") })
-}
-
-fn redaction(secrets: &[&str]) -> Result<Redaction, BuildRequestError> {
-    match secrets.iter().map(|secret| secret.len()).sum() {
-        size if size > MAX_SECRETS => Err(BuildRequestError::Secrets(size)),
-        _ => Ok(Redaction::new(build_log::REDACTED, secrets.iter().copied())),
-    }
 }
 
 fn tag(text: String) -> Result<String, BuildRequestError> {
@@ -250,6 +210,7 @@ mod tests {
 
     use racetrack_service::upload::UploadError;
 
+    use super::secrets::MAX_SECRETS;
     use super::*;
     use crate::settings::ImageBuilderSettings;
 
@@ -355,7 +316,7 @@ mod tests {
         let mut body = with("/secret_build_env", json!({"TOKEN": "s3cret"}));
         body["git_credentials"] = json!({"username": "bob", "password": "hunter2"});
         let request = parse(&body).expect("valid");
-        assert_eq!(secrets(&request.source, &request.secret_build_env), ["s3cret", "hunter2"]);
+        assert_eq!(secrets(request.source.credentials(), &request.secret_build_env), ["s3cret", "hunter2"]);
         for (caller, shown) in [
             ("ghp_0123456789abcdefghij", "cloning https://[redacted]@example.com/x for [redacted]"),
             ("bob", "cloning https://[redacted]example.com/x for bob"),
