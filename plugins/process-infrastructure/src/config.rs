@@ -8,7 +8,7 @@ use std::time::Duration;
 use racetrack_core::Quantity;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::control_group::{self, Place, UnusableGroup};
+use crate::system::control_group::{self, Place, UnusableGroup};
 
 /// The plugin's section of lifecycle's configuration: `plugins: {process-infrastructure: {…}}`.
 #[derive(Debug, Deserialize)]

@@ -11,13 +11,14 @@ use racetrack_core::{
 };
 
 use crate::ProcessTarget;
-use crate::environment::{self, EnvironmentSources};
+use crate::instance::environment::{self, EnvironmentSources};
+use crate::instance::launch::launch;
+use crate::instance::supervision;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus, ReplicaRecord};
-use crate::job_key::JobKey;
-use crate::launch::launch;
-use crate::limits::{AppliedLimits, Limits};
-use crate::sealed::{SealError, random_name};
-use crate::supervision;
+use crate::state::job_key::JobKey;
+use crate::state::seal::SealError;
+use crate::system::limits::{AppliedLimits, Limits};
+use crate::system::random::random_name;
 use crate::target::{Target, TargetError};
 
 /// Why there is nothing to start a process from.

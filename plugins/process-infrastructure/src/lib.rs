@@ -9,39 +9,17 @@ compile_error!(
     "process-infrastructure watches processes by means of Linux; remove it from racetrack.toml on other systems"
 );
 
-mod condition;
 mod config;
-mod control_group;
 mod deployer;
-mod environment;
-mod gate;
-mod group_location;
-mod group_processes;
-mod host;
-mod http;
-mod inherited_mark;
 mod instance;
-mod job_key;
-mod job_secrets;
-mod launch;
-mod limits;
-mod log_rotation;
 mod log_session;
-mod log_tail;
-mod log_watch;
 mod monitor;
-mod ports;
-mod process;
-mod process_table;
 mod removal;
-mod replica_log;
-mod sealed;
-mod state_folder;
-mod supervision;
+mod state;
+mod system;
 mod target;
 #[cfg(test)]
 mod tests;
-mod written_file;
 
 use std::sync::Arc;
 
@@ -52,7 +30,7 @@ use racetrack_core::{
 use serde_json::{Map, Value};
 
 use crate::config::ProcessConfig;
-use crate::host::Host;
+use crate::instance::host::Host;
 use crate::target::Target;
 
 /// The plugin. Construction touches no file and no process.

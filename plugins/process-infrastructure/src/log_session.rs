@@ -14,10 +14,10 @@ use tokio::task::AbortHandle;
 
 use crate::ProcessTarget;
 use crate::instance::Instance;
-use crate::job_key::JobKey;
-use crate::log_tail::{self, TailStart};
-use crate::replica_log::{LogPiece, ReplicaLog};
-use crate::state_folder::StateError;
+use crate::instance::log_tail::{self, TailStart};
+use crate::instance::replica_log::{LogPiece, ReplicaLog};
+use crate::state::file::StateError;
+use crate::state::job_key::JobKey;
 use crate::target::Target;
 
 /// How much of a log is read at a time, and the longest line that is handed out in one piece, in bytes.

@@ -9,12 +9,12 @@ use racetrack_core::{HookResult, Job, JobMonitor, JobStatus, Refusal, async_trai
 use serde_json::{Value, json};
 
 use crate::ProcessTarget;
-use crate::condition::{self, ConditionError};
 use crate::deployer::{internal_name, job_of};
+use crate::instance::condition::{self, ConditionError};
+use crate::instance::log_tail;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
-use crate::job_key::JobKey;
-use crate::log_tail;
-use crate::process_table::ProcessTable;
+use crate::state::job_key::JobKey;
+use crate::system::process_table::ProcessTable;
 use crate::target::{JobInstances, Target};
 
 /// How long one request of a listing may take: a job that hangs must not hold up the others.

@@ -13,14 +13,15 @@ use racetrack_core::trouble::Trouble;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
-use crate::host::Host;
+use crate::instance::host::Host;
+use crate::instance::supervision;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
-use crate::job_key::JobKey;
 use crate::log_session::LogSessions;
-use crate::process_table::StopError;
-use crate::sealed::SealError;
-use crate::state_folder::{self, StateError, StateFolder};
-use crate::supervision;
+use crate::state::file::{self, StateError};
+use crate::state::folder::StateFolder;
+use crate::state::job_key::JobKey;
+use crate::state::seal::SealError;
+use crate::system::process_table::StopError;
 
 /// How long a call waits for another lifecycle to let go of the target.
 const LOCK_LIMIT: Duration = Duration::from_secs(30);
@@ -202,7 +203,7 @@ impl Target {
                 Some(Ok(record)) => record,
                 // Nothing of it was started yet.
                 None => {
-                    state_folder::remove(&folder, &self.jobs_folder())?;
+                    file::remove(&folder, &self.jobs_folder())?;
                     continue;
                 }
                 Some(Err(error)) => {
@@ -231,7 +232,7 @@ impl Target {
         }
         // No deployment is under way that could still want them.
         let next_secrets = self.folder.next_secrets_folder();
-        state_folder::remove(&next_secrets, &self.root)?;
+        file::remove(&next_secrets, &self.root)?;
         for instance in &staying {
             warn_if_failed(instance, find_processes_again(instance, &self.host));
         }
@@ -329,7 +330,9 @@ fn find_processes_again(instance: &Instance, host: &Host) -> Result<(), StateErr
     for replica in &record.replicas {
         host.ports.claim(replica.port);
     }
-    let dead = |process: &Option<_>| !process.as_ref().is_some_and(crate::process::ProcessIdentity::is_alive);
+    let dead = |process: &Option<_>| {
+        !process.as_ref().is_some_and(crate::system::process::ProcessIdentity::is_alive)
+    };
     if !record.replicas.iter().any(|replica| dead(&replica.process)) {
         return Ok(());
     }

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::control_group::{self, Place};
-use crate::group_location;
-use crate::limits::Limits;
+use crate::system::control_group::{self, Place};
+use crate::system::group_location;
+use crate::system::limits::Limits;
 
 const ALL: [&str; 7] = ["session", "title", "orphan", "daemon", "deaf", "storm", "fleeing"];
 

@@ -23,10 +23,11 @@ use racetrack_core::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::group_processes;
+use crate::ProcessInfrastructure;
+use crate::ProcessTarget;
 use crate::instance::InstanceRecord;
-use crate::process::ProcessIdentity;
-use crate::{ProcessInfrastructure, ProcessTarget};
+use crate::system::group_processes;
+use crate::system::process::ProcessIdentity;
 
 /// How long a test waits for what has to come.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -187,7 +188,7 @@ impl Sandbox {
     async fn tear_off_promotion(&mut self, job: &Job) {
         until("it answers", async || {
             let port = port_of(job.internal_name.as_deref().unwrap());
-            crate::http::get(port, "/live", 1024, Duration::from_secs(3)).await.is_ok()
+            crate::instance::http::get(port, "/live", 1024, Duration::from_secs(3)).await.is_ok()
         })
         .await;
         self.plugin = None;
@@ -227,7 +228,7 @@ static PYTHON: LazyLock<String> = LazyLock::new(|| {
 /// Asks a job; the text of its answer.
 async fn ask(job: &Job, path: &str) -> String {
     let port = port_of(job.internal_name.as_deref().unwrap());
-    let answer = crate::http::get(port, path, 1024 * 1024, Duration::from_secs(10)).await.unwrap();
+    let answer = crate::instance::http::get(port, path, 1024 * 1024, Duration::from_secs(10)).await.unwrap();
     String::from_utf8(answer.body).unwrap()
 }
 

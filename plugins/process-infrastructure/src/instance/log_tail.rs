@@ -2,8 +2,8 @@
 
 use racetrack_core::text::{LeftOut, TextLimit, rest_of_character};
 
-use crate::replica_log::ReplicaLog;
-use crate::state_folder::StateError;
+use crate::instance::replica_log::ReplicaLog;
+use crate::state::file::StateError;
 
 /// How much is read at a time while lines are counted.
 const CHUNK: u64 = 64 * 1024;

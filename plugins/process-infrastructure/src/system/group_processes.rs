@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::control_group::write;
+use crate::system::control_group::write;
 
 /// What the names of the groups of replicas begin with.
 const PREFIX: &str = "racetrack-";

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use racetrack_core::error::chain;
 
 use crate::config::TargetConfig;
-use crate::host::Host;
+use crate::instance::host::Host;
+use crate::instance::launch::{LaunchError, launch};
+use crate::instance::log_rotation;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
-use crate::launch::{LaunchError, launch};
-use crate::{log_rotation, ports, process_table};
+use crate::system::ports;
+use crate::system::process_table;
 
 /// How often a candidate is started anew because a stranger took its port.
 const PORT_CLASHES: u32 = 3;
@@ -43,7 +45,7 @@ async fn supervise(instance: Arc<Instance>, index: usize, host: Arc<Host>) {
         if let Err(error) = process_table::stop(&[leftovers], host.config.grace).await {
             tracing::warn!(job = %instance.key, error = chain(&error), "processes of a dead replica stay behind");
         }
-        let how = process.as_ref().and_then(crate::process::ProcessIdentity::reap);
+        let how = process.as_ref().and_then(crate::system::process::ProcessIdentity::reap);
         let record = instance.record();
         if record.status == InstanceStatus::Candidate
             && clashes < PORT_CLASHES

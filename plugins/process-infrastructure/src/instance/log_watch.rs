@@ -13,7 +13,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use crate::process;
+use crate::system::process;
 
 /// How long writes are gathered before they are told of: a job that writes all the time must not take lifecycle's.
 const GATHERING: Duration = Duration::from_millis(5);

@@ -14,14 +14,14 @@ pub(crate) const BLOCK: u64 = 4096;
 
 /// A file that others append to.
 #[derive(Debug)]
-pub(crate) struct WrittenFile(File);
+pub(crate) struct LogFile(File);
 
 /// How many of the first bytes of a file of this size can be cut out: whole blocks, and never all of it.
 pub(crate) const fn removable(size: u64) -> u64 {
     size.saturating_sub(1) / BLOCK * BLOCK
 }
 
-impl WrittenFile {
+impl LogFile {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         OpenOptions::new().read(true).write(true).open(path).map(Self)
     }
@@ -92,7 +92,7 @@ mod tests {
         let moved = |text: &str, limit| {
             fs::write(&from, text).unwrap();
             fs::write(&to, "before ").unwrap();
-            WrittenFile::open(&from).unwrap().move_rest_to(&to, 3, limit).unwrap();
+            LogFile::open(&from).unwrap().move_rest_to(&to, 3, limit).unwrap();
             assert_eq!(fs::read_to_string(&from).unwrap(), "");
             fs::read_to_string(&to).unwrap()
         };

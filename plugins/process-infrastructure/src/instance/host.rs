@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::config::TargetConfig;
-use crate::log_watch::LogWatch;
-use crate::ports::Ports;
-use crate::sealed::{Seal, SealError};
+use crate::instance::log_watch::LogWatch;
+use crate::state::seal::{Seal, SealError};
+use crate::system::ports::Ports;
 
 /// What the instances of a target share.
 #[derive(Debug)]

@@ -7,16 +7,16 @@ use std::path::Path;
 use racetrack_core::EnvVars;
 use racetrack_core::job_bundle::{JOB_FOLDER, PORT_PLACEHOLDER};
 
-use crate::control_group;
-use crate::gate::{HeldBack, Program};
-use crate::host::Host;
-use crate::inherited_mark::InheritedMark;
+use crate::instance::host::Host;
 use crate::instance::{HeldBy, Instance, InstanceRecord, InstanceStatus};
-use crate::limits::restore_open_files;
-use crate::ports::{self, NoFreePort};
-use crate::process_table::REPLICA_VARIABLE;
-use crate::sealed::SealError;
-use crate::state_folder::{self, StateError};
+use crate::state::file::{self, StateError};
+use crate::state::seal::SealError;
+use crate::system::control_group;
+use crate::system::gate::{HeldBack, Program};
+use crate::system::inherited_mark::InheritedMark;
+use crate::system::limits::restore_open_files;
+use crate::system::ports::{self, NoFreePort};
+use crate::system::process_table::REPLICA_VARIABLE;
 
 /// Why a replica could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +57,7 @@ pub(crate) fn launch(instance: &Instance, index: usize, host: &Host) -> Result<(
     change.update(|record| record.replicas[index].port = port)?;
 
     let folder = instance.folder.join("work").join(index.to_string());
-    state_folder::create_folder(&folder)?;
+    file::create_folder(&folder)?;
     let environment: EnvVars = host
         .seal()
         .and_then(|seal| seal.read(&instance.environment_file(), &instance.environment_purpose()))

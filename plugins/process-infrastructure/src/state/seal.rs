@@ -8,7 +8,8 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::state_folder::{self, StateError};
+use crate::state::file::{self, StateError};
+use crate::system::random::random;
 
 const KEY_LENGTH: usize = 32;
 /// Long enough for nonces to be random: no count of them has to be kept.
@@ -35,9 +36,9 @@ impl Seal {
     pub(crate) fn load(key_file: &Path, make: bool) -> Result<Self, SealError> {
         if make && !key_file.exists() {
             // Of several that make the key at once, one wins; all then read that one.
-            state_folder::create_atomically(key_file, &random::<KEY_LENGTH>())?;
+            file::create_atomically(key_file, &random::<KEY_LENGTH>())?;
         }
-        let key = state_folder::read(key_file)?;
+        let key = file::read(key_file)?;
         let cipher = XChaCha20Poly1305::new_from_slice(&key)
             .map_err(|_| SealError::Key { path: key_file.to_owned(), length: key.len() })?;
         Ok(Self { cipher })
@@ -49,13 +50,13 @@ impl Seal {
         let nonce = random::<NONCE_LENGTH>();
         let payload = Payload { msg: &plain, aad: purpose.as_bytes() };
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).expect("the text is short enough");
-        state_folder::write_atomically(path, &[&nonce[..], &sealed].concat())?;
+        file::write_atomically(path, &[&nonce[..], &sealed].concat())?;
         Ok(())
     }
 
     /// Reads a value that was sealed for the same purpose.
     pub(crate) fn read<T: DeserializeOwned>(&self, path: &Path, purpose: &str) -> Result<T, SealError> {
-        let content = state_folder::read(path)?;
+        let content = file::read(path)?;
         let unreadable = || SealError::Unreadable { path: path.to_owned() };
         let (nonce, sealed) = content.split_first_chunk::<NONCE_LENGTH>().ok_or_else(unreadable)?;
         let payload = Payload { msg: sealed, aad: purpose.as_bytes() };
@@ -68,18 +69,6 @@ impl fmt::Debug for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seal").finish_non_exhaustive()
     }
-}
-
-/// Random bytes.
-pub(crate) fn random<const LENGTH: usize>() -> [u8; LENGTH] {
-    let mut bytes = [0; LENGTH];
-    getrandom::fill(&mut bytes).expect("the system has random numbers");
-    bytes
-}
-
-/// A text that nobody has used before.
-pub(crate) fn random_name() -> String {
-    format!("{:032x}", u128::from_ne_bytes(random()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::sealed::random;
+use crate::system::random::random;
 
 /// The ports that a target may give to replicas. A port is a replica's until it is given back.
 #[derive(Debug)]

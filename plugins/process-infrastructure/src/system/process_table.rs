@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::group_processes;
-use crate::inherited_mark::InheritedMark;
-use crate::process::{ProcessIdentity, ProcessStat, boot_id};
+use crate::system::group_processes;
+use crate::system::inherited_mark::InheritedMark;
+use crate::system::process::{ProcessIdentity, ProcessStat, boot_id};
 
 /// The variable that every process of a replica inherits. By it they are found whatever group they have moved to, and
 /// whichever lifecycle started them.

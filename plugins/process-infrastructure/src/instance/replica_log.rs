@@ -7,8 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::state_folder::{self, StateError};
-use crate::written_file::{self, WrittenFile};
+use crate::instance::log_file::{self, LogFile};
+use crate::state::file::{self, StateError};
 
 /// The log of one replica, across its rotated files. A position counts the bytes since the log began, so that it stays
 /// right when files are rotated.
@@ -45,7 +45,7 @@ impl ReplicaLog {
     /// The file for a process to write to. Several may: each write goes to the end.
     pub(crate) fn open_for_writing(&self) -> Result<File, StateError> {
         if let Some(parent) = self.path.parent() {
-            state_folder::create_folder(parent)?;
+            file::create_folder(parent)?;
         }
         let mut options = OpenOptions::new();
         let file = options.create(true).append(true).mode(0o600).open(&self.path);
@@ -87,7 +87,7 @@ impl ReplicaLog {
     pub(crate) fn rotate(&self) -> Result<(), StateError> {
         let mut start = self.start();
         let failed = || StateError::because("rotate", &self.path);
-        let file = WrittenFile::open(&self.path).map_err(failed())?;
+        let file = LogFile::open(&self.path).map_err(failed())?;
         let size = file.size().map_err(failed())?;
         if !self.is_too_large(size) {
             return Ok(());
@@ -149,8 +149,8 @@ impl ReplicaLog {
                 continue;
             }
             *start += self.remove_rotated(number + 1)?;
-            let surplus = (size - self.file_bytes) / written_file::BLOCK * written_file::BLOCK;
-            let file = WrittenFile::open(&path).map_err(StateError::because("open", &path))?;
+            let surplus = (size - self.file_bytes) / log_file::BLOCK * log_file::BLOCK;
+            let file = LogFile::open(&path).map_err(StateError::because("open", &path))?;
             if file.cut_beginning(surplus) {
                 *start += surplus;
             } else {
@@ -162,12 +162,12 @@ impl ReplicaLog {
 
     /// The size of a rotated file: the one that is set, in whole blocks.
     const fn piece(&self) -> u64 {
-        self.file_bytes / written_file::BLOCK * written_file::BLOCK
+        self.file_bytes / log_file::BLOCK * log_file::BLOCK
     }
 
     /// How many rotated files can be made of the beginning of a file of this size.
     fn whole_pieces(&self, size: u64) -> u64 {
-        written_file::removable(size) / self.piece()
+        log_file::removable(size) / self.piece()
     }
 
     fn is_too_large(&self, size: u64) -> bool {
@@ -178,20 +178,14 @@ impl ReplicaLog {
     fn surplus(&self, size: u64) -> u64 {
         if self.files == 1 {
             // The newer half stays.
-            let surplus = (size - self.file_bytes / 2) / written_file::BLOCK * written_file::BLOCK;
-            return surplus.clamp(written_file::BLOCK, written_file::removable(size));
+            let surplus = (size - self.file_bytes / 2) / log_file::BLOCK * log_file::BLOCK;
+            return surplus.clamp(log_file::BLOCK, log_file::removable(size));
         }
         self.whole_pieces(size).saturating_sub(u64::from(self.files - 1)) * self.piece()
     }
 
     /// Copies a part of the file being written to the rotated files, and makes room there for it.
-    fn put_aside(
-        &self,
-        file: &WrittenFile,
-        begin: u64,
-        pieces: u32,
-        start: &mut u64,
-    ) -> Result<(), StateError> {
+    fn put_aside(&self, file: &LogFile, begin: u64, pieces: u32, start: &mut u64) -> Result<(), StateError> {
         *start += self.remove_rotated(self.files - pieces)?;
         for number in (1..self.files - pieces).rev() {
             let from = self.rotated(number);

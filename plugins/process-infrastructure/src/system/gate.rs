@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
-use crate::process::ProcessIdentity;
+use crate::system::process::ProcessIdentity;
 
 /// The shell that POSIX asks for.
 const SHELL: &str = "/bin/sh";

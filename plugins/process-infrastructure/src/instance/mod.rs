@@ -1,5 +1,17 @@
 //! One instance of a job: a generation of its replicas, and what is kept on disk of it.
 
+pub(crate) mod condition;
+pub(crate) mod environment;
+pub(crate) mod host;
+pub(crate) mod http;
+pub(crate) mod launch;
+mod log_file;
+pub(crate) mod log_rotation;
+pub(crate) mod log_tail;
+pub(crate) mod log_watch;
+pub(crate) mod replica_log;
+pub(crate) mod supervision;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,13 +21,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::TargetConfig;
-use crate::group_processes;
-use crate::job_key::JobKey;
-use crate::limits::{AppliedLimits, Limits};
-use crate::process::ProcessIdentity;
-use crate::process_table::ReplicaProcesses;
-use crate::replica_log::ReplicaLog;
-use crate::state_folder::{self, StateError};
+use crate::instance::replica_log::ReplicaLog;
+use crate::state::file::{self, StateError};
+use crate::state::job_key::JobKey;
+use crate::system::group_processes;
+use crate::system::limits::{AppliedLimits, Limits};
+use crate::system::process::ProcessIdentity;
+use crate::system::process_table::ReplicaProcesses;
 
 const RECORD_FILE: &str = "instance.json";
 
@@ -176,7 +188,7 @@ impl InstanceChange<'_> {
     pub(crate) fn update(&self, change: impl FnOnce(&mut InstanceRecord)) -> Result<(), StateError> {
         self.instance.record.send_modify(change);
         let content = serde_json::to_vec_pretty(&*self.instance.record.borrow()).expect("a record is JSON");
-        state_folder::write_atomically(&self.instance.folder.join(RECORD_FILE), &content)
+        file::write_atomically(&self.instance.folder.join(RECORD_FILE), &content)
     }
 
     /// Changes the record on disk, and then in memory: what cannot be written is not so.
@@ -184,7 +196,7 @@ impl InstanceChange<'_> {
         let mut record = self.instance.record();
         change(&mut record);
         let content = serde_json::to_vec_pretty(&record).expect("a record is JSON");
-        state_folder::write_atomically(&self.instance.folder.join(RECORD_FILE), &content)?;
+        file::write_atomically(&self.instance.folder.join(RECORD_FILE), &content)?;
         self.instance.record.send_replace(record);
         Ok(())
     }
@@ -193,7 +205,7 @@ impl InstanceChange<'_> {
 impl InstanceRecord {
     /// Reads the record of the instance in a folder; `None` if its making was broken off before there was one.
     pub(crate) fn load(folder: &Path) -> Result<Option<Result<Self, serde_json::Error>>, StateError> {
-        match state_folder::read(&folder.join(RECORD_FILE)) {
+        match file::read(&folder.join(RECORD_FILE)) {
             Ok(content) => Ok(Some(serde_json::from_slice(&content))),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),

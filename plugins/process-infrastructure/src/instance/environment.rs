@@ -86,7 +86,7 @@ fn check(name: &str, value: &str) -> Result<(), EnvironmentError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process_table::REPLICA_VARIABLE;
+    use crate::system::process_table::REPLICA_VARIABLE;
 
     #[test]
     fn no_job_sets_what_its_processes_are_found_by() {

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde::{Deserialize, Serialize};
 
 use crate::config::TargetConfig;
-use crate::control_group::GroupLimits;
+use crate::system::control_group::GroupLimits;
 
 /// The limits of one replica.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

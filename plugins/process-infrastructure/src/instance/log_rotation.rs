@@ -9,9 +9,9 @@ use racetrack_core::error::chain;
 use tokio::time::{Instant, sleep};
 
 use crate::instance::Instance;
-use crate::job_key::JobKey;
-use crate::log_watch::LogWatch;
-use crate::replica_log::ReplicaLog;
+use crate::instance::log_watch::LogWatch;
+use crate::instance::replica_log::ReplicaLog;
+use crate::state::job_key::JobKey;
 
 /// How long a log goes unlooked at where writes to it are not noticed.
 const PERIOD: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::config::TargetConfig;
-use crate::http::{self, Answer};
+use crate::instance::http::{self, Answer};
 use crate::instance::{Instance, InstanceStatus};
 
 /// How long one request to a job being started may take.

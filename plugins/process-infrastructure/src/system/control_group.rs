@@ -5,8 +5,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::limits::Limits;
-use crate::{group_location, group_processes};
+use crate::system::group_location;
+use crate::system::group_processes;
+use crate::system::limits::Limits;
 
 /// Where the control groups of replicas are made.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,9 @@
 use racetrack_core::JobSecrets;
 
 use crate::instance::Instance;
-use crate::job_key::JobKey;
-use crate::sealed::SealError;
-use crate::state_folder::{self, StateError};
+use crate::state::file::{self, StateError};
+use crate::state::job_key::JobKey;
+use crate::state::seal::SealError;
 use crate::target::Target;
 
 impl Target {
@@ -31,7 +31,7 @@ impl Target {
 
     /// Gives an instance that is being started the secrets that were saved for it, if any were.
     pub(crate) fn give_next_secrets(&self, instance: &Instance) -> Result<(), StateError> {
-        if state_folder::rename(&self.folder.next_secrets(&instance.key), &instance.secrets_file())? {
+        if file::rename(&self.folder.next_secrets(&instance.key), &instance.secrets_file())? {
             // For the folder that it was in, which may be empty now.
             self.discard_next_secrets(&instance.key)?;
         }
@@ -40,12 +40,12 @@ impl Target {
 
     /// Makes the secrets that an instance was started with those that are kept; without any, the kept ones stay.
     pub(crate) fn keep_secrets_of(&self, instance: &Instance) -> Result<(), StateError> {
-        state_folder::rename(&instance.secrets_file(), &self.folder.secrets(&instance.key)).map(drop)
+        file::rename(&instance.secrets_file(), &self.folder.secrets(&instance.key)).map(drop)
     }
 
     /// Forgets the secrets that wait for the next instance of a job.
     pub(crate) fn discard_next_secrets(&self, key: &JobKey) -> Result<(), StateError> {
-        state_folder::remove(&self.folder.next_secrets(key), &self.folder.next_secrets_folder())
+        file::remove(&self.folder.next_secrets(key), &self.folder.next_secrets_folder())
     }
 
     fn secrets_purpose(&self, key: &JobKey) -> String {
