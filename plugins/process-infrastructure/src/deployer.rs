@@ -10,11 +10,11 @@ use racetrack_core::{
     DeployJob, EnvVars, HookResult, Job, JobBundle, JobDeployer, JobSecrets, JobStatus, async_trait,
 };
 
-use crate::ProcessTarget;
 use crate::instance::environment::{self, EnvironmentSources};
 use crate::instance::launch::launch;
 use crate::instance::supervision;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus, ReplicaRecord};
+use crate::process_target::ProcessTarget;
 use crate::state::job_key::JobKey;
 use crate::state::seal::SealError;
 use crate::system::limits::{AppliedLimits, Limits};

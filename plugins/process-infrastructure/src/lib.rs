@@ -14,7 +14,9 @@ mod deployer;
 mod instance;
 mod log_session;
 mod monitor;
+mod process_target;
 mod removal;
+mod session_table;
 mod state;
 mod system;
 mod target;
@@ -31,6 +33,7 @@ use serde_json::{Map, Value};
 
 use crate::config::ProcessConfig;
 use crate::instance::host::Host;
+use crate::process_target::ProcessTarget;
 use crate::target::Target;
 
 /// The plugin. Construction touches no file and no process.
@@ -38,10 +41,6 @@ pub struct ProcessInfrastructure {
     targets: Vec<Arc<ProcessTarget>>,
     docs: String,
 }
-
-/// One target as lifecycle sees it. When the last of those who use it is gone, the target lets go of its jobs, which
-/// run on.
-struct ProcessTarget(Arc<Target>);
 
 impl FromContext for ProcessInfrastructure {
     fn from_context(context: PluginContext) -> Result<Self, PluginError> {
@@ -90,11 +89,5 @@ impl Plugin for ProcessInfrastructure {
             status.insert(target.0.name.clone(), target.processes().await?);
         }
         Ok(Value::Object(status))
-    }
-}
-
-impl Drop for ProcessTarget {
-    fn drop(&mut self) {
-        self.0.release();
     }
 }

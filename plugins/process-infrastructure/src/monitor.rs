@@ -8,11 +8,11 @@ use racetrack_core::text::TextLimit;
 use racetrack_core::{HookResult, Job, JobMonitor, JobStatus, Refusal, async_trait};
 use serde_json::{Value, json};
 
-use crate::ProcessTarget;
 use crate::deployer::{internal_name, job_of};
 use crate::instance::condition::{self, ConditionError};
 use crate::instance::log_tail;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
+use crate::process_target::ProcessTarget;
 use crate::state::job_key::JobKey;
 use crate::system::process_table::ProcessTable;
 use crate::target::{JobInstances, Target};

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::instance::host::Host;
 use crate::instance::supervision;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
-use crate::log_session::LogSessions;
+use crate::session_table::SessionTable;
 use crate::state::file::{self, StateError};
 use crate::state::folder::StateFolder;
 use crate::state::job_key::JobKey;
@@ -32,7 +32,7 @@ pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) folder: StateFolder,
     pub(crate) host: Arc<Host>,
-    pub(crate) sessions: LogSessions,
+    pub(crate) sessions: SessionTable,
     root: PathBuf,
     jobs: Mutex<BTreeMap<JobKey, JobInstances>>,
     /// Removals under way, and the first look at what is there.
@@ -91,7 +91,7 @@ impl Target {
             name,
             folder: StateFolder::new(root.clone()),
             host: Arc::new(host),
-            sessions: LogSessions::default(),
+            sessions: SessionTable::default(),
             root,
             jobs: Mutex::default(),
             tasks: Mutex::default(),

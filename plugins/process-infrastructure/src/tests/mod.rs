@@ -24,8 +24,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::ProcessInfrastructure;
-use crate::ProcessTarget;
 use crate::instance::InstanceRecord;
+use crate::process_target::ProcessTarget;
 use crate::system::group_processes;
 use crate::system::process::ProcessIdentity;
 
