@@ -12,12 +12,13 @@ use racetrack_core::{
 
 use crate::instance::environment::{self, EnvironmentSources};
 use crate::instance::launch::launch;
+use crate::instance::resources;
 use crate::instance::supervision;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus, ReplicaRecord};
 use crate::process_target::ProcessTarget;
 use crate::state::job_key::JobKey;
 use crate::state::seal::SealError;
-use crate::system::limits::{AppliedLimits, Limits};
+use crate::system::limits::AppliedLimits;
 use crate::system::random::random_name;
 use crate::target::{Target, TargetError};
 
@@ -138,7 +139,7 @@ pub(crate) fn internal_name(port: u16) -> String {
 fn prepare(target: &Target, deployment: DeployJob<'_>) -> HookResult<(InstanceRecord, EnvVars)> {
     let manifest = deployment.manifest;
     let (folder, bundle) = load_bundle(deployment.image_names)?;
-    let limits = Limits::of(manifest.resources.as_ref(), &target.host.config)?;
+    let limits = resources::limits(manifest.resources.as_ref(), &target.host.config)?;
     let environment = environment::assemble(EnvironmentSources {
         manifest,
         bundle: &bundle,

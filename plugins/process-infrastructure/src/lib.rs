@@ -31,15 +31,25 @@ use racetrack_core::{
 };
 use serde_json::{Map, Value};
 
-use crate::config::ProcessConfig;
+use crate::config::{ProcessConfig, TargetConfig};
 use crate::instance::host::Host;
 use crate::process_target::ProcessTarget;
+use crate::system::control_group::{self, Place, UnusableGroup};
 use crate::target::Target;
 
-/// The plugin. Construction touches no file and no process.
+/// The plugin. Construction touches no process, and of files only those of a control group that was set aside for jobs.
 pub struct ProcessInfrastructure {
     targets: Vec<Arc<ProcessTarget>>,
     docs: String,
+}
+
+/// The control group of a target cannot hold its jobs.
+#[derive(Debug, thiserror::Error)]
+#[error("target `{target}`: `control-group` cannot be used")]
+struct UnusableTargetGroup {
+    target: String,
+    #[source]
+    source: UnusableGroup,
 }
 
 impl FromContext for ProcessInfrastructure {
@@ -49,17 +59,17 @@ impl FromContext for ProcessInfrastructure {
         // Jobs have another working directory than lifecycle.
         let root = std::path::absolute(&config.state_folder)?;
         let key_file = config.key_file.as_ref().map(std::path::absolute).transpose()?;
-        let targets = config.checked_targets()?.into_iter().map(|(name, settings)| {
-            let make_key = key_file.is_none();
-            let key_file = key_file.clone().unwrap_or_else(|| root.join("secret.key"));
-            let host = Host::new(settings, key_file, make_key);
-            Arc::new(ProcessTarget(Arc::new(Target::new(
-                name.clone(),
-                root.join("targets").join(name),
-                host,
-            ))))
-        });
-        Ok(Self { targets: targets.collect(), docs })
+        let make_key = key_file.is_none();
+        let key_file = key_file.unwrap_or_else(|| root.join("secret.key"));
+        let mut targets = Vec::new();
+        for target in config.checked_targets() {
+            let (name, settings) = target?;
+            prepare_control_group(&name, &settings)?;
+            let host = Host::new(settings, key_file.clone(), make_key);
+            let folder = root.join("targets").join(&name);
+            targets.push(Arc::new(ProcessTarget(Arc::new(Target::new(name, folder, host)))));
+        }
+        Ok(Self { targets, docs })
     }
 }
 
@@ -90,4 +100,11 @@ impl Plugin for ProcessInfrastructure {
         }
         Ok(Value::Object(status))
     }
+}
+
+/// Prepares the control group that was set aside for the jobs of a target, if one was.
+fn prepare_control_group(target: &str, settings: &TargetConfig) -> Result<(), UnusableTargetGroup> {
+    let Some(Place::Below(folder)) = settings.control_group_place() else { return Ok(()) };
+    control_group::prepare(&folder)
+        .map_err(|source| UnusableTargetGroup { target: target.to_owned(), source })
 }

@@ -15,6 +15,7 @@ use crate::instance::{Instance, InstanceStatus};
 use crate::state::file;
 use crate::state::job_key::JobKey;
 use crate::system::control_group::{self, Place};
+use crate::system::group_folder;
 use crate::system::group_processes;
 use crate::system::process_table;
 use crate::target::{JobInstances, Target, TargetError};
@@ -138,7 +139,7 @@ impl Target {
     /// Removes a group that nothing is left in. One that is still in use keeps its instance from being forgotten: the
     /// next deletion or the next start removes both.
     async fn remove_group(&self, job: &JobKey, group: &Path) -> Result<(), TargetError> {
-        match group_processes::remove(group).await {
+        match group_folder::remove(group).await {
             Err(source) if source.kind() == ErrorKind::ResourceBusy => {
                 let (path, pids) = (group.to_owned(), group_processes::pids(group));
                 Err(TargetError::Group { job: job.clone(), path, pids, source })

@@ -10,6 +10,7 @@ pub(crate) mod log_rotation;
 pub(crate) mod log_tail;
 pub(crate) mod log_watch;
 pub(crate) mod replica_log;
+pub(crate) mod resources;
 pub(crate) mod supervision;
 
 use std::fmt;

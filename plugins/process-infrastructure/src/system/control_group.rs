@@ -2,12 +2,12 @@
 //! was set aside for jobs.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::system::group_folder::{remove_tree, write};
 use crate::system::group_location;
-use crate::system::group_processes;
-use crate::system::limits::Limits;
+use crate::system::limits::{GroupLimits, Limits};
 
 /// Where the control groups of replicas are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +16,6 @@ pub(crate) enum Place {
     Own,
     /// Below this folder, a group of version 2 that was set aside for jobs.
     Below(PathBuf),
-}
-
-/// Which limits a control group holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct GroupLimits {
-    pub(crate) memory: bool,
-    pub(crate) cpu: bool,
 }
 
 /// The control groups that a process was put into.
@@ -161,14 +154,9 @@ fn join(group: &Path, pid: i32, [memory, cpu]: &[(&str, String); 2]) -> io::Resu
 /// Takes an empty group away that an earlier process of the replica was in: a job may have changed it. One that the
 /// process has joined already is not empty, and stays.
 fn renew(group: &Path) {
-    if let Err(error) = group_processes::remove_tree(group) {
+    if let Err(error) = remove_tree(group) {
         tracing::debug!(group = %group.display(), %error, "this control group is used again as it is");
     }
-}
-
-/// Writes to a file of a group, which is there or is not.
-pub(crate) fn write(file: &Path, value: &str) -> io::Result<()> {
-    fs::OpenOptions::new().write(true).open(file)?.write_all(value.as_bytes())
 }
 
 /// The group in which the process is limited, if it is.

@@ -1,21 +1,19 @@
 //! The processes in a control group, whatever they have done to leave everything else behind.
 
 use std::fs;
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::system::control_group::write;
+use crate::system::group_folder::{subgroups, write};
 
 /// What the names of the groups of replicas begin with.
 const PREFIX: &str = "racetrack-";
 
-/// How often, and how long each time, it is waited for a group to freeze or to become free for removal.
+/// How often it is looked whether a group is frozen.
 const ATTEMPTS: u32 = 250;
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// How a group is frozen: by which file, and what is written there to freeze and to thaw it.
 const FREEZERS: [(&str, &str, &str); 2] =
@@ -51,19 +49,6 @@ pub(crate) fn pids(group: &Path) -> Vec<i32> {
 pub(crate) async fn kill(group: PathBuf) {
     if let Err(error) = tokio::task::spawn_blocking(move || kill_blocking(&group)).await {
         tracing::error!(%error, "the end of a control group was broken off");
-    }
-}
-
-/// Removes a group that has no process any more, and those below it. That it is gone is no error.
-pub(crate) async fn remove(group: &Path) -> io::Result<()> {
-    let mut attempts = 0;
-    loop {
-        match remove_tree(group) {
-            // A process that has just ended may still be counted.
-            Err(error) if error.kind() == ErrorKind::ResourceBusy && attempts < ATTEMPTS => attempts += 1,
-            result => return result,
-        }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -118,24 +103,6 @@ fn is_frozen(group: &Path, state: &Path) -> bool {
         Ok(events) => events.lines().any(|line| line == "frozen 1"),
         Err(_) => fs::read_to_string(state).is_ok_and(|state| state.trim() == "FROZEN"),
     }
-}
-
-/// Removes a group and those below it, if they have no process.
-pub(crate) fn remove_tree(group: &Path) -> io::Result<()> {
-    for subgroup in subgroups(group) {
-        remove_tree(&subgroup)?;
-    }
-    match fs::remove_dir(group) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// The groups right below a group: those that a job has made itself.
-fn subgroups(group: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(group) else { return Vec::new() };
-    let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    folders.map(|entry| entry.path()).collect()
 }
 
 #[cfg(test)]

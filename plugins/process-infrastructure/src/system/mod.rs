@@ -2,6 +2,7 @@
 
 pub(crate) mod control_group;
 pub(crate) mod gate;
+pub(crate) mod group_folder;
 pub(crate) mod group_location;
 pub(crate) mod group_processes;
 pub(crate) mod inherited_mark;

@@ -26,6 +26,7 @@ use serde_json::Value;
 use crate::ProcessInfrastructure;
 use crate::instance::InstanceRecord;
 use crate::process_target::ProcessTarget;
+use crate::system::group_folder;
 use crate::system::group_processes;
 use crate::system::process::ProcessIdentity;
 
@@ -211,7 +212,7 @@ impl Drop for Sandbox {
         }
         // Also after a failed test, whose reason is to be shown rather than what this makes of it.
         let start = Instant::now();
-        while groups.iter().any(|group| group_processes::remove_tree(group).is_err())
+        while groups.iter().any(|group| group_folder::remove_tree(group).is_err())
             && start.elapsed() < LONGEST_WAIT
         {
             std::thread::sleep(Duration::from_millis(10));
