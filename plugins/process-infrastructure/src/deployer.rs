@@ -75,13 +75,14 @@ impl JobDeployer for ProcessTarget {
     async fn save_job_secrets(&self, name: &str, version: &str, secrets: &JobSecrets) -> HookResult {
         let key = JobKey::new(name, version)?;
         self.0.resume().await?;
-        Ok(self.0.save_secrets(&key, secrets)?)
+        let serves = self.0.jobs().get(&key).is_some_and(|entry| entry.current.is_some());
+        Ok(self.0.secrets.save(self.0.host.seal()?, &key, secrets, serves)?)
     }
 
     async fn get_job_secrets(&self, name: &str, version: &str) -> HookResult<JobSecrets> {
         let key = JobKey::new(name, version)?;
         self.0.resume().await?;
-        match self.0.kept_secrets(&key) {
+        match self.0.host.seal().and_then(|seal| self.0.secrets.read(seal, &key)) {
             Err(SealError::State(error)) if error.is_not_found() => Err(NoSecrets(key).into()),
             secrets => Ok(secrets?),
         }
@@ -103,7 +104,7 @@ impl ProcessTarget {
             Ok(prepared) => prepared,
             Err(error) => {
                 // They were for this deployment and must not get into another one.
-                target.discard_next_secrets(&key)?;
+                target.secrets.discard_next(&key)?;
                 return Err(error);
             }
         };
@@ -188,7 +189,7 @@ fn start(target: &Target, instance: &Arc<Instance>, environment: &EnvVars) -> Ho
     let seal = target.host.seal().map_err(TargetError::from)?;
     // The record comes before the first process: whatever happens then, a later lifecycle finds the processes.
     instance.update(|_| ())?;
-    target.give_next_secrets(instance)?;
+    target.secrets.give_next(&instance.key, &instance.secrets_file())?;
     seal.write(&instance.environment_file(), &instance.environment_purpose(), environment)?;
     for index in 0..instance.logs.len() {
         launch(instance, index, &target.host)?;

@@ -40,7 +40,7 @@ struct ConditionWithLogs {
 }
 
 /// Takes an instance away unless it is told not to: also when whoever waits for it gives up.
-struct RemoveUnlessKept<'a> {
+struct RemovalGuard<'a> {
     target: &'a Arc<Target>,
     instance: Option<Arc<Instance>>,
 }
@@ -69,7 +69,7 @@ impl JobMonitor for ProcessTarget {
             target.jobs().get(&key).and_then(|entry| entry.deployed_at(deployment_timestamp).cloned());
         let instance = found.ok_or_else(|| NoJob(key, target.name.clone()))?;
         let is_candidate = instance.record().status == InstanceStatus::Candidate;
-        let mut guard = RemoveUnlessKept { target, instance: is_candidate.then(|| Arc::clone(&instance)) };
+        let mut guard = RemovalGuard { target, instance: is_candidate.then(|| Arc::clone(&instance)) };
         let result = condition::wait_until_ready(&instance, &target.host.config, on_job_alive).await;
         let error = match result {
             Ok(()) if target.promote(&instance)? => {
@@ -139,7 +139,7 @@ impl ProcessTarget {
     }
 }
 
-impl Drop for RemoveUnlessKept<'_> {
+impl Drop for RemovalGuard<'_> {
     fn drop(&mut self) {
         if let Some(instance) = self.instance.take() {
             self.target.remove_in_background(instance, Duration::ZERO);

@@ -72,7 +72,7 @@ impl Target {
             file::remove(&path, &self.folder.secrets_folder())?;
         }
         if !self.jobs().contains_key(key) {
-            self.discard_next_secrets(key)?;
+            self.secrets.discard_next(key)?;
             file::remove(&self.folder.job(key), &self.jobs_folder())?;
         }
         Ok(())

@@ -21,6 +21,7 @@ use crate::state::file::{self, StateError};
 use crate::state::folder::StateFolder;
 use crate::state::job_key::JobKey;
 use crate::state::seal::SealError;
+use crate::state::secret_store::SecretStore;
 use crate::system::process_table::StopError;
 
 /// How long a call waits for another lifecycle to let go of the target.
@@ -31,6 +32,7 @@ const LOCK_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) folder: StateFolder,
+    pub(crate) secrets: SecretStore,
     pub(crate) host: Arc<Host>,
     pub(crate) sessions: SessionTable,
     root: PathBuf,
@@ -87,9 +89,11 @@ pub(crate) enum TargetError {
 impl Target {
     /// The target of that name. Touches nothing: what is in its folder is looked at by [`resume`](Self::resume).
     pub(crate) fn new(name: String, root: PathBuf, host: Host) -> Self {
+        let folder = StateFolder::new(root.clone());
         Self {
+            secrets: SecretStore::new(name.clone(), folder.clone()),
             name,
-            folder: StateFolder::new(root.clone()),
+            folder,
             host: Arc::new(host),
             sessions: SessionTable::default(),
             root,
@@ -161,7 +165,7 @@ impl Target {
             }
             instance.begin_change().commit(|record| record.status = InstanceStatus::Current)?;
             // After the record, which a later lifecycle goes by.
-            self.keep_secrets_of(instance)?;
+            self.secrets.adopt(&instance.key, &instance.secrets_file())?;
             entry.candidate = None;
             let former = entry.current.replace(Arc::clone(instance));
             entry.retired.extend(former.clone());
@@ -227,7 +231,7 @@ impl Target {
             leaving.append(&mut entry.retired.clone());
             staying.extend(entry.current.iter().chain(&entry.candidate).cloned());
             if let Some(current) = &entry.current {
-                warn_if_failed(current, self.keep_secrets_of(current));
+                warn_if_failed(current, self.secrets.adopt(&current.key, &current.secrets_file()));
             }
         }
         // No deployment is under way that could still want them.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use crate::config::TargetConfig;
-use crate::instance::http::{self, Answer};
+use crate::instance::http::{self, JobResponse};
 use crate::instance::{Instance, InstanceStatus};
 
 /// How long one request to a job being started may take.
@@ -164,7 +164,7 @@ async fn check_live(port: u16, timestamp: i64, limit: Duration) -> Result<(), Co
     judge_live(&answer.map_err(|error| ConditionError::Unreachable(chain(&error)))?, timestamp)
 }
 
-fn judge_live(answer: &Answer, timestamp: i64) -> Result<(), ConditionError> {
+fn judge_live(answer: &JobResponse, timestamp: i64) -> Result<(), ConditionError> {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let told = match &body["deployment_timestamp"] {
         Value::String(text) => text.parse().ok(),
@@ -242,7 +242,7 @@ mod tests {
 
     fn judged(status: u16, body: &'static str) -> String {
         let status = StatusCode::from_u16(status).unwrap();
-        let answer = Answer { status, body: body.into(), is_cut: false };
+        let answer = JobResponse { status, body: body.into(), is_cut: false };
         judge_live(&answer, 7).map_or_else(|error| error.to_string(), |()| "alive".to_owned())
     }
 
@@ -276,7 +276,7 @@ mod tests {
         let body = serde_json::json!({ "error": error }).to_string();
         let judge = |body: &[u8], is_cut| {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
-            judge_live(&Answer { status, body: body.into(), is_cut }, 7).unwrap_err().to_string()
+            judge_live(&JobResponse { status, body: body.into(), is_cut }, 7).unwrap_err().to_string()
         };
         let text = judge(body.as_bytes(), false);
         assert!(text.starts_with("Job initialization error: beginé") && text.ends_with("éend"), "{text}");
@@ -286,7 +286,7 @@ mod tests {
             "Job initialization error: 500 Internal Server Error with an answer of more than 65536 bytes: {\"error\":\"beginé"
         ));
         assert!(!text.contains('\u{fffd}') && text.len() < 7000);
-        let answer = Answer { status: StatusCode::OK, body: b"{\"x\": \"".into(), is_cut: true };
+        let answer = JobResponse { status: StatusCode::OK, body: b"{\"x\": \"".into(), is_cut: true };
         assert!(matches!(judge_live(&answer, 7), Err(ConditionError::TooLong)));
     }
 

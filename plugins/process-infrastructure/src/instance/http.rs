@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 /// What a job answered.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct JobResponse {
     pub(crate) status: StatusCode,
     /// As much of the body as was asked for.
     pub(crate) body: Vec<u8>,
@@ -42,12 +42,12 @@ pub(crate) async fn get(
     path: &str,
     longest: usize,
     limit: Duration,
-) -> Result<Answer, RequestError> {
+) -> Result<JobResponse, RequestError> {
     let answer = tokio::time::timeout(limit, exchange(port, path, longest)).await;
     answer.map_err(|_| RequestError::TimedOut(limit))?
 }
 
-async fn exchange(port: u16, path: &str, longest: usize) -> Result<Answer, RequestError> {
+async fn exchange(port: u16, path: &str, longest: usize) -> Result<JobResponse, RequestError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let stream = TcpStream::connect(address).await;
     let stream = stream.map_err(|source| RequestError::Connect { port, source })?;
@@ -68,7 +68,7 @@ async fn exchange(port: u16, path: &str, longest: usize) -> Result<Answer, Reque
         }
         let is_cut = body.len() > longest;
         body.truncate(longest);
-        Ok(Answer { status, body, is_cut })
+        Ok(JobResponse { status, body, is_cut })
     };
     tokio::pin!(answer);
     // The connection has to be driven for the answer to come; when it ends first, the answer says why.

@@ -8,11 +8,11 @@ use racetrack_core::EnvVars;
 use racetrack_core::job_bundle::{JOB_FOLDER, PORT_PLACEHOLDER};
 
 use crate::instance::host::Host;
-use crate::instance::{HeldBy, Instance, InstanceRecord, InstanceStatus};
+use crate::instance::{Containment, Instance, InstanceRecord, InstanceStatus};
 use crate::state::file::{self, StateError};
 use crate::state::seal::SealError;
 use crate::system::control_group;
-use crate::system::gate::{HeldBack, Program};
+use crate::system::gate::{GatedProcess, Program};
 use crate::system::inherited_mark::InheritedMark;
 use crate::system::limits::restore_open_files;
 use crate::system::ports::{self, NoFreePort};
@@ -63,7 +63,7 @@ pub(crate) fn launch(instance: &Instance, index: usize, host: &Host) -> Result<(
         .and_then(|seal| seal.read(&instance.environment_file(), &instance.environment_purpose()))
         .map_err(LaunchError::Environment)?;
     let log = instance.logs[index].open_for_writing()?;
-    let started = HeldBack::start(program(&record, index, port, &folder, environment, log));
+    let started = GatedProcess::start(program(&record, index, port, &folder, environment, log));
     let start_error =
         |source| LaunchError::Start { program: record.command.first().cloned().unwrap_or_default(), source };
     let held_back = started.map_err(start_error)?;
@@ -91,18 +91,18 @@ pub(crate) fn launch(instance: &Instance, index: usize, host: &Host) -> Result<(
 }
 
 /// Marks a process, and says by what it is held then.
-fn held_by(mark: &str, pid: i32, in_group: bool) -> HeldBy {
+fn held_by(mark: &str, pid: i32, in_group: bool) -> Containment {
     let marked = InheritedMark::of(mark).put_on(pid);
     match (marked, in_group) {
-        (Ok(()), false) => HeldBy::Rlimit,
-        (Ok(()), true) => HeldBy::Cgroup,
+        (Ok(()), false) => Containment::Rlimit,
+        (Ok(()), true) => Containment::Cgroup,
         (Err(error), true) => {
             tracing::debug!(pid, %error, "processes of a job are held by their control group, without an inherited mark");
-            HeldBy::Cgroup
+            Containment::Cgroup
         }
         (Err(error), false) => {
             tracing::warn!(pid, %error, "processes of a job are held by their environment alone");
-            HeldBy::Environment
+            Containment::Environment
         }
     }
 }

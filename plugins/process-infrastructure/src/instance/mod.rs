@@ -83,13 +83,13 @@ pub(crate) struct ReplicaRecord {
     pub(crate) groups: Vec<PathBuf>,
     /// What holds the processes it was last started with.
     #[serde(default)]
-    pub(crate) held_by: HeldBy,
+    pub(crate) held_by: Containment,
 }
 
 /// How the processes of a replica are found, from the surest to what a process may lose by accident.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum HeldBy {
+pub(crate) enum Containment {
     /// They are in a control group.
     Cgroup,
     /// They inherit a mark among their limits.

@@ -3,5 +3,5 @@
 pub(crate) mod file;
 pub(crate) mod folder;
 pub(crate) mod job_key;
-pub(crate) mod job_secrets;
 pub(crate) mod seal;
+pub(crate) mod secret_store;

@@ -20,7 +20,7 @@ pub(crate) enum Place {
 
 /// The control groups that a process was put into.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Joined {
+pub(crate) struct GroupMembership {
     pub(crate) groups: Vec<PathBuf>,
     pub(crate) limits: GroupLimits,
 }
@@ -76,7 +76,7 @@ pub(crate) fn prepare(folder: &Path) -> Result<(), UnusableGroup> {
 
 /// Puts a process into control groups made for it and sets its limits there, as far as the system allows. One of them
 /// holds the processes of the replica, with limits or without.
-pub(crate) fn hold(place: &Place, group: &str, pid: i32, limits: &Limits) -> Joined {
+pub(crate) fn hold(place: &Place, group: &str, pid: i32, limits: &Limits) -> GroupMembership {
     let memory = limits.memory_bytes.map(|bytes| bytes.to_string());
     // The system refuses less than a millisecond in a period.
     let quota = limits.cpus.map(|cpus| format!("{:.0}", (cpus * PERIOD).max(1000.0)));
@@ -104,7 +104,7 @@ pub(crate) fn hold(place: &Place, group: &str, pid: i32, limits: &Limits) -> Joi
                 }
             }
             groups.dedup();
-            Joined { groups, limits }
+            GroupMembership { groups, limits }
         }
         Place::Below(folder) => {
             let group = folder.join(group);
@@ -113,10 +113,10 @@ pub(crate) fn hold(place: &Place, group: &str, pid: i32, limits: &Limits) -> Joi
                 ("cpu.max", format!("{} {PERIOD}", quota.unwrap_or_else(|| "max".to_owned()))),
             ];
             match join(&group, pid, &settings) {
-                Ok(limits) => Joined { groups: vec![group], limits },
+                Ok(limits) => GroupMembership { groups: vec![group], limits },
                 Err(error) => {
                     tracing::warn!(group = %group.display(), pid, %error, "a job is not in its control group");
-                    Joined::default()
+                    GroupMembership::default()
                 }
             }
         }

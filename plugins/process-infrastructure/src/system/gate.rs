@@ -73,7 +73,7 @@ pub(crate) struct Program {
 
 /// A process that has not begun yet. Unless it is released, it never does, and is gone.
 #[derive(Debug)]
-pub(crate) struct HeldBack {
+pub(crate) struct GatedProcess {
     child: Child,
     identity: ProcessIdentity,
     /// What the shell waits for; nothing where there is no shell.
@@ -81,7 +81,7 @@ pub(crate) struct HeldBack {
     released: bool,
 }
 
-impl HeldBack {
+impl GatedProcess {
     /// Starts the process of a program, as the first of a process group of its own. Where the system has no shell, the
     /// program begins at once.
     pub(crate) fn start(program: Program) -> io::Result<Self> {
@@ -130,7 +130,7 @@ impl HeldBack {
     }
 }
 
-impl Drop for HeldBack {
+impl Drop for GatedProcess {
     fn drop(&mut self) {
         if !self.released {
             end(&mut self.child);
@@ -239,12 +239,12 @@ mod tests {
 
     struct Started {
         folder: tempfile::TempDir,
-        process: HeldBack,
+        process: GatedProcess,
     }
 
     fn start(program: &str, arguments: &[&str], environment: &EnvVars) -> io::Result<Started> {
         let folder = tempfile::tempdir().unwrap();
-        let process = HeldBack::start(Program {
+        let process = GatedProcess::start(Program {
             path: program.into(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             folder: folder.path().to_owned(),
