@@ -7,11 +7,13 @@
 //! [`mod@router`] has every route on one page, [`app`] what the endpoints answer from.
 
 pub mod app;
+mod blocking;
 mod build_log;
 mod build_metrics;
 mod endpoints;
 mod engine;
-mod folder_check;
+mod folder;
+mod identifier;
 mod phases;
 pub mod pipeline;
 mod process;

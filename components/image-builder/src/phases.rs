@@ -12,7 +12,7 @@ use hyper_util::rt::TokioExecutor;
 use racetrack_service::setting_value::AuthToken;
 use serde_json::{Value, json};
 
-use crate::request::DeploymentId;
+use crate::identifier::DeploymentId;
 use crate::settings::LifecycleUrl;
 
 /// How long lifecycle may take to answer. A build does not wait for it much longer.

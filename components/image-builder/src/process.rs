@@ -17,15 +17,15 @@ const MAX_TAIL: usize = 16 * 1024;
 /// What becomes of the output of a program, from which the secrets of the build of this log are taken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Output<'log> {
-    /// It is in the log, and its end is given back.
+    /// It is in the log, and its end is returned.
     Logged(&'log BuildLog),
-    /// Its end is given back.
-    GivenBack(&'log BuildLog),
+    /// Its end is returned.
+    Returned(&'log BuildLog),
 }
 
 /// How a program ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct ProcessOutcome {
     pub(crate) status: ExitStatus,
     /// The end of what it wrote to standard error, and to standard output before that, without secrets.
     pub(crate) tail: String,
@@ -74,8 +74,12 @@ struct ProcessGroup {
 
 /// Runs the program. It and all it started are killed when it takes too long, and when the future is dropped.
 ///
-/// Its output goes to the build log, or is in what is given back alone; in both cases without the secrets of the build.
-pub(crate) async fn run(tool: Tool<'_>, output: Output<'_>, limit: Duration) -> Result<Ended, ProcessError> {
+/// Its output goes to the build log, or is in what is returned alone; in both cases without the secrets of the build.
+pub(crate) async fn run(
+    tool: Tool<'_>,
+    output: Output<'_>,
+    limit: Duration,
+) -> Result<ProcessOutcome, ProcessError> {
     let Tool { program, mut command, launcher } = tool;
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => ProcessError::NotInstalled { program: program.to_owned() },
@@ -92,7 +96,7 @@ pub(crate) async fn run(tool: Tool<'_>, output: Output<'_>, limit: Duration) -> 
     let (stdout, stderr) = pipes.expect("both are piped");
     let ended = async {
         let (stdout, stderr, status) = tokio::join!(pump(stdout, output), pump(stderr, output), child.wait());
-        Ok(Ended { status: status?, tail: stdout? + &stderr? })
+        Ok(ProcessOutcome { status: status?, tail: stdout? + &stderr? })
     };
     let ended = tokio::time::timeout(limit, ended).await;
     let ended = ended.map_err(|_| ProcessError::TimedOut { program: program.to_owned(), limit })?;
@@ -107,7 +111,7 @@ pub(crate) async fn run(tool: Tool<'_>, output: Output<'_>, limit: Duration) -> 
 
 /// Logs what comes, line by line, and gives back the end of it.
 async fn pump(mut pipe: impl AsyncRead + Unpin, output: Output<'_>) -> io::Result<String> {
-    let (Output::Logged(log) | Output::GivenBack(log)) = output;
+    let (Output::Logged(log) | Output::Returned(log)) = output;
     let mut tail = String::new();
     // Secrets go before anything is cut, the tail included.
     let mut lines = log.lines();
@@ -199,7 +203,7 @@ mod tests {
 
     use super::*;
     use crate::build_log::REDACTED;
-    use crate::request::DeploymentId;
+    use crate::identifier::DeploymentId;
 
     const SECRET: &str = "tok-AAAABBBBCCCC";
 

@@ -6,10 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::request::DeploymentId;
-
-/// How often a folder is removed before it is left: processes that are being killed may still write into it.
-const ATTEMPTS: u32 = 200;
+use crate::folder::removal::{remove, remove_leftovers};
+use crate::identifier::DeploymentId;
 
 /// The folder with the workspaces of all builds.
 #[derive(Clone, Debug)]
@@ -113,39 +111,12 @@ impl ScratchFolder {
     }
 }
 
-/// Removes the folders directly in `folder` whose names are such.
-pub(crate) fn remove_leftovers(folder: &Path, is_leftover: impl Fn(&str) -> bool) -> io::Result<()> {
-    for entry in fs_err::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name().to_str().is_some_and(&is_leftover) && entry.file_type()?.is_dir() {
-            tracing::info!("removing {}, which an interrupted build left", entry.path().display());
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
 fn make_empty(path: &Path) -> io::Result<()> {
     remove(path)?;
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)
-}
-
-/// Removes a folder, if it is there.
-pub(crate) fn remove(path: &Path) -> io::Result<()> {
-    let mut attempt = 1;
-    loop {
-        match fs_err::remove_dir_all(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(_) if attempt < ATTEMPTS => {
-                attempt += 1;
-                std::thread::sleep(std::time::Duration::from_millis(5));
-            }
-            result => return result,
-        }
-    }
 }
 
 impl Drop for Scratch {

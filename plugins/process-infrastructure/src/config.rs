@@ -8,7 +8,7 @@ use std::time::Duration;
 use racetrack_core::Quantity;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::control_group::{self, Place, UnusableGroup};
+use crate::system::control_group::Place;
 
 /// The plugin's section of lifecycle's configuration: `plugins: {process-infrastructure: {…}}`.
 #[derive(Debug, Deserialize)]
@@ -83,12 +83,6 @@ pub(crate) enum InvalidSetting {
     Ports { target: String, first: u16, last: u16 },
     #[error("target `{target}`: `log-files` must be at least 1, and `log-file-size` at least 4Ki")]
     Logs { target: String },
-    #[error("target `{target}`: `control-group` cannot be used")]
-    ControlGroup {
-        target: String,
-        #[source]
-        source: UnusableGroup,
-    },
 }
 
 impl Default for ProcessConfig {
@@ -126,14 +120,15 @@ impl Default for TargetConfig {
 }
 
 impl ProcessConfig {
-    /// The targets with their settings, once all of these are known to be possible.
-    pub(crate) fn checked_targets(&self) -> Result<Vec<(String, TargetConfig)>, InvalidSetting> {
-        let targets = self.targets.iter().map(|(name, config)| {
+    /// The targets with their settings, each once its settings are known to be possible.
+    pub(crate) fn checked_targets(
+        &self,
+    ) -> impl Iterator<Item = Result<(String, TargetConfig), InvalidSetting>> {
+        self.targets.iter().map(|(name, config)| {
             let config = config.clone().unwrap_or_default();
             config.check(name)?;
             Ok((name.clone(), config))
-        });
-        targets.collect()
+        })
     }
 }
 
@@ -167,10 +162,6 @@ impl TargetConfig {
         if self.log_files == 0 || self.log_file_bytes() < 4096 {
             return Err(InvalidSetting::Logs { target });
         }
-        if let Some(Place::Below(folder)) = self.control_group_place() {
-            control_group::prepare(&folder)
-                .map_err(|source| InvalidSetting::ControlGroup { target, source })?;
-        }
         Ok(())
     }
 }
@@ -197,7 +188,7 @@ mod tests {
 
     fn read(yaml: &str) -> Result<Vec<(String, TargetConfig)>, String> {
         let config: ProcessConfig = serde_yaml::from_str(yaml).map_err(|error| error.to_string())?;
-        config.checked_targets().map_err(|error| error.to_string())
+        config.checked_targets().collect::<Result<_, _>>().map_err(|error| error.to_string())
     }
 
     #[test]
@@ -220,10 +211,6 @@ mod tests {
             ("targets: {a: {first-port: 9, last-port: 8}}", "no port between"),
             ("targets: {a: {log-files: 0}}", "at least 1"),
             ("targets: {a: {log-file-size: 1}}", "at least 4Ki"),
-            (
-                "targets: {a: {control-group: /sys/fs/cgroup/none}}",
-                "target `a`: `control-group` cannot be used",
-            ),
             ("targets: {a: {drian: 1}}", "unknown field `drian`"),
         ] {
             let error = read(yaml).expect_err(yaml);

@@ -10,14 +10,16 @@ use racetrack_core::{
     DeployJob, EnvVars, HookResult, Job, JobBundle, JobDeployer, JobSecrets, JobStatus, async_trait,
 };
 
-use crate::ProcessTarget;
-use crate::environment::{self, EnvironmentSources};
+use crate::instance::environment::{self, EnvironmentSources};
+use crate::instance::launch::launch;
+use crate::instance::resources;
+use crate::instance::supervision;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus, ReplicaRecord};
-use crate::job_key::JobKey;
-use crate::launch::launch;
-use crate::limits::{AppliedLimits, Limits};
-use crate::sealed::{SealError, random_name};
-use crate::supervision;
+use crate::process_target::ProcessTarget;
+use crate::state::job_key::JobKey;
+use crate::state::seal::SealError;
+use crate::system::limits::AppliedLimits;
+use crate::system::random::random_name;
 use crate::target::{Target, TargetError};
 
 /// Why there is nothing to start a process from.
@@ -73,13 +75,14 @@ impl JobDeployer for ProcessTarget {
     async fn save_job_secrets(&self, name: &str, version: &str, secrets: &JobSecrets) -> HookResult {
         let key = JobKey::new(name, version)?;
         self.0.resume().await?;
-        Ok(self.0.save_secrets(&key, secrets)?)
+        let serves = self.0.jobs().get(&key).is_some_and(|entry| entry.current.is_some());
+        Ok(self.0.secrets.save(self.0.host.seal()?, &key, secrets, serves)?)
     }
 
     async fn get_job_secrets(&self, name: &str, version: &str) -> HookResult<JobSecrets> {
         let key = JobKey::new(name, version)?;
         self.0.resume().await?;
-        match self.0.kept_secrets(&key) {
+        match self.0.host.seal().and_then(|seal| self.0.secrets.read(seal, &key)) {
             Err(SealError::State(error)) if error.is_not_found() => Err(NoSecrets(key).into()),
             secrets => Ok(secrets?),
         }
@@ -101,7 +104,7 @@ impl ProcessTarget {
             Ok(prepared) => prepared,
             Err(error) => {
                 // They were for this deployment and must not get into another one.
-                target.discard_next_secrets(&key)?;
+                target.secrets.discard_next(&key)?;
                 return Err(error);
             }
         };
@@ -137,7 +140,7 @@ pub(crate) fn internal_name(port: u16) -> String {
 fn prepare(target: &Target, deployment: DeployJob<'_>) -> HookResult<(InstanceRecord, EnvVars)> {
     let manifest = deployment.manifest;
     let (folder, bundle) = load_bundle(deployment.image_names)?;
-    let limits = Limits::of(manifest.resources.as_ref(), &target.host.config)?;
+    let limits = resources::limits(manifest.resources.as_ref(), &target.host.config)?;
     let environment = environment::assemble(EnvironmentSources {
         manifest,
         bundle: &bundle,
@@ -186,7 +189,7 @@ fn start(target: &Target, instance: &Arc<Instance>, environment: &EnvVars) -> Ho
     let seal = target.host.seal().map_err(TargetError::from)?;
     // The record comes before the first process: whatever happens then, a later lifecycle finds the processes.
     instance.update(|_| ())?;
-    target.give_next_secrets(instance)?;
+    target.secrets.give_next(&instance.key, &instance.secrets_file())?;
     seal.write(&instance.environment_file(), &instance.environment_purpose(), environment)?;
     for index in 0..instance.logs.len() {
         launch(instance, index, &target.host)?;

@@ -9,39 +9,19 @@ compile_error!(
     "process-infrastructure watches processes by means of Linux; remove it from racetrack.toml on other systems"
 );
 
-mod condition;
 mod config;
-mod control_group;
 mod deployer;
-mod environment;
-mod gate;
-mod group_location;
-mod group_processes;
-mod host;
-mod http;
-mod inherited_mark;
 mod instance;
-mod job_key;
-mod job_secrets;
-mod launch;
-mod limits;
-mod log_rotation;
 mod log_session;
-mod log_tail;
-mod log_watch;
 mod monitor;
-mod ports;
-mod process;
-mod process_table;
+mod process_target;
 mod removal;
-mod replica_log;
-mod sealed;
-mod state_folder;
-mod supervision;
+mod session_table;
+mod state;
+mod system;
 mod target;
 #[cfg(test)]
 mod tests;
-mod written_file;
 
 use std::sync::Arc;
 
@@ -51,19 +31,26 @@ use racetrack_core::{
 };
 use serde_json::{Map, Value};
 
-use crate::config::ProcessConfig;
-use crate::host::Host;
+use crate::config::{ProcessConfig, TargetConfig};
+use crate::instance::host::Host;
+use crate::process_target::ProcessTarget;
+use crate::system::control_group::{self, Place, UnusableGroup};
 use crate::target::Target;
 
-/// The plugin. Construction touches no file and no process.
+/// The plugin. Construction touches no process, and of files only those of a control group that was set aside for jobs.
 pub struct ProcessInfrastructure {
     targets: Vec<Arc<ProcessTarget>>,
     docs: String,
 }
 
-/// One target as lifecycle sees it. When the last of those who use it is gone, the target lets go of its jobs, which
-/// run on.
-struct ProcessTarget(Arc<Target>);
+/// The control group of a target cannot hold its jobs.
+#[derive(Debug, thiserror::Error)]
+#[error("target `{target}`: `control-group` cannot be used")]
+struct UnusableTargetGroup {
+    target: String,
+    #[source]
+    source: UnusableGroup,
+}
 
 impl FromContext for ProcessInfrastructure {
     fn from_context(context: PluginContext) -> Result<Self, PluginError> {
@@ -72,17 +59,17 @@ impl FromContext for ProcessInfrastructure {
         // Jobs have another working directory than lifecycle.
         let root = std::path::absolute(&config.state_folder)?;
         let key_file = config.key_file.as_ref().map(std::path::absolute).transpose()?;
-        let targets = config.checked_targets()?.into_iter().map(|(name, settings)| {
-            let make_key = key_file.is_none();
-            let key_file = key_file.clone().unwrap_or_else(|| root.join("secret.key"));
-            let host = Host::new(settings, key_file, make_key);
-            Arc::new(ProcessTarget(Arc::new(Target::new(
-                name.clone(),
-                root.join("targets").join(name),
-                host,
-            ))))
-        });
-        Ok(Self { targets: targets.collect(), docs })
+        let make_key = key_file.is_none();
+        let key_file = key_file.unwrap_or_else(|| root.join("secret.key"));
+        let mut targets = Vec::new();
+        for target in config.checked_targets() {
+            let (name, settings) = target?;
+            prepare_control_group(&name, &settings)?;
+            let host = Host::new(settings, key_file.clone(), make_key);
+            let folder = root.join("targets").join(&name);
+            targets.push(Arc::new(ProcessTarget(Arc::new(Target::new(name, folder, host)))));
+        }
+        Ok(Self { targets, docs })
     }
 }
 
@@ -115,8 +102,9 @@ impl Plugin for ProcessInfrastructure {
     }
 }
 
-impl Drop for ProcessTarget {
-    fn drop(&mut self) {
-        self.0.release();
-    }
+/// Prepares the control group that was set aside for the jobs of a target, if one was.
+fn prepare_control_group(target: &str, settings: &TargetConfig) -> Result<(), UnusableTargetGroup> {
+    let Some(Place::Below(folder)) = settings.control_group_place() else { return Ok(()) };
+    control_group::prepare(&folder)
+        .map_err(|source| UnusableTargetGroup { target: target.to_owned(), source })
 }

@@ -1,8 +1,7 @@
 //! Sessions of people who follow the log of a job.
 
-use std::collections::HashMap;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use racetrack_core::error::chain;
@@ -10,14 +9,13 @@ use racetrack_core::text::{LeftOut, TextLimit, rest_of_character, whole_characte
 use racetrack_core::trouble::Trouble;
 use racetrack_core::{HookResult, LogsSession, LogsStreamer, OnLine, async_trait};
 use tokio::sync::Semaphore;
-use tokio::task::AbortHandle;
 
-use crate::ProcessTarget;
 use crate::instance::Instance;
-use crate::job_key::JobKey;
-use crate::log_tail::{self, TailStart};
-use crate::replica_log::{LogPiece, ReplicaLog};
-use crate::state_folder::StateError;
+use crate::instance::log_tail::{self, TailStart};
+use crate::instance::replica_log::{LogPiece, ReplicaLog};
+use crate::process_target::ProcessTarget;
+use crate::state::file::StateError;
+use crate::state::job_key::JobKey;
 use crate::target::Target;
 
 /// How much of a log is read at a time, and the longest line that is handed out in one piece, in bytes.
@@ -25,10 +23,6 @@ const PIECE: usize = 64 * 1024;
 
 /// So many logs are read at once, each on a thread. Reading takes no time, so there need not be a thread per session.
 static READING: Semaphore = Semaphore::const_new(4);
-
-/// The open sessions, by their id.
-#[derive(Debug, Default)]
-pub(crate) struct LogSessions(Mutex<HashMap<String, AbortHandle>>);
 
 /// One reader of the log of one replica.
 struct Follower {
@@ -66,30 +60,13 @@ impl LogsStreamer for ProcessTarget {
         // A session outlives no target, and must not keep one alive.
         let target = Arc::downgrade(&self.0);
         let task = tokio::spawn(follow(target, key, followers, on_line));
-        if let Some(former) = self.0.sessions.open().insert(session.id, task.abort_handle()) {
-            former.abort();
-        }
+        self.0.sessions.add(session.id, task.abort_handle());
         Ok(())
     }
 
     async fn close_session(&self, session_id: &str) -> HookResult {
-        if let Some(task) = self.0.sessions.open().remove(session_id) {
-            task.abort();
-        }
+        self.0.sessions.close(session_id);
         Ok(())
-    }
-}
-
-impl LogSessions {
-    /// Ends every session.
-    pub(crate) fn close_all(&self) {
-        for task in mem::take(&mut *self.open()).into_values() {
-            task.abort();
-        }
-    }
-
-    fn open(&self) -> MutexGuard<'_, HashMap<String, AbortHandle>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,13 +8,13 @@ use racetrack_core::text::TextLimit;
 use racetrack_core::{HookResult, Job, JobMonitor, JobStatus, Refusal, async_trait};
 use serde_json::{Value, json};
 
-use crate::ProcessTarget;
-use crate::condition::{self, ConditionError};
 use crate::deployer::{internal_name, job_of};
+use crate::instance::condition::{self, ConditionError};
+use crate::instance::log_tail;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
-use crate::job_key::JobKey;
-use crate::log_tail;
-use crate::process_table::ProcessTable;
+use crate::process_target::ProcessTarget;
+use crate::state::job_key::JobKey;
+use crate::system::process_table::ProcessTable;
 use crate::target::{JobInstances, Target};
 
 /// How long one request of a listing may take: a job that hangs must not hold up the others.
@@ -40,7 +40,7 @@ struct ConditionWithLogs {
 }
 
 /// Takes an instance away unless it is told not to: also when whoever waits for it gives up.
-struct RemoveUnlessKept<'a> {
+struct RemovalGuard<'a> {
     target: &'a Arc<Target>,
     instance: Option<Arc<Instance>>,
 }
@@ -69,7 +69,7 @@ impl JobMonitor for ProcessTarget {
             target.jobs().get(&key).and_then(|entry| entry.deployed_at(deployment_timestamp).cloned());
         let instance = found.ok_or_else(|| NoJob(key, target.name.clone()))?;
         let is_candidate = instance.record().status == InstanceStatus::Candidate;
-        let mut guard = RemoveUnlessKept { target, instance: is_candidate.then(|| Arc::clone(&instance)) };
+        let mut guard = RemovalGuard { target, instance: is_candidate.then(|| Arc::clone(&instance)) };
         let result = condition::wait_until_ready(&instance, &target.host.config, on_job_alive).await;
         let error = match result {
             Ok(()) if target.promote(&instance)? => {
@@ -139,7 +139,7 @@ impl ProcessTarget {
     }
 }
 
-impl Drop for RemoveUnlessKept<'_> {
+impl Drop for RemovalGuard<'_> {
     fn drop(&mut self) {
         if let Some(instance) = self.instance.take() {
             self.target.remove_in_background(instance, Duration::ZERO);

@@ -10,13 +10,14 @@ use futures_util::future::join_all;
 use racetrack_core::error::chain;
 use tokio::sync::oneshot;
 
-use crate::control_group::{self, Place};
-use crate::group_processes;
+use crate::instance::log_rotation;
 use crate::instance::{Instance, InstanceStatus};
-use crate::job_key::JobKey;
-use crate::log_rotation;
-use crate::process_table;
-use crate::state_folder;
+use crate::state::file;
+use crate::state::job_key::JobKey;
+use crate::system::control_group::{self, Place};
+use crate::system::group_folder;
+use crate::system::group_processes;
+use crate::system::process_table;
 use crate::target::{JobInstances, Target, TargetError};
 
 impl Target {
@@ -63,16 +64,16 @@ impl Target {
     /// The secrets go last: as long as the job is there it can be deployed again.
     async fn delete_now(&self, key: &JobKey) -> Result<(), TargetError> {
         let path = self.folder.secrets(key);
-        let secrets = state_folder::read(&path).ok();
+        let secrets = file::read(&path).ok();
         let instances = self.jobs().get(key).map(JobInstances::all).unwrap_or_default();
         self.remove_now(instances).await?;
         // What came meanwhile belongs to a job that is deployed after this one.
-        if state_folder::read(&path).ok() == secrets {
-            state_folder::remove(&path, &self.folder.secrets_folder())?;
+        if file::read(&path).ok() == secrets {
+            file::remove(&path, &self.folder.secrets_folder())?;
         }
         if !self.jobs().contains_key(key) {
-            self.discard_next_secrets(key)?;
-            state_folder::remove(&self.folder.job(key), &self.jobs_folder())?;
+            self.secrets.discard_next(key)?;
+            file::remove(&self.folder.job(key), &self.jobs_folder())?;
         }
         Ok(())
     }
@@ -95,7 +96,7 @@ impl Target {
         let mut removed = instance.removed.lock().await;
         if *removed {
             // Whoever was starting it may not have noticed at once.
-            return Ok(state_folder::remove(&instance.folder, &self.jobs_folder())?);
+            return Ok(file::remove(&instance.folder, &self.jobs_folder())?);
         }
         // From here on nothing starts a process of it, this lifecycle or a later one.
         note_retirement(instance);
@@ -123,7 +124,7 @@ impl Target {
         for replica in &record.replicas {
             self.host.ports.give_back(replica.port);
         }
-        state_folder::remove(&instance.folder, &self.jobs_folder())?;
+        file::remove(&instance.folder, &self.jobs_folder())?;
         *removed = true;
         let mut jobs = self.jobs();
         if let Some(entry) = jobs.get_mut(&instance.key) {
@@ -138,7 +139,7 @@ impl Target {
     /// Removes a group that nothing is left in. One that is still in use keeps its instance from being forgotten: the
     /// next deletion or the next start removes both.
     async fn remove_group(&self, job: &JobKey, group: &Path) -> Result<(), TargetError> {
-        match group_processes::remove(group).await {
+        match group_folder::remove(group).await {
             Err(source) if source.kind() == ErrorKind::ResourceBusy => {
                 let (path, pids) = (group.to_owned(), group_processes::pids(group));
                 Err(TargetError::Group { job: job.clone(), path, pids, source })

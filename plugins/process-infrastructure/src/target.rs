@@ -13,14 +13,16 @@ use racetrack_core::trouble::Trouble;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
-use crate::host::Host;
+use crate::instance::host::Host;
+use crate::instance::supervision;
 use crate::instance::{Instance, InstanceRecord, InstanceStatus};
-use crate::job_key::JobKey;
-use crate::log_session::LogSessions;
-use crate::process_table::StopError;
-use crate::sealed::SealError;
-use crate::state_folder::{self, StateError, StateFolder};
-use crate::supervision;
+use crate::session_table::SessionTable;
+use crate::state::file::{self, StateError};
+use crate::state::folder::StateFolder;
+use crate::state::job_key::JobKey;
+use crate::state::seal::SealError;
+use crate::state::secret_store::SecretStore;
+use crate::system::process_table::StopError;
 
 /// How long a call waits for another lifecycle to let go of the target.
 const LOCK_LIMIT: Duration = Duration::from_secs(30);
@@ -30,8 +32,9 @@ const LOCK_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) folder: StateFolder,
+    pub(crate) secrets: SecretStore,
     pub(crate) host: Arc<Host>,
-    pub(crate) sessions: LogSessions,
+    pub(crate) sessions: SessionTable,
     root: PathBuf,
     jobs: Mutex<BTreeMap<JobKey, JobInstances>>,
     /// Removals under way, and the first look at what is there.
@@ -86,11 +89,13 @@ pub(crate) enum TargetError {
 impl Target {
     /// The target of that name. Touches nothing: what is in its folder is looked at by [`resume`](Self::resume).
     pub(crate) fn new(name: String, root: PathBuf, host: Host) -> Self {
+        let folder = StateFolder::new(root.clone());
         Self {
+            secrets: SecretStore::new(name.clone(), folder.clone()),
             name,
-            folder: StateFolder::new(root.clone()),
+            folder,
             host: Arc::new(host),
-            sessions: LogSessions::default(),
+            sessions: SessionTable::default(),
             root,
             jobs: Mutex::default(),
             tasks: Mutex::default(),
@@ -160,7 +165,7 @@ impl Target {
             }
             instance.begin_change().commit(|record| record.status = InstanceStatus::Current)?;
             // After the record, which a later lifecycle goes by.
-            self.keep_secrets_of(instance)?;
+            self.secrets.adopt(&instance.key, &instance.secrets_file())?;
             entry.candidate = None;
             let former = entry.current.replace(Arc::clone(instance));
             entry.retired.extend(former.clone());
@@ -202,7 +207,7 @@ impl Target {
                 Some(Ok(record)) => record,
                 // Nothing of it was started yet.
                 None => {
-                    state_folder::remove(&folder, &self.jobs_folder())?;
+                    file::remove(&folder, &self.jobs_folder())?;
                     continue;
                 }
                 Some(Err(error)) => {
@@ -226,12 +231,12 @@ impl Target {
             leaving.append(&mut entry.retired.clone());
             staying.extend(entry.current.iter().chain(&entry.candidate).cloned());
             if let Some(current) = &entry.current {
-                warn_if_failed(current, self.keep_secrets_of(current));
+                warn_if_failed(current, self.secrets.adopt(&current.key, &current.secrets_file()));
             }
         }
         // No deployment is under way that could still want them.
         let next_secrets = self.folder.next_secrets_folder();
-        state_folder::remove(&next_secrets, &self.root)?;
+        file::remove(&next_secrets, &self.root)?;
         for instance in &staying {
             warn_if_failed(instance, find_processes_again(instance, &self.host));
         }
@@ -329,7 +334,9 @@ fn find_processes_again(instance: &Instance, host: &Host) -> Result<(), StateErr
     for replica in &record.replicas {
         host.ports.claim(replica.port);
     }
-    let dead = |process: &Option<_>| !process.as_ref().is_some_and(crate::process::ProcessIdentity::is_alive);
+    let dead = |process: &Option<_>| {
+        !process.as_ref().is_some_and(crate::system::process::ProcessIdentity::is_alive)
+    };
     if !record.replicas.iter().any(|replica| dead(&replica.process)) {
         return Ok(());
     }

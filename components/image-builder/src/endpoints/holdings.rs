@@ -9,12 +9,13 @@ use racetrack_service::extract::Query;
 use racetrack_service::json_body::JsonText;
 use serde::Deserialize;
 
+use crate::identifier::PlatformId;
 use crate::pipeline::BuildPipeline;
-use crate::retention::{Holdings, PlatformId, Release, Removals, RetentionError};
+use crate::retention::{Holdings, Release, Removals, RetentionError};
 
 /// Whose holdings are asked for.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct HoldingsQuery {
     platform_id: PlatformId,
 }
 
@@ -22,7 +23,7 @@ pub(crate) struct Asked {
 /// built for; the ids of all deployments that there are build logs of; and a mark, to be given back.
 pub(crate) async fn holdings(
     State(builds): State<BuildPipeline>,
-    Query(Asked { platform_id }): Query<Asked>,
+    Query(HoldingsQuery { platform_id }): Query<HoldingsQuery>,
 ) -> Result<Json<Holdings>, ApiError> {
     builds.holdings(platform_id).await.map(Json).map_err(|error| answer(&error))
 }

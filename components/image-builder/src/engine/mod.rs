@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use racetrack_core::{EnvVars, JobManifest, JobType};
 
 use crate::build_log::BuildLog;
-use crate::retention::{HeldImage, Kept, Mark, Owner, PlatformId, Removed, RetentionError};
+use crate::folder::removal::RemovalCounts;
+use crate::identifier::PlatformId;
+use crate::retention::{HeldImage, Mark, Owner, RemainingImages, RetentionError};
 use crate::workspace::ScratchFolder;
 
 /// Makes the images of jobs.
@@ -38,13 +40,13 @@ pub(crate) trait ImageEngine: Send + Sync + 'static {
         platform: &PlatformId,
         mark: Mark,
         images: &[String],
-    ) -> Result<Removed, RetentionError>;
+    ) -> Result<RemovalCounts, RetentionError>;
 
     /// Removes what images needed, and what no image and no build needs any more.
-    fn clean_cache(&self) -> Removed;
+    fn clean_cache(&self) -> RemovalCounts;
 
     /// How much is left.
-    fn kept(&self) -> io::Result<Kept>;
+    fn remaining(&self) -> io::Result<RemainingImages>;
 }
 
 /// What an engine is given.

@@ -1,5 +1,6 @@
 //! The steps of one build.
 
+use std::error::Error;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,11 +13,11 @@ use racetrack_core::{Hook, JobManifest, ValidateJobManifest};
 use racetrack_service::source_archive::{self, ArchiveError, ArchiveLimits};
 use racetrack_service::upload::SourceFile;
 
-use super::{Shared, StepError};
+use super::state::PipelineState;
+use crate::blocking::on_a_thread;
 use crate::build_log::BuildLog;
 use crate::build_metrics::ActiveBuild;
 use crate::engine::EngineRequest;
-use crate::engine::bundle::on_a_thread;
 use crate::phases::{Phase, Reporter};
 use crate::request::{BuildRequest, RequestedSource};
 use crate::retention::Owner;
@@ -30,6 +31,14 @@ const IMAGE_TYPE: &str = "docker";
 
 /// The file of the job with its manifest.
 const MANIFEST_FILE: &str = "job.yaml";
+
+/// A step that failed. The phase stands before the text of every error in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{phase}")]
+pub(super) struct StepError {
+    phase: Phase,
+    source: Box<dyn Error + Send + Sync>,
+}
 
 /// Why there is no source in the workspace.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +77,7 @@ struct Progress<'a> {
 
 /// Runs all steps. After a failure no further phase is reported, so that the deployment shows where it failed.
 pub(super) async fn run(
-    shared: &Shared,
+    pipeline: &PipelineState,
     request: BuildRequest,
     claim: Claim,
     log: &Arc<BuildLog>,
@@ -77,17 +86,17 @@ pub(super) async fn run(
     let mut progress = Progress { phase: Phase::Waiting, reporter, log };
     let JobManifest { name, version, .. } = &request.manifest;
     log.line(&format!("Building job {name} {version}, tag {}.", request.tag));
-    let _place = if let Ok(place) = shared.places.try_acquire() {
+    let _place = if let Ok(place) = pipeline.places.try_acquire() {
         place
     } else {
         progress.enter(Phase::Waiting).await;
-        shared.places.acquire().await.expect("the semaphore is never closed")
+        pipeline.places.acquire().await.expect("the semaphore is never closed")
     };
     let _active = ActiveBuild::begin();
 
     progress.enter(Phase::Fetching).await;
     let workspace = claim.open().map_err(SourceError::Workspace).map_err(|error| progress.failed(error))?;
-    let source = fetch(shared, &request, &workspace, &mut progress).await;
+    let source = fetch(pipeline, &request, &workspace, &mut progress).await;
     let source = source.map_err(|error| progress.failed(error))?;
     log.line(&format!("The revision of the source is {}.", source.git_version));
 
@@ -106,11 +115,11 @@ pub(super) async fn run(
     // It is unpacked, and others may wait for its room.
     drop(uploaded);
     let manifest = Arc::new(manifest);
-    let job_type_name = prepare(shared, &manifest).await.map_err(|error| progress.failed(error))?;
+    let job_type_name = prepare(pipeline, &manifest).await.map_err(|error| progress.failed(error))?;
     log.line(&format!("The job type is {job_type_name}."));
-    let job_type = &shared.job_types.get(&job_type_name).expect("has just been found").item;
+    let job_type = &pipeline.job_types.get(&job_type_name).expect("has just been found").item;
 
-    let images = shared.engine.images(job_type);
+    let images = pipeline.engine.images(job_type);
     progress.enter(Phase::Building { image: 1, images }).await;
     let engine_request = EngineRequest {
         manifest,
@@ -124,7 +133,7 @@ pub(super) async fn run(
         owner,
         log: Arc::clone(log),
     };
-    let image_names = shared.engine.build(engine_request).await.map_err(|error| progress.failed(error))?;
+    let image_names = pipeline.engine.build(engine_request).await.map_err(|error| progress.failed(error))?;
 
     progress.enter(Phase::CleaningUp).await;
     let removed = on_a_thread(move || {
@@ -137,12 +146,12 @@ pub(super) async fn run(
 }
 
 async fn fetch(
-    shared: &Shared,
+    pipeline: &PipelineState,
     request: &BuildRequest,
     workspace: &ScratchFolder,
     progress: &mut Progress<'_>,
 ) -> Result<FetchedSource, SourceError> {
-    let config = &shared.config;
+    let config = &pipeline.config;
     let (source, is_git) = match &request.source {
         RequestedSource::Context(archive) => {
             let (archive, limits) = (Arc::clone(archive), config.unpack_limits);
@@ -198,19 +207,19 @@ fn write_manifest(job: &Path, yaml: &str) -> io::Result<()> {
 }
 
 /// Finds the job type, and asks its plugin about the manifest.
-async fn prepare(shared: &Shared, manifest: &Arc<JobManifest>) -> Result<String, PrepareError> {
+async fn prepare(pipeline: &PipelineState, manifest: &Arc<JobManifest>) -> Result<String, PrepareError> {
     if manifest.image_type != IMAGE_TYPE {
         return Err(PrepareError::ImageType(manifest.image_type.clone()));
     }
-    let available = shared.job_types.iter().map(|(name, _)| name);
+    let available = pipeline.job_types.iter().map(|(name, _)| name);
     let job_type = job_type_match::resolve(manifest.job_type(), available)?.to_owned();
-    let owner = shared.job_types.get(&job_type).expect("has just been found").plugin;
-    let registry = shared.hooks.registry();
+    let owner = pipeline.job_types.get(&job_type).expect("has just been found").plugin;
+    let registry = pipeline.hooks.registry();
     let owner = &registry.entries()[owner];
     let hook = Hook::ValidateJobManifest;
     if owner.hooks.contains(hook) {
         let event = Arc::new((Arc::clone(manifest), job_type.clone()));
-        let validated = shared.hooks.call_one(owner, hook, event, |plugin, (manifest, job_type)| {
+        let validated = pipeline.hooks.call_one(owner, hook, event, |plugin, (manifest, job_type)| {
             plugin.validate_job_manifest(ValidateJobManifest::new(manifest, job_type))
         });
         validated.await.map_err(PrepareError::Rules)?;
@@ -231,7 +240,7 @@ impl Progress<'_> {
         self.reporter.warn(&warning).await;
     }
 
-    fn failed(&self, error: impl std::error::Error + Send + Sync + 'static) -> StepError {
+    fn failed(&self, error: impl Error + Send + Sync + 'static) -> StepError {
         StepError { phase: self.phase, source: Box::new(error) }
     }
 }

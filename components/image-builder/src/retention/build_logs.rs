@@ -3,13 +3,13 @@
 use std::io;
 use std::path::Path;
 
-use super::Removed;
 use crate::build_log;
-use crate::request::DeploymentId;
+use crate::folder::removal::RemovalCounts;
+use crate::identifier::DeploymentId;
 use crate::workspace::Workspaces;
 
 /// The deployments that there are logs of.
-pub(super) fn list(folder: &Path) -> io::Result<Vec<DeploymentId>> {
+pub(crate) fn list(folder: &Path) -> io::Result<Vec<DeploymentId>> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(folder)? {
         let name = entry?.file_name();
@@ -20,8 +20,8 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<DeploymentId>> {
 }
 
 /// Removes the logs of these deployments, but of none that is being built.
-pub(super) fn remove(folder: &Path, workspaces: &Workspaces, deployments: &[DeploymentId]) -> Removed {
-    let mut removed = Removed::default();
+pub(crate) fn remove(folder: &Path, workspaces: &Workspaces, deployments: &[DeploymentId]) -> RemovalCounts {
+    let mut removed = RemovalCounts::default();
     for id in deployments {
         let Some(_claim) = workspaces.claim(id) else { continue };
         let path = build_log::path(folder, id);

@@ -2,7 +2,7 @@
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
-use super::Removals;
+use super::removals::Removals;
 
 const REMOVED: &str = "racetrack_retention_removed_total";
 const REMOVED_BYTES: &str = "racetrack_retention_removed_bytes_total";
@@ -19,7 +19,8 @@ pub(crate) fn describe() {
     describe_gauge!(KEPT_BYTES, "The bytes of the images that were left then.");
 }
 
-pub(super) fn record(removals: &Removals) {
+/// Counts what was removed.
+pub(crate) fn record(removals: &Removals) {
     for (kind, removed) in removals.parts() {
         counter!(REMOVED, "kind" => kind).increment(removed.count);
         counter!(REMOVED_BYTES, "kind" => kind).increment(removed.bytes);

@@ -14,7 +14,7 @@ use super::git_relay::GitRelay;
 use super::git_size::{self, MeasureError};
 use super::networks::Networks;
 use crate::build_log::BuildLog;
-use crate::process::{self, Ended, Output, ProcessError, Tool};
+use crate::process::{self, Output, ProcessError, ProcessOutcome, Tool};
 use crate::workspace::ScratchFolder;
 
 /// The folder of the repository in the workspace.
@@ -142,7 +142,7 @@ pub(crate) async fn fetch(
     let is_linked = source.address.is_path();
     let watched = if is_linked { None } else { Some(files_of_git) };
     // What git says of servers that are not on the Internet is not for everybody who may deploy.
-    let shown = if relay.is_some() { Output::GivenBack(log) } else { Output::Logged(log) };
+    let shown = if relay.is_some() { Output::Returned(log) } else { Output::Logged(log) };
     let cloned = run_watched(clone, shown, limit, &root, watched).await?;
     let has_failed = !cloned.status.success();
     let listing = git_alone(&root, &source.protocols);
@@ -202,7 +202,7 @@ async fn run_watched(
     limit: Duration,
     repository: &Path,
     watched: Option<ArchiveLimits>,
-) -> Result<Ended, FetchError> {
+) -> Result<ProcessOutcome, FetchError> {
     let running = process::run(git, output, limit);
     let Some(limits) = watched else { return Ok(running.await?) };
     tokio::select! {
@@ -271,7 +271,7 @@ mod tests {
         use racetrack_core::tool_launcher::ToolLauncher;
 
         use crate::build_log::REDACTED;
-        use crate::request::DeploymentId;
+        use crate::identifier::DeploymentId;
 
         let folder = tempfile::tempdir().expect("can be made");
         let id = DeploymentId::parse("5c0a1d9e-7a40-4a8e-9d7c-0242ac120002").expect("valid");

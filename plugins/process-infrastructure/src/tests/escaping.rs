@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::control_group::{self, Place};
-use crate::group_location;
-use crate::limits::Limits;
+use crate::system::control_group::{self, Place};
+use crate::system::group_location;
+use crate::system::limits::Limits;
 
 const ALL: [&str; 7] = ["session", "title", "orphan", "daemon", "deaf", "storm", "fleeing"];
 
@@ -140,7 +140,7 @@ async fn a_group_is_ended_at_once_in_every_hierarchy_that_can_do_so() {
             !group_processes::is_populated(&group)
         })
         .await;
-        group_processes::remove(&group).await.unwrap();
+        group_folder::remove(&group).await.unwrap();
         assert_eq!(with_number(&number), []);
         tried += 1;
     }

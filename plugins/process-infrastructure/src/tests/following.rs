@@ -135,7 +135,7 @@ async fn lines_of_several_replicas_tell_whose_they_are() {
     sandbox.target().create_session(session("a", None), on_line).await.unwrap();
     for (index, internal_name) in job.replica_internal_names.iter().enumerate() {
         let path = format!("/print/from-{index}");
-        crate::http::get(port_of(internal_name), &path, 1024, LONGEST_WAIT).await.unwrap();
+        crate::instance::http::get(port_of(internal_name), &path, 1024, LONGEST_WAIT).await.unwrap();
         assert_eq!(next(&mut lines).await, format!("[{index}] from-{index}"));
     }
     let recent = sandbox.target().read_recent_logs(&job, 1).await.unwrap();

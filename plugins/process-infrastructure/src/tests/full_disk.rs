@@ -146,7 +146,7 @@ async fn write_until_full(job: &Job, disk: &Path) {
 async fn write_lines(job: &Job, size: usize) {
     let port = port_of(job.internal_name.as_deref().unwrap());
     let path = format!("/write-lines/{size}");
-    let _broken_off = crate::http::get(port, &path, 1024, Duration::from_secs(30)).await;
+    let _broken_off = crate::instance::http::get(port, &path, 1024, Duration::from_secs(30)).await;
 }
 
 /// Takes what room is left, to the last byte.

@@ -86,3 +86,18 @@ async fn a_job_has_the_limit_of_open_files_that_lifecycle_was_started_with() {
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert_eq!(files.split_whitespace().nth(3), Some("777"), "{files}");
 }
+
+#[test]
+fn a_control_group_that_cannot_be_used_is_refused_at_the_start() {
+    // What is wrong with the settings of a later target is not looked at before.
+    let config = "targets: {a: {control-group: /sys/fs/cgroup/none}, b: {log-files: 0}}";
+    let context = PluginContext::builder("process-infrastructure", "1.0.0")
+        .resource("docs.md", include_bytes!("../../resources/docs.md"))
+        .config(config);
+    let error = ProcessInfrastructure::from_context(context.build()).err().expect("there is no such group");
+    assert_eq!(
+        racetrack_core::error::chain(&*error),
+        "target `a`: `control-group` cannot be used: /sys/fs/cgroup/none is not a control group of version 2: No such \
+         file or directory (os error 2)"
+    );
+}

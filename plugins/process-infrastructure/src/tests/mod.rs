@@ -23,10 +23,12 @@ use racetrack_core::{
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::group_processes;
+use crate::ProcessInfrastructure;
 use crate::instance::InstanceRecord;
-use crate::process::ProcessIdentity;
-use crate::{ProcessInfrastructure, ProcessTarget};
+use crate::process_target::ProcessTarget;
+use crate::system::group_folder;
+use crate::system::group_processes;
+use crate::system::process::ProcessIdentity;
 
 /// How long a test waits for what has to come.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -187,7 +189,7 @@ impl Sandbox {
     async fn tear_off_promotion(&mut self, job: &Job) {
         until("it answers", async || {
             let port = port_of(job.internal_name.as_deref().unwrap());
-            crate::http::get(port, "/live", 1024, Duration::from_secs(3)).await.is_ok()
+            crate::instance::http::get(port, "/live", 1024, Duration::from_secs(3)).await.is_ok()
         })
         .await;
         self.plugin = None;
@@ -210,7 +212,7 @@ impl Drop for Sandbox {
         }
         // Also after a failed test, whose reason is to be shown rather than what this makes of it.
         let start = Instant::now();
-        while groups.iter().any(|group| group_processes::remove_tree(group).is_err())
+        while groups.iter().any(|group| group_folder::remove_tree(group).is_err())
             && start.elapsed() < LONGEST_WAIT
         {
             std::thread::sleep(Duration::from_millis(10));
@@ -227,7 +229,7 @@ static PYTHON: LazyLock<String> = LazyLock::new(|| {
 /// Asks a job; the text of its answer.
 async fn ask(job: &Job, path: &str) -> String {
     let port = port_of(job.internal_name.as_deref().unwrap());
-    let answer = crate::http::get(port, path, 1024 * 1024, Duration::from_secs(10)).await.unwrap();
+    let answer = crate::instance::http::get(port, path, 1024 * 1024, Duration::from_secs(10)).await.unwrap();
     String::from_utf8(answer.body).unwrap()
 }
 

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use racetrack_core::job_bundle::{CACHE_ENTRY_FILE, FILE_NAME, JobBundle, SUPERSEDED_ENTRY_FILE};
 
-use super::shelf::INDEX;
-use crate::retention::{Removed, removal};
+use super::store::INDEX;
+use crate::folder::removal::{self, RemovalCounts};
 
 /// The folder in which each file holds the path of a folder with bundles.
 const BUNDLE_FOLDERS: &str = ".bundle-folders";
@@ -79,10 +79,10 @@ impl BundleCache {
     }
 
     /// Removes entries that no bundle needs and no build has used for long, unless something is being built.
-    pub(super) fn clean(&self) -> Removed {
+    pub(super) fn clean(&self) -> RemovalCounts {
         let set_aside = self.set_unneeded_aside();
         let mut removed = removal::finish(&self.path).unwrap_or_else(|error| {
-            let mut failed = Removed::default();
+            let mut failed = RemovalCounts::default();
             failed.fail("cannot look through the cache of builds", &error);
             failed
         });

@@ -8,10 +8,9 @@
 //! cache goes after it.
 
 mod cache;
-pub(crate) mod digest;
+mod error;
 mod recipe;
-mod shelf;
-pub(crate) mod tree;
+mod store;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,12 +23,17 @@ use racetrack_core::job_bundle::{FILE_NAME, JOB_FOLDER, JobBundle};
 use racetrack_core::{EnvVars, JobType};
 
 use self::cache::BundleCache;
+pub(crate) use self::error::BundleEngineError;
 use self::recipe::{RecipeError, RecipeRuntime, RecipeTask};
-use self::shelf::Shelf;
+use self::store::BundleStore;
 use super::{EngineError, EngineRequest, ImageEngine};
-use crate::retention::{HeldImage, Kept, Mark, Owner, PlatformId, Removed, RetentionError};
+use crate::blocking::on_a_thread;
+use crate::folder::removal::RemovalCounts;
+use crate::folder::{digest, removal, tree};
+use crate::identifier::PlatformId;
+use crate::retention::{HeldImage, Mark, Owner, RemainingImages, RetentionError};
 use crate::settings::BuildConfig;
-use crate::workspace::{self, ScratchFolder};
+use crate::workspace::ScratchFolder;
 
 /// What the names of bundles that are being made begin with.
 const TEMPORARY: &str = ".tmp-";
@@ -47,32 +51,12 @@ pub(crate) struct PlatformVersion(String);
 /// Makes job bundles.
 #[derive(Debug)]
 pub(crate) struct BundleEngine {
-    bundles: Arc<Shelf>,
+    bundles: Arc<BundleStore>,
     cache: BundleCache,
     platform: PlatformVersion,
     recipes: RecipeRuntime,
     limit: Duration,
     made: AtomicU64,
-}
-
-/// Why the engine cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BundleEngineError {
-    /// A folder cannot be made or cleared.
-    #[error("cannot use the folder {} for job bundles", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Another process uses the folder.
-    #[error("the bundles folder {} is in use by another image-builder; set bundles-folder to another one", .0.display())]
-    InUse(PathBuf),
-    /// The system gives no threads.
-    #[error("cannot start the threads of builds")]
-    Threads(#[source] io::Error),
 }
 
 /// Why there is no bundle.
@@ -115,9 +99,9 @@ impl BundleEngine {
             let path = path.to_owned();
             move |source| BundleEngineError::Folder { path, source }
         };
-        let bundles = Arc::new(Shelf::open(bundles)?);
+        let bundles = Arc::new(BundleStore::open(bundles)?);
         let folder = bundles.folder();
-        workspace::remove_leftovers(folder, |name| name.starts_with(TEMPORARY)).map_err(unusable(folder))?;
+        removal::remove_leftovers(folder, |name| name.starts_with(TEMPORARY)).map_err(unusable(folder))?;
         let opened = BundleCache::open(cache.clone(), folder, config.unused_cache_lifetime);
         let cache = opened.map_err(unusable(&cache))?;
         let recipes = RecipeRuntime::start().map_err(BundleEngineError::Threads)?;
@@ -215,24 +199,17 @@ impl ImageEngine for BundleEngine {
         platform: &PlatformId,
         mark: Mark,
         images: &[String],
-    ) -> Result<Removed, RetentionError> {
+    ) -> Result<RemovalCounts, RetentionError> {
         self.bundles.release(platform, mark, images)
     }
 
-    fn clean_cache(&self) -> Removed {
+    fn clean_cache(&self) -> RemovalCounts {
         self.cache.clean()
     }
 
-    fn kept(&self) -> io::Result<Kept> {
-        self.bundles.kept()
+    fn remaining(&self) -> io::Result<RemainingImages> {
+        self.bundles.remaining()
     }
-}
-
-/// Runs work that blocks its thread. What the work holds stays until it is done, even when nobody waits any more.
-pub(crate) async fn on_a_thread<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 fn make_folder(path: &Path) -> Result<PathBuf, BundleEngineError> {
@@ -263,7 +240,7 @@ fn wrong(bundle: &JobBundle, folder: &Path, secrets: &EnvVars) -> Option<&'stati
 fn store(
     bundle: &JobBundle,
     folder: &ScratchFolder,
-    bundles: &Shelf,
+    bundles: &BundleStore,
     owner: Option<&Owner>,
 ) -> io::Result<(PathBuf, bool)> {
     let description = serde_json::to_vec_pretty(bundle)?;
