@@ -14,6 +14,7 @@ pub mod app;
 mod audit;
 pub mod auth;
 mod call_places;
+mod clock;
 mod deployment;
 mod document;
 mod endpoints;

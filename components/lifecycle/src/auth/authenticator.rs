@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, header};
 use racetrack_core::error::chain;
@@ -14,6 +14,7 @@ use racetrack_store::{AccessTable, Scope, Store, Subject, SubjectKind, TokenRefu
 use super::caller::ShownToken;
 use super::credential::Credential;
 use super::{AuthKey, Caller, Claims};
+use crate::clock::seconds_since_1970;
 
 /// The headers that tokens are shown in: today's, and two older ones.
 pub(crate) static AUTH_HEADERS: [HeaderName; 3] = [
@@ -192,12 +193,6 @@ fn claims(subject: &Subject, seed: &str) -> Claims {
         scopes: None,
         expiry_time: None,
     }
-}
-
-/// Now, in seconds since 1970.
-pub(crate) fn seconds_since_1970() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The token in one of the headers for it.

@@ -27,7 +27,7 @@ pub use access::Access;
 pub(crate) use access::{BuildPath, Guard, JobPath, authorize, missing_scope, refused};
 pub(crate) use attempts::{Attempts, Purpose, TooManyAttempts};
 pub use auth_key::{AuthKey, AuthKeyError};
-pub(crate) use authenticator::{Authenticator, seconds_since_1970, token_in_header};
+pub(crate) use authenticator::{Authenticator, token_in_header};
 pub(crate) use call::{AllowedCall, may_call};
 pub use caller::Caller;
 pub(crate) use credential::Credential;

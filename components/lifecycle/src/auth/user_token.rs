@@ -4,9 +4,9 @@ use axum::http::HeaderValue;
 use racetrack_service::ApiError;
 use racetrack_store::{Subject, Token};
 
-use super::authenticator::seconds_since_1970;
 use crate::App;
 use crate::api_error::store_error;
+use crate::clock::seconds_since_1970;
 
 /// The cookie in which browsers show a token to jobs, whose pages are opened by following links. Scripts of pages do
 /// not see it, and the API takes it from nobody. Cookies reach every port of a host, so the token is good for calls only.

@@ -12,7 +12,8 @@ use super::user::own_name;
 use crate::App;
 use crate::api_error::store_error;
 use crate::audit::{explanation, time_ago};
-use crate::auth::{Caller, seconds_since_1970};
+use crate::auth::Caller;
+use crate::clock::seconds_since_1970;
 use crate::document::schemas::AuditEventSchema;
 use crate::visibility;
 

@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 
 use crate::App;
 use crate::api_error::store_error;
-use crate::auth::{Caller, check_covers, check_identifier, seconds_since_1970};
+use crate::auth::{Caller, check_covers, check_identifier};
+use crate::clock::seconds_since_1970;
 use crate::document::schemas::{EscSchema, Nothing};
 use crate::extract::{JsonBody, JsonBodyOrDefault};
 

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::App;
 use crate::api_error::store_error;
-use crate::auth::{Caller, seconds_since_1970};
+use crate::auth::Caller;
+use crate::clock::seconds_since_1970;
 use crate::document::schemas::{JobFamilySchema, Nothing};
 use crate::jobs::JobView;
 use crate::jobs::graph::{JobGraph, job_graph};

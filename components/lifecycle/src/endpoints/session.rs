@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 use super::user::{let_in, own_name};
 use crate::App;
 use crate::api_error::store_error;
-use crate::auth::{Caller, seconds_since_1970, user_token};
+use crate::auth::{Caller, user_token};
+use crate::clock::seconds_since_1970;
 use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
 

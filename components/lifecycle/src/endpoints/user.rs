@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{
-    Caller, Line, Purpose, check_password, check_username, refused, seconds_since_1970, token_in_header,
-    user_token,
+    Caller, Line, Purpose, check_password, check_username, refused, token_in_header, user_token,
 };
+use crate::clock::seconds_since_1970;
 use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
 use crate::settings::Registration;

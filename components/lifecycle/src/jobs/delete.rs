@@ -7,7 +7,7 @@ use tracing::Instrument;
 use crate::App;
 use crate::api_error::store_error;
 use crate::audit::{self, about_job, with_warnings};
-use crate::auth::seconds_since_1970;
+use crate::clock::seconds_since_1970;
 use crate::deployment::{Deletions, DeploymentError, post_job_delete};
 
 /// Deletes a job from its target, and then from what lifecycle knows. Plugins are told; their failures are logged, and
