@@ -10,7 +10,8 @@ use racetrack_core::Job;
 use racetrack_service::ApiError;
 use racetrack_store::{AccessRequest, JobRecord, Scope, StoreError};
 
-use super::{Caller, Credential};
+use super::refusal::{check_scope_of, missing_scope, refused, shown_to};
+use super::{BuildPath, Caller, Credential, JobPath};
 use crate::App;
 use crate::api_error::store_error;
 
@@ -55,17 +56,6 @@ pub enum Access {
     /// What the endpoint asks for that `{name}`, `{version}` and `{path}` mean: nothing where anybody may call it,
     /// otherwise the scope `call_job` for it.
     Call,
-}
-
-/// The job that the path of a request means. Routes of [`Access::Job`] have it among the request's extensions.
-#[derive(Clone, Debug)]
-pub(crate) struct JobPath(pub(crate) Arc<JobRecord>);
-
-/// The version whose builds the path of a request means. Routes of [`Access::Build`] have it among the request's extensions.
-#[derive(Clone, Debug)]
-pub(crate) struct BuildPath {
-    pub(crate) name: String,
-    pub(crate) version: String,
 }
 
 /// A route's access, and whether the route is closed during maintenance.
@@ -170,33 +160,6 @@ async fn staff(app: &App, caller: &Caller) -> Result<(), ApiError> {
     if user.is_staff { Ok(()) } else { Err(refused("this is for administrators")) }
 }
 
-/// Checks the scope for a version that the caller asked for by this text. A refusal repeats the text: which version `latest`
-/// is, the caller may not know.
-pub(super) fn check_scope_of(
-    caller: &Caller,
-    scope: Scope,
-    (name, version): (&str, &str),
-    asked: &str,
-) -> Result<(), ApiError> {
-    if caller.may(&AccessRequest::job(scope, name, version)) {
-        return Ok(());
-    }
-    Err(missing_scope(caller, scope, &format!(" for job {name} {asked}")))
-}
-
-/// What is there, or that it is not; whoever has no right to it hears the same in both cases.
-pub(super) fn shown_to<T>(
-    caller: &Caller,
-    scope: Scope,
-    (name, asked): (&str, &str),
-    found: Result<T, ApiError>,
-) -> Result<T, ApiError> {
-    if found.is_err() {
-        check_scope_of(caller, scope, (name, asked), asked)?;
-    }
-    found
-}
-
 fn address(parameters: &RawPathParams) -> Result<(&str, &str), ApiError> {
     Ok((parameter(parameters, "name")?, parameter(parameters, "version")?))
 }
@@ -227,15 +190,4 @@ async fn build(app: &App, parameters: &RawPathParams) -> Result<BuildPath, ApiEr
 fn parameter<'a>(parameters: &'a RawPathParams, wanted: &str) -> Result<&'a str, ApiError> {
     let value = parameters.iter().find_map(|(name, value)| (name == wanted).then_some(value));
     value.ok_or_else(|| ApiError::internal(format!("a route about a job has no `{wanted}`")))
-}
-
-/// 401 to a caller who lacks the scope for `what`: ` for job adder 1.0.0`.
-pub(crate) fn missing_scope(caller: &Caller, scope: Scope, what: &str) -> ApiError {
-    let caller = caller.description();
-    refused(&format!("{caller} has no permission with scope {scope}{what}"))
-}
-
-/// 401 to a caller who is known.
-pub(crate) fn refused(reason: &str) -> ApiError {
-    ApiError::unauthorized(format!("Unauthorized: {reason}"))
 }

@@ -9,8 +9,8 @@ use racetrack_service::peer::Peer;
 use racetrack_store::{JobRecord, Scope, Store};
 use serde::Deserialize;
 
-use super::access::{check_scope_of, shown_to};
 use super::recent_readers::RecentReaders;
+use super::refusal::{check_scope_of, shown_to};
 use super::standing::{Right, Standing};
 use super::{Authenticator, Caller, Credential};
 use crate::api_error::store_error;

@@ -8,9 +8,9 @@ use racetrack_service::ApiError;
 use racetrack_store::{Scope, Store, StoreError};
 use tokio::sync::watch;
 
-use super::access::check_scope_of;
 use super::authenticator::Purpose;
 use super::call::allowed_caller;
+use super::refusal::check_scope_of;
 use super::{Authenticator, Caller, Credential};
 use crate::clock::seconds_since_1970;
 

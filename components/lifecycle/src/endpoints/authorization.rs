@@ -143,7 +143,7 @@ async fn allowed_call(
     version: &str,
     path: &str,
 ) -> Result<Json<CallView>, ApiError> {
-    let call = may_call(app, headers, name, version, path).await?;
+    let call = may_call(&app.store, &app.authenticator, headers, (name, version), path).await?;
     let record = match (call.may_read, call.is_known) {
         (true, _) => JobRecord::clone(&call.record),
         (false, true) => address_of(&call.record),

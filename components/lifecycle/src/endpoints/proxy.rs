@@ -49,7 +49,7 @@ pub(crate) async fn call(
     let path = path_of_job(uri.path());
     let allowed = async {
         let Path(JobAddress { name, version }) = address?;
-        may_call(&app, &parts.headers, &name, &version, path).await
+        may_call(&app.store, &app.authenticator, &parts.headers, (&name, &version), path).await
     };
     let AllowedCall { record, caller, is_known, .. } = match allowed.await {
         Ok(allowed) => allowed,
