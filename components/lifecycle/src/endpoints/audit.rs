@@ -8,7 +8,7 @@ use racetrack_store::{AuditEvent, AuditFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::user::own_name;
+use super::account::own_name;
 use crate::App;
 use crate::api_error::store_error;
 use crate::audit::{explanation, time_ago};

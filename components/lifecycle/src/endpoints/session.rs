@@ -9,7 +9,7 @@ use racetrack_store::{NotFound, StoreError, Token};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::user::{let_in, own_name};
+use super::account::{let_in, own_name};
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, user_token};

@@ -10,7 +10,7 @@ use racetrack_store::{Subject, SubjectKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::user::own_name;
+use super::account::own_name;
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{Caller, check_covers, user_token};

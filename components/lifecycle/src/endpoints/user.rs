@@ -7,10 +7,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use racetrack_service::ApiError;
 use racetrack_service::peer::PeerKey;
-use racetrack_store::{NotFound, Permission, Scope, StoreError, User};
+use racetrack_store::{Permission, Scope, User};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::account::{let_in, own_name, verified};
+use super::session;
 use crate::App;
 use crate::api_error::store_error;
 use crate::auth::{
@@ -20,8 +22,6 @@ use crate::clock::seconds_since_1970;
 use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
 use crate::settings::Registration;
-
-use super::session;
 
 /// What somebody may do everywhere who registered and was let in.
 const REGISTERED_SCOPES: [Scope; 4] =
@@ -80,26 +80,6 @@ pub(crate) async fn login(
     let cookie = user_token::cookie(&app, &token);
     let token = user_token::shown(&app, &token);
     Ok(([(SET_COOKIE, cookie)], Json(LoggedIn { username, token, is_staff: user.is_staff })))
-}
-
-/// The user of this name, whose password it is and who was let in; the login is noted.
-pub(super) async fn let_in(
-    app: &App,
-    peer: PeerKey,
-    username: &str,
-    password: String,
-) -> Result<User, ApiError> {
-    let user = verified(app, Purpose::Login, peer, username, password).await?;
-    let Some(user) = user else {
-        return Err(ApiError::unauthorized("Unauthenticated: the username or the password is wrong"));
-    };
-    // Told only to somebody who knows the password.
-    if !user.is_active {
-        let message = "Unauthenticated: the user is not active; an administrator has to activate it";
-        return Err(ApiError::unauthorized(message));
-    }
-    app.store.note_login(username, seconds_since_1970()).await.map_err(store_error)?;
-    Ok(user)
 }
 
 /// Tells whose token this is
@@ -181,48 +161,4 @@ pub(crate) async fn change_password(
     app.store.set_password_hash(username, &hash).await.map_err(store_error)?;
     let token = user_token::for_login(&app, username).await?;
     Ok(([(SET_COOKIE, user_token::cookie(&app, &token))], Json(())))
-}
-
-/// The name of the user who calls a route for users.
-pub(super) fn own_name(caller: &Caller) -> Result<&str, ApiError> {
-    caller.username().ok_or_else(|| {
-        ApiError::invalid("this server asks nobody who they are (auth-required: false), so no user calls it")
-    })
-}
-
-/// The user of this name, if the password is the user's. That there is no such user takes as long to find out as that
-/// the password is wrong.
-async fn verified(
-    app: &App,
-    purpose: Purpose,
-    peer: PeerKey,
-    username: &str,
-    password: String,
-) -> Result<Option<User>, ApiError> {
-    let attempt = app.attempts.begin(purpose, username, peer).await?;
-    let line = if purpose == Purpose::Change || attempt.is_known() { Line::Known } else { Line::Unknown };
-    let user = user_with_password(app, line, username, password).await;
-    match &user {
-        Ok(Some(_)) => attempt.succeeded(),
-        // It has been counted already.
-        Ok(None) => drop(attempt),
-        Err(_) => attempt.was_none(),
-    }
-    user
-}
-
-async fn user_with_password(
-    app: &App,
-    line: Line,
-    username: &str,
-    password: String,
-) -> Result<Option<User>, ApiError> {
-    let user = match app.store.user(username).await {
-        Ok(user) => Some(user),
-        Err(StoreError::NotFound(NotFound::User { .. })) => None,
-        Err(error) => return Err(store_error(error)),
-    };
-    let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let is_right = app.passwords.verify(line, password, hash).await?;
-    Ok(user.filter(|_| is_right))
 }
