@@ -8,7 +8,7 @@ use crate::App;
 use crate::api_error::store_error;
 use crate::audit::{self, about_job, with_warnings};
 use crate::clock::seconds_since_1970;
-use crate::deployment::{Deletions, DeploymentError, post_job_delete};
+use crate::deployment::{DeploymentError, post_job_delete};
 
 /// Deletes a job from its target, and then from what lifecycle knows. Plugins are told; their failures are logged, and
 /// noted in the audit trail.
@@ -21,7 +21,7 @@ pub(crate) async fn delete(
     version: &str,
     executor: Option<&str>,
 ) -> Result<(), ApiError> {
-    let deletion = Deletions::begin(app, name, version).await?;
+    let deletion = app.deletions.begin(&app.store, name, version).await?;
     // Read after that: before it, somebody else may have deployed or moved it.
     let record = app.store.job(name, version).await.map_err(store_error)?;
     let (app, executor) = (app.clone(), executor.map(str::to_owned));
