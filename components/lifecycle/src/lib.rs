@@ -9,7 +9,6 @@
 //! - `deployment` is the way of a job from a request to a process that answers, `monitor` what is done at intervals,
 //!   `retention` what becomes of images that no job needs.
 
-mod api_error;
 pub mod app;
 mod audit;
 pub mod auth;
@@ -29,6 +28,7 @@ mod plugin_config;
 mod private_folder;
 pub mod proxy;
 pub mod realtime;
+mod request_error;
 mod retention;
 pub mod router;
 pub mod routes;

@@ -9,6 +9,8 @@ use racetrack_core::{Hook, InfrastructureTarget, JobType};
 use racetrack_service::hooks::{HookCall, PluginOwned, Replacement};
 use racetrack_service::{ApiError, HookRuntime, plugin_endpoints};
 
+use crate::request_error::RequestError;
+
 /// What the plugins said they offer when they were last asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Offers {
@@ -139,8 +141,8 @@ async fn renewed<T: Clone + Send + 'static>(
     Catalogue::collect(&registry, hook, outcomes)
 }
 
-impl From<TargetChoiceError> for ApiError {
+impl From<TargetChoiceError> for RequestError {
     fn from(error: TargetChoiceError) -> Self {
-        Self::invalid(error.to_string())
+        ApiError::invalid(error.to_string()).into()
     }
 }

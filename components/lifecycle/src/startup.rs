@@ -178,7 +178,7 @@ fn admit(gate: LogGate) -> Admit {
         let peer = Peer::of(&client.request.extensions);
         let credential = Credential::of_connection(headers, client.auth);
         let (gate, name, version) = (gate.clone(), name.to_owned(), version.to_owned());
-        Box::pin(async move { gate.admit(credential?, peer, &name, &version).await })
+        Box::pin(async move { Ok(gate.admit(credential?, peer, &name, &version).await?) })
     })
 }
 

@@ -4,6 +4,7 @@ use racetrack_service::ApiError;
 use racetrack_store::{AccessRequest, Scope};
 
 use super::Caller;
+use crate::request_error::RequestError;
 
 /// 401 to a caller who lacks the scope for `what`: ` for job adder 1.0.0`.
 pub(crate) fn missing_scope(caller: &Caller, scope: Scope, what: &str) -> ApiError {
@@ -35,8 +36,8 @@ pub(super) fn shown_to<T>(
     caller: &Caller,
     scope: Scope,
     (name, asked): (&str, &str),
-    found: Result<T, ApiError>,
-) -> Result<T, ApiError> {
+    found: Result<T, RequestError>,
+) -> Result<T, RequestError> {
     if found.is_err() {
         check_scope_of(caller, scope, (name, asked), asked)?;
     }

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use super::progress::end;
 use super::{DeploymentError, run_claimed};
 use crate::App;
-use crate::api_error::store_error;
+use crate::request_error::RequestError;
 
 /// Claims a version for a deployment, and runs it in a task of its own.
 ///
@@ -20,20 +20,20 @@ pub(super) async fn start<F>(
     app: &App,
     claim: NewDeployment,
     run: impl FnOnce(App, Deployment) -> F + Send + 'static,
-) -> Result<(Deployment, JoinHandle<Result<(), DeploymentError>>), ApiError>
+) -> Result<(Deployment, JoinHandle<Result<(), DeploymentError>>), RequestError>
 where
     F: Future<Output = Result<(), DeploymentError>> + Send,
 {
     let app = app.clone();
     let starting = tokio::spawn(async move {
-        let deployment = app.store.claim_deployment(&claim).await.map_err(store_error)?;
+        let deployment = app.store.claim_deployment(&claim).await?;
         let (name, version) = (deployment.job_name.clone(), deployment.job_version.clone());
         // After the claim: a deletion looks for claims after it has begun, so one of the two sees the other.
         if app.deletions.includes(&name, &version) {
             let error = format!("job {name} v{version} is being deleted");
             let outcome = DeploymentOutcome::Failed { error: error.clone() };
             end(&app, &deployment, outcome).await;
-            return Err(ApiError::already_exists(error));
+            return Err(RequestError::from(ApiError::already_exists(error)));
         }
         Ok((deployment.clone(), run_claimed(app, deployment, run)))
     });

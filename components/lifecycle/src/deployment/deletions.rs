@@ -1,12 +1,11 @@
 //! The versions that are being deleted: one deployment or one deletion of a version at a time.
 
+use crate::request_error::RequestError;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use racetrack_service::ApiError;
 use racetrack_store::Store;
-
-use crate::api_error::store_error;
 
 /// The versions that are being deleted, by name and version. Deployments are in the store. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -24,20 +23,28 @@ impl Deletions {
     ///
     /// # Errors
     /// 409 when the version is being deployed or deleted.
-    pub(crate) async fn begin(&self, store: &Store, name: &str, version: &str) -> Result<Deletion, ApiError> {
+    pub(crate) async fn begin(
+        &self,
+        store: &Store,
+        name: &str,
+        version: &str,
+    ) -> Result<Deletion, RequestError> {
         let key = (name.to_owned(), version.to_owned());
         if !self.lock().insert(key.clone()) {
-            return Err(ApiError::already_exists(format!("job {name} v{version} is being deleted already")));
+            return Err(
+                ApiError::already_exists(format!("job {name} v{version} is being deleted already")).into()
+            );
         }
         let deletion = Deletion { all: self.clone(), key };
-        let under_way = store.deployments_in_progress().await.map_err(store_error)?;
+        let under_way = store.deployments_in_progress().await?;
         if under_way
             .iter()
             .any(|other| (other.job_name.as_str(), other.job_version.as_str()) == (name, version))
         {
             return Err(ApiError::already_exists(format!(
                 "job {name} v{version} is being deployed; it can be deleted when that is over"
-            )));
+            ))
+            .into());
         }
         Ok(deletion)
     }

@@ -5,9 +5,9 @@ use racetrack_service::peer::PeerKey;
 use racetrack_store::{NotFound, StoreError, User};
 
 use crate::App;
-use crate::api_error::store_error;
 use crate::auth::{Caller, Line, Purpose};
 use crate::clock::seconds_since_1970;
+use crate::request_error::RequestError;
 
 /// The name of the user who calls a route for users.
 pub(super) fn own_name(caller: &Caller) -> Result<&str, ApiError> {
@@ -22,17 +22,17 @@ pub(super) async fn let_in(
     peer: PeerKey,
     username: &str,
     password: String,
-) -> Result<User, ApiError> {
+) -> Result<User, RequestError> {
     let user = verified(app, Purpose::Login, peer, username, password).await?;
     let Some(user) = user else {
-        return Err(ApiError::unauthorized("Unauthenticated: the username or the password is wrong"));
+        return Err(ApiError::unauthorized("Unauthenticated: the username or the password is wrong").into());
     };
     // Told only to somebody who knows the password.
     if !user.is_active {
         let message = "Unauthenticated: the user is not active; an administrator has to activate it";
-        return Err(ApiError::unauthorized(message));
+        return Err(ApiError::unauthorized(message).into());
     }
-    app.store.note_login(username, seconds_since_1970()).await.map_err(store_error)?;
+    app.store.note_login(username, seconds_since_1970()).await?;
     Ok(user)
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn verified(
     peer: PeerKey,
     username: &str,
     password: String,
-) -> Result<Option<User>, ApiError> {
+) -> Result<Option<User>, RequestError> {
     let attempt = app.attempts.begin(purpose, username, peer).await?;
     let line = if purpose == Purpose::Change || attempt.is_known() { Line::Known } else { Line::Unknown };
     let user = user_with_password(app, line, username, password).await;
@@ -62,11 +62,11 @@ async fn user_with_password(
     line: Line,
     username: &str,
     password: String,
-) -> Result<Option<User>, ApiError> {
+) -> Result<Option<User>, RequestError> {
     let user = match app.store.user(username).await {
         Ok(user) => Some(user),
         Err(StoreError::NotFound(NotFound::User { .. })) => None,
-        Err(error) => return Err(store_error(error)),
+        Err(error) => return Err(error.into()),
     };
     let hash = user.as_ref().map(|user| user.password_hash.clone());
     let is_right = app.passwords.verify(line, password, hash).await?;

@@ -14,13 +14,13 @@ use utoipa::ToSchema;
 use super::account::{let_in, own_name, verified};
 use super::session;
 use crate::App;
-use crate::api_error::store_error;
 use crate::auth::{
     Caller, Line, Purpose, check_password, check_username, refused, token_in_header, user_token,
 };
 use crate::clock::seconds_since_1970;
 use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
+use crate::request_error::RequestError;
 use crate::settings::Registration;
 
 /// What somebody may do everywhere who registered and was let in.
@@ -74,7 +74,7 @@ pub(crate) async fn login(
     State(app): State<App>,
     peer: PeerKey,
     JsonBody(Credentials { username, password }): JsonBody<Credentials>,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<impl IntoResponse, RequestError> {
     let user = let_in(&app, peer, &username, password).await?;
     let token = user_token::for_login(&app, &username).await?;
     let cookie = user_token::cookie(&app, &token);
@@ -89,8 +89,8 @@ pub(crate) async fn validate_user_auth(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-) -> Result<Json<LoggedIn>, ApiError> {
-    let user = app.store.user(own_name(&caller)?).await.map_err(store_error)?;
+) -> Result<Json<LoggedIn>, RequestError> {
+    let user = app.store.user(own_name(&caller)?).await?;
     let token = token_in_header(&headers).unwrap_or_default().to_owned();
     Ok(Json(LoggedIn { username: user.username, token, is_staff: user.is_staff }))
 }
@@ -102,8 +102,8 @@ pub(crate) async fn validate_user_auth(
 pub(crate) async fn logout(
     State(app): State<App>,
     headers: HeaderMap,
-) -> Result<impl IntoResponse, ApiError> {
-    let access = app.store.access().await.map_err(store_error)?;
+) -> Result<impl IntoResponse, RequestError> {
+    let access = app.store.access().await?;
     // Whoever is not known has no session to end.
     if let Ok(caller) = app.authenticator.authenticate(&headers, &access) {
         session::end_of(&app, &caller).await?;
@@ -124,10 +124,10 @@ pub(crate) async fn register(
     State(app): State<App>,
     peer: PeerKey,
     JsonBody(NewUser { username, password }): JsonBody<NewUser>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     if app.config.registration == Registration::Closed {
         let message = "nobody may register here (registration: closed)";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message));
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message).into());
     }
     check_username(&username).map_err(|error| ApiError::invalid(format!("a username {error}")))?;
     check_password(&password)?;
@@ -136,7 +136,7 @@ pub(crate) async fn register(
     let mut user = User::new(&username, hash, seconds_since_1970());
     user.is_active = app.config.registration == Registration::Open;
     let permissions = REGISTERED_SCOPES.map(Permission::everywhere);
-    app.store.create_user(&user, &permissions).await.map(Json).map_err(store_error)
+    Ok(Json(app.store.create_user(&user, &permissions).await?))
 }
 
 /// Changes the password of the user who calls, and ends every token of the user
@@ -152,13 +152,13 @@ pub(crate) async fn change_password(
     caller: Caller,
     peer: PeerKey,
     JsonBody(PasswordChange { old_password, new_password }): JsonBody<PasswordChange>,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<impl IntoResponse, RequestError> {
     let username = own_name(&caller)?;
     if verified(&app, Purpose::Change, peer, username, old_password).await?.is_none() {
-        return Err(refused("the old password is wrong"));
+        return Err(refused("the old password is wrong").into());
     }
     let hash = app.passwords.hash(Line::Known, new_password).await?;
-    app.store.set_password_hash(username, &hash).await.map_err(store_error)?;
+    app.store.set_password_hash(username, &hash).await?;
     let token = user_token::for_login(&app, username).await?;
     Ok(([(SET_COOKIE, user_token::cookie(&app, &token))], Json(())))
 }

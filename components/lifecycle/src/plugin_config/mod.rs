@@ -20,6 +20,7 @@ pub(crate) use self::folder::ConfigFolder;
 pub(crate) use self::state::PluginConfigs;
 use crate::App;
 use crate::offers::Offers;
+use crate::request_error::RequestError;
 
 /// The longest configuration that is taken, in bytes.
 const MAX_LENGTH: usize = YamlLimits::CONFIGURATION.bytes;
@@ -134,16 +135,16 @@ async fn in_folder<T: Send + 'static>(
     accessed.await.map_err(PluginConfigError::Task)?
 }
 
-impl From<PluginConfigError> for ApiError {
+impl From<PluginConfigError> for RequestError {
     fn from(error: PluginConfigError) -> Self {
         match error {
             PluginConfigError::TooLong { .. }
             | PluginConfigError::Yaml { .. }
             | PluginConfigError::Plugin(_)
-            | PluginConfigError::Offers { .. } => Self::invalid(chain(&error)),
+            | PluginConfigError::Offers { .. } => ApiError::invalid(chain(&error)).into(),
             PluginConfigError::Folder { .. }
             | PluginConfigError::Section { .. }
-            | PluginConfigError::Task(_) => Self::internal(error),
+            | PluginConfigError::Task(_) => ApiError::internal(error).into(),
         }
     }
 }
