@@ -1,17 +1,14 @@
-//! Takes requests apart where lifecycle has rules of its own.
+//! Bodies of requests that are JSON objects.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::request::Parts;
+use axum::extract::{FromRequest, Request};
 use racetrack_service::ApiError;
 use racetrack_service::json_body::JsonText;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
-
-use crate::auth::{BuildPath, JobPath};
 
 /// A body that is a JSON object. Its content type does not matter: clients in use send others.
 #[derive(Debug)]
@@ -40,33 +37,6 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for JsonBodyO
         }
         let given: Option<FromObject<T>> = parsed(body.bytes()?)?;
         Ok(Self(given.map(|given| given.0).unwrap_or_default()))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for JobPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let job = parts.extensions.get::<Self>().cloned();
-        job.ok_or_else(|| ApiError::internal("a route about a job does not ask for access to one"))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for BuildPath {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let build = parts.extensions.get::<Self>().cloned();
-        build.ok_or_else(|| ApiError::internal("a route about builds does not ask for access to any"))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for crate::auth::Caller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let caller = parts.extensions.get::<Self>().cloned();
-        caller.ok_or_else(|| ApiError::internal("a route that asks for no token wants to know its caller"))
     }
 }
 

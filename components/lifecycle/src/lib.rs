@@ -3,17 +3,17 @@
 //!
 //! # Where to look
 //! - [`router()`] has every route on one page, with what each asks of its caller; [`auth`] is how that is checked.
-//! - [`app`] is what the endpoints answer from.
+//! - [`app`] is what the endpoints answer from; [`startup`] puts it together and begins what goes on beside them.
 //! - `document` is what the `OpenAPI` document says, as far as no single handler knows it.
 //! - `plugin_config` gives plugins another configuration while lifecycle runs.
 //! - `deployment` is the way of a job from a request to a process that answers, `monitor` what is done at intervals,
 //!   `retention` what becomes of images that no job needs.
 
-mod api_error;
 pub mod app;
 mod audit;
 pub mod auth;
 mod call_places;
+mod clock;
 mod deployment;
 mod document;
 mod endpoints;
@@ -28,10 +28,13 @@ mod plugin_config;
 mod private_folder;
 pub mod proxy;
 pub mod realtime;
+mod request_error;
 mod retention;
 pub mod router;
 pub mod routes;
 pub mod settings;
+mod shutdown;
+pub mod startup;
 mod storage_check;
 mod turns;
 mod visibility;
@@ -47,7 +50,7 @@ use racetrack_service::kept_config::KeptConfig;
 use racetrack_service::{Component, Service};
 
 pub use app::App;
-use plugin_config::KeptConfigs;
+use plugin_config::ConfigFolder;
 pub use router::router;
 use settings::LifecycleSettings;
 
@@ -73,7 +76,7 @@ impl Component for Lifecycle {
     }
 
     fn kept_configs(settings: &LifecycleSettings) -> Result<Vec<KeptConfig>, Box<dyn Error + Send + Sync>> {
-        Ok(KeptConfigs::new(&settings.state_folder()).load()?)
+        Ok(ConfigFolder::new(&settings.state_folder()).load()?)
     }
 
     async fn open(
@@ -81,6 +84,6 @@ impl Component for Lifecycle {
         settings: LifecycleSettings,
     ) -> Result<Router, Box<dyn Error + Send + Sync>> {
         let config = settings.with_defaults(service.http_address);
-        Ok(router(App::open(service, config).await?))
+        Ok(router(startup::open(service, config).await?))
     }
 }

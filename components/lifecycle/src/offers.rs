@@ -1,13 +1,15 @@
 //! What the plugins offer: job types, and infrastructure targets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use racetrack_core::catalogue::{Catalogue, CatalogueError, Offer};
 use racetrack_core::registry::Outcome;
 use racetrack_core::{Hook, InfrastructureTarget, JobType};
-use racetrack_service::hooks::{HookCall, PluginOwned};
+use racetrack_service::hooks::{HookCall, PluginOwned, Replacement};
 use racetrack_service::{ApiError, HookRuntime, plugin_endpoints};
+
+use crate::request_error::RequestError;
 
 /// What the plugins said they offer when they were last asked.
 #[derive(Clone, Debug)]
@@ -17,6 +19,10 @@ pub(crate) struct Offers {
     /// Where jobs run.
     pub(crate) targets: Arc<PluginOwned<Catalogue<InfrastructureTarget>>>,
 }
+
+/// What the plugins offer now: it changes when a plugin is given another configuration. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct CurrentOffers(Arc<RwLock<Arc<Offers>>>);
 
 /// Why no infrastructure target can be chosen.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +100,24 @@ impl Offers {
     }
 }
 
+impl CurrentOffers {
+    pub(crate) fn new(offers: Offers) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(offers))))
+    }
+
+    /// What they offer at this moment.
+    pub(crate) fn get(&self) -> Arc<Offers> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other plugins in place, with what they offer.
+    pub(crate) fn replace(&self, hooks: &HookRuntime, replacement: Replacement, offers: Offers) {
+        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        hooks.replace(replacement);
+        *current = Arc::new(offers);
+    }
+}
+
 async fn renewed<T: Clone + Send + 'static>(
     hooks: &HookRuntime,
     plugin: &str,
@@ -117,8 +141,8 @@ async fn renewed<T: Clone + Send + 'static>(
     Catalogue::collect(&registry, hook, outcomes)
 }
 
-impl From<TargetChoiceError> for ApiError {
+impl From<TargetChoiceError> for RequestError {
     fn from(error: TargetChoiceError) -> Self {
-        Self::invalid(error.to_string())
+        ApiError::invalid(error.to_string()).into()
     }
 }

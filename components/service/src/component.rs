@@ -8,9 +8,10 @@ use axum::Router;
 
 use crate::HookRuntime;
 use crate::config::Config;
-use crate::health::Readiness;
+use crate::identity::Identity;
 use crate::kept_config::KeptConfig;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::settings::Settings;
 
 /// A component: a server with plugins.
@@ -69,17 +70,4 @@ pub struct Service {
     pub metrics: Metrics,
     /// Where it listens; with the port that the system chose, if it was to choose.
     pub http_address: SocketAddr,
-}
-
-/// Who a component is, as its health endpoints and metrics tell.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The name of the component.
-    pub component: &'static str,
-    /// The version of its crate.
-    pub version: &'static str,
-    /// The revision of the source, as the environment says.
-    pub git_version: String,
-    /// The tag of the image, as the environment says.
-    pub docker_tag: String,
 }

@@ -7,6 +7,7 @@
 //! - Settings: [`settings`] are what people may set, [`setting_value`] what their values are; [`config`] is what comes of
 //!   them.
 //! - Hooks: [`HookRuntime`] calls the plugins on threads of their own, so that none of them can stop the server.
+//! - Deployments: [`phase`] is what is being done for one.
 //! - Sources of jobs: [`upload`] takes requests with one, [`source_archive`] reads it.
 //! - HTTP: [`http`] is around every route, [`ApiError`] is the one shape of errors, [`extract`] takes requests apart,
 //!   [`peer`] is where requests come from, [`health`], [`metrics`] and [`plugin_endpoints`] are the endpoints that components have in common.
@@ -24,6 +25,7 @@ pub mod extract;
 pub mod health;
 pub mod hooks;
 pub mod http;
+mod identity;
 pub mod json_body;
 pub mod kept_config;
 pub mod long_text;
@@ -34,8 +36,10 @@ mod open_files;
 #[cfg(unix)]
 mod orphans;
 pub mod peer;
+pub mod phase;
 pub mod plugin_endpoints;
 mod plugin_listing;
+mod readiness;
 mod run;
 mod server;
 pub mod setting_value;
@@ -45,7 +49,8 @@ mod terminal;
 pub mod upload;
 
 pub use api_error::ApiError;
-pub use component::{Component, Identity, Service};
+pub use component::{Component, Service};
 pub use hooks::HookRuntime;
+pub use identity::Identity;
 pub use run::run;
 pub use server::StalledBody;

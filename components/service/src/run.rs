@@ -12,11 +12,12 @@ use racetrack_core::registration::{self, Registration};
 use racetrack_core::start::StartError;
 
 use crate::cli::{self, Cli, Command, ListingFormat};
-use crate::component::{Component, Identity, Service};
+use crate::component::{Component, Service};
 use crate::config::{self, Config, ConfigError};
-use crate::health::Readiness;
 use crate::hooks::{HookRuntime, HookRuntimeError};
+use crate::identity::Identity;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 use crate::server::{self, ServerError, Serving};
 use crate::{allocator, observability, open_files, plugin_listing, terminal};
 

@@ -10,9 +10,10 @@ use racetrack_core::Job;
 use racetrack_service::ApiError;
 use racetrack_store::{AccessRequest, JobRecord, Scope, StoreError};
 
-use super::{Caller, Credential};
+use super::refusal::{check_scope_of, missing_scope, refused, shown_to};
+use super::{BuildPath, Caller, Credential, JobPath};
 use crate::App;
-use crate::api_error::store_error;
+use crate::request_error::{RequestError, in_maintenance};
 
 /// What a route asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,17 +58,6 @@ pub enum Access {
     Call,
 }
 
-/// The job that the path of a request means. Routes of [`Access::Job`] have it among the request's extensions.
-#[derive(Clone, Debug)]
-pub(crate) struct JobPath(pub(crate) Arc<JobRecord>);
-
-/// The version whose builds the path of a request means. Routes of [`Access::Build`] have it among the request's extensions.
-#[derive(Clone, Debug)]
-pub(crate) struct BuildPath {
-    pub(crate) name: String,
-    pub(crate) version: String,
-}
-
 /// A route's access, and whether the route is closed during maintenance.
 #[derive(Clone)]
 pub(crate) struct Guard {
@@ -82,15 +72,15 @@ pub(crate) async fn authorize(
     parameters: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
-) -> Result<Response, ApiError> {
+) -> Result<Response, RequestError> {
     let Guard { app, access, is_closed_in_maintenance } = guard;
     let parameters = parameters.map_err(|rejection| ApiError::invalid(rejection.body_text()))?;
     if !matches!(access, Access::Open | Access::Call | Access::Follow) {
         let caller = caller(&app, access, &parameters, &mut request).await?;
         request.extensions_mut().insert(caller);
     }
-    if is_closed_in_maintenance && app.store.is_in_maintenance().await.map_err(store_error)? {
-        return Err(crate::api_error::in_maintenance());
+    if is_closed_in_maintenance && app.store.is_in_maintenance().await? {
+        return Err(in_maintenance().into());
     }
     Ok(next.run(request).await)
 }
@@ -103,8 +93,8 @@ async fn caller(
     access: Access,
     parameters: &RawPathParams,
     request: &mut Request,
-) -> Result<Caller, ApiError> {
-    let table = app.store.access().await.map_err(store_error)?;
+) -> Result<Caller, RequestError> {
+    let table = app.store.access().await?;
     let caller = match access {
         Access::Listen => {
             let credential = Credential::of_websocket(request.headers());
@@ -129,17 +119,19 @@ async fn caller(
         Access::StaffWith(scope) => {
             staff(app, &caller).await?;
             if !caller.may(&AccessRequest::everywhere(scope)) {
-                return Err(missing_scope(&caller, scope, " for all jobs"));
+                return Err(missing_scope(&caller, scope, " for all jobs").into());
             }
         }
         Access::Internal if caller.is_internal() => {}
-        Access::Internal => return Err(refused("this is for parts of Racetrack")),
+        Access::Internal => return Err(refused("this is for parts of Racetrack").into()),
         Access::Anywhere(scope) if caller.may_anywhere(scope) => {}
         Access::Everywhere(scope) if caller.may(&AccessRequest::everywhere(scope)) => {}
-        Access::Anywhere(scope) | Access::Everywhere(scope) => return Err(missing_scope(&caller, scope, "")),
+        Access::Anywhere(scope) | Access::Everywhere(scope) => {
+            return Err(missing_scope(&caller, scope, "").into());
+        }
         Access::Manifest if DEPLOYING.into_iter().any(|scope| caller.may_anywhere(scope)) => {}
         // Before the body, which may be large, is read.
-        Access::Manifest => return Err(missing_scope(&caller, Scope::DeployJob, "")),
+        Access::Manifest => return Err(missing_scope(&caller, Scope::DeployJob, "").into()),
         Access::Job(scope) => {
             let (name, version) = address(parameters)?;
             let record = shown_to(&caller, scope, (name, version), job(app, parameters).await)?;
@@ -164,37 +156,10 @@ fn user(caller: &Caller) -> Result<Option<&str>, ApiError> {
     Err(refused("this is for users"))
 }
 
-async fn staff(app: &App, caller: &Caller) -> Result<(), ApiError> {
+async fn staff(app: &App, caller: &Caller) -> Result<(), RequestError> {
     let Some(username) = user(caller)? else { return Ok(()) };
-    let user = app.store.user(username).await.map_err(store_error)?;
-    if user.is_staff { Ok(()) } else { Err(refused("this is for administrators")) }
-}
-
-/// Checks the scope for a version that the caller asked for by this text. A refusal repeats the text: which version `latest`
-/// is, the caller may not know.
-pub(super) fn check_scope_of(
-    caller: &Caller,
-    scope: Scope,
-    (name, version): (&str, &str),
-    asked: &str,
-) -> Result<(), ApiError> {
-    if caller.may(&AccessRequest::job(scope, name, version)) {
-        return Ok(());
-    }
-    Err(missing_scope(caller, scope, &format!(" for job {name} {asked}")))
-}
-
-/// What is there, or that it is not; whoever has no right to it hears the same in both cases.
-pub(super) fn shown_to<T>(
-    caller: &Caller,
-    scope: Scope,
-    (name, asked): (&str, &str),
-    found: Result<T, ApiError>,
-) -> Result<T, ApiError> {
-    if found.is_err() {
-        check_scope_of(caller, scope, (name, asked), asked)?;
-    }
-    found
+    let user = app.store.user(username).await?;
+    if user.is_staff { Ok(()) } else { Err(refused("this is for administrators").into()) }
 }
 
 fn address(parameters: &RawPathParams) -> Result<(&str, &str), ApiError> {
@@ -202,40 +167,28 @@ fn address(parameters: &RawPathParams) -> Result<(&str, &str), ApiError> {
 }
 
 /// The job that the path means.
-async fn job(app: &App, parameters: &RawPathParams) -> Result<Arc<JobRecord>, ApiError> {
-    let record =
-        app.store.resolve_job(parameter(parameters, "name")?, parameter(parameters, "version")?).await;
-    record.map_err(store_error)
+async fn job(app: &App, parameters: &RawPathParams) -> Result<Arc<JobRecord>, RequestError> {
+    let (name, version) = address(parameters)?;
+    Ok(app.store.resolve_job(name, version).await?)
 }
 
 /// The version that the path means: of a job, or else of a deployment.
-async fn build(app: &App, parameters: &RawPathParams) -> Result<BuildPath, ApiError> {
-    let (name, version) = (parameter(parameters, "name")?, parameter(parameters, "version")?);
+async fn build(app: &App, parameters: &RawPathParams) -> Result<BuildPath, RequestError> {
+    let (name, version) = address(parameters)?;
     let missing = match app.store.resolve_job(name, version).await {
         Ok(record) => {
             let Job { name, version, .. } = &record.job;
             return Ok(BuildPath { name: name.clone(), version: version.clone() });
         }
         Err(StoreError::NotFound(missing)) => missing,
-        Err(error) => return Err(store_error(error)),
+        Err(error) => return Err(error.into()),
     };
-    let deployment = app.store.latest_deployment(name, version).await.map_err(store_error)?;
-    let deployment = deployment.ok_or_else(|| store_error(missing.into()))?;
+    let deployment = app.store.latest_deployment(name, version).await?;
+    let deployment = deployment.ok_or(missing)?;
     Ok(BuildPath { name: deployment.job_name, version: deployment.job_version })
 }
 
 fn parameter<'a>(parameters: &'a RawPathParams, wanted: &str) -> Result<&'a str, ApiError> {
     let value = parameters.iter().find_map(|(name, value)| (name == wanted).then_some(value));
     value.ok_or_else(|| ApiError::internal(format!("a route about a job has no `{wanted}`")))
-}
-
-/// 401 to a caller who lacks the scope for `what`: ` for job adder 1.0.0`.
-pub(crate) fn missing_scope(caller: &Caller, scope: Scope, what: &str) -> ApiError {
-    let caller = caller.description();
-    refused(&format!("{caller} has no permission with scope {scope}{what}"))
-}
-
-/// 401 to a caller who is known.
-pub(crate) fn refused(reason: &str) -> ApiError {
-    ApiError::unauthorized(format!("Unauthorized: {reason}"))
 }

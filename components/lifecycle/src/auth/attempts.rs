@@ -19,9 +19,13 @@ use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use racetrack_service::ApiError;
 use racetrack_service::peer::PeerKey;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use crate::request_error::RequestError;
 
 /// Wrong passwords that are older do not count any more.
 const MEMORY: Duration = Duration::from_mins(15);
@@ -429,6 +433,13 @@ fn account(purpose: Purpose, username: &str) -> Account {
 /// Rounded up: earlier it is still too soon.
 fn seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
+impl From<TooManyAttempts> for RequestError {
+    fn from(error: TooManyAttempts) -> Self {
+        let refused = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", error.to_string());
+        refused.retry_after(error.again_in).into()
+    }
 }
 
 #[cfg(test)]

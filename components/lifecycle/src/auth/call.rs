@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use racetrack_service::ApiError;
-use racetrack_store::{AccessRequest, AccessTable, JobRecord, Scope};
+use racetrack_store::{AccessRequest, AccessTable, JobRecord, Scope, Store};
 
-use super::Caller;
-use super::access::missing_scope;
-use crate::App;
-use crate::api_error::{in_maintenance, store_error};
+use super::refusal::missing_scope;
+use super::{Authenticator, Caller};
+use crate::request_error::{RequestError, in_maintenance};
 
 /// What tells how a job does is open to all.
 const PROBES: [&str; 3] = ["health", "live", "ready"];
@@ -36,24 +35,24 @@ pub(crate) struct AllowedCall {
 /// 401 with the reason, 404 when there is no such job, 503 in maintenance. Who is unknown is not told which jobs there
 /// are.
 pub(crate) async fn may_call(
-    app: &App,
+    store: &Store,
+    authenticator: &Authenticator,
     headers: &HeaderMap,
-    name: &str,
-    version_or_alias: &str,
+    (name, version_or_alias): (&str, &str),
     path: &str,
-) -> Result<AllowedCall, ApiError> {
-    if app.store.is_in_maintenance().await.map_err(store_error)? {
-        return Err(in_maintenance());
+) -> Result<AllowedCall, RequestError> {
+    if store.is_in_maintenance().await? {
+        return Err(in_maintenance().into());
     }
-    let access = app.store.access().await.map_err(store_error)?;
-    let caller = app.authenticator.authenticate_call(headers, &access);
-    let jobs = app.store.jobs().await.map_err(store_error)?;
+    let access = store.access().await?;
+    let caller = authenticator.authenticate_call(headers, &access);
+    let jobs = store.jobs().await?;
     let record = match jobs.resolve(name, version_or_alias) {
         Ok(record) => Arc::clone(record),
         // Whoever may not call it hears the same as of a job that is there.
         Err(missing) => {
             check_call(&caller?, (name, version_or_alias), version_or_alias, path)?;
-            return Err(store_error(missing.into()));
+            return Err(missing.into());
         }
     };
     let (name, version) = (&record.job.name, &record.job.version);

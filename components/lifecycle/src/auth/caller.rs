@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use racetrack_service::ApiError;
 use racetrack_store::{
     AccessRequest, AccessTable, Permission, ReadableJobs, Scope, Subject, SubjectKind, may, may_anywhere,
 };
@@ -153,5 +156,14 @@ impl Caller {
             Kind::Known { subject, access, .. } => Some(access.permissions_of(subject)),
             Kind::Internal { permissions, .. } => Some(permissions),
         }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| ApiError::internal("a route that asks for no token wants to know its caller"))
     }
 }

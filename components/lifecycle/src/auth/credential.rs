@@ -8,7 +8,7 @@ use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
 use racetrack_service::ApiError;
 use serde_json::Value;
 
-use super::authenticator::{token_in_cookie, token_in_header};
+use super::request_token::{token_in_cookie, token_in_header};
 
 /// How a subprotocol begins that is a token.
 const TOKEN_PROTOCOL: &str = "racetrack.token.";

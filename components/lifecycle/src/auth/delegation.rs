@@ -4,7 +4,7 @@ use racetrack_service::ApiError;
 use racetrack_store::{AccessTable, Permission, Subject, SubjectKind};
 
 use super::Caller;
-use super::access::refused;
+use super::refusal::refused;
 
 /// Refuses to give away a permission that the caller does not have.
 ///

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use racetrack_store::{Permission, Scope, Store, StoreError, User};
 
-use super::authenticator::seconds_since_1970;
 use super::{Line, PasswordError, Passwords};
+use crate::clock::seconds_since_1970;
 
 /// The name of the first administrator.
 const USERNAME: &str = "admin";

@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use futures_util::future::BoxFuture;
-use racetrack_service::ApiError;
 use racetrack_service::peer::Peer;
 use racetrack_store::{JobRecord, Scope, Store};
 use serde::Deserialize;
 
-use super::access::{check_scope_of, shown_to};
 use super::recent_readers::RecentReaders;
+use super::refusal::{check_scope_of, shown_to};
 use super::standing::{Right, Standing};
 use super::{Authenticator, Caller, Credential};
-use crate::api_error::store_error;
+use crate::request_error::RequestError;
 
 /// What is asked of those who follow logs without showing a token where they follow them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
@@ -57,12 +56,12 @@ impl LogGate {
         peer: Option<Peer>,
         name: &str,
         version_or_alias: &str,
-    ) -> Result<Admission, ApiError> {
+    ) -> Result<Admission, RequestError> {
         if credential.token().is_some() || !self.authenticator.is_required() {
             return self.admit_caller(credential, name, version_or_alias).await;
         }
         if self.live_logs == LiveLogs::Open {
-            let record = self.store.resolve_job(name, version_or_alias).await.map_err(store_error)?;
+            let record = self.store.resolve_job(name, version_or_alias).await?;
             return Ok(Admission { record, lost: Box::pin(std::future::pending()) });
         }
         let shown_before = match peer.filter(|_| self.live_logs == LiveLogs::Recent) {
@@ -91,11 +90,11 @@ impl LogGate {
         credential: Credential,
         name: &str,
         version_or_alias: &str,
-    ) -> Result<Admission, ApiError> {
-        let access = self.store.access().await.map_err(store_error)?;
+    ) -> Result<Admission, RequestError> {
+        let access = self.store.access().await?;
         // Whoever is unknown is not told which jobs there are.
         let caller: Caller = self.authenticator.authenticate_credential(&credential, &access)?;
-        let found = self.store.resolve_job(name, version_or_alias).await.map_err(store_error);
+        let found = self.store.resolve_job(name, version_or_alias).await.map_err(RequestError::from);
         let record = shown_to(&caller, Scope::ReadJob, (name, version_or_alias), found)?;
         let (name, version) = (&record.job.name, &record.job.version);
         check_scope_of(&caller, Scope::ReadJob, (name, version), version_or_alias)?;
@@ -109,8 +108,8 @@ impl LogGate {
         peer: Peer,
         name: &str,
         version_or_alias: &str,
-    ) -> Result<Option<Credential>, ApiError> {
-        let jobs = self.store.jobs().await.map_err(store_error)?;
+    ) -> Result<Option<Credential>, RequestError> {
+        let jobs = self.store.jobs().await?;
         let Ok(record) = jobs.resolve(name, version_or_alias) else { return Ok(None) };
         Ok(self.recent.take(peer, &record.job.name, &record.job.version))
     }

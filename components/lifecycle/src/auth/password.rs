@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc};
+use axum::http::StatusCode;
+use racetrack_service::ApiError;
 use racetrack_store::PasswordHash;
 use tokio::sync::Semaphore;
+
+use crate::request_error::RequestError;
 
 /// The shortest password that is taken, in characters.
 const MIN_LENGTH: usize = 8;
@@ -21,7 +25,7 @@ const AT_ONCE: usize = 2;
 const MAX_WAITING: usize = 24;
 
 /// How soon.
-pub(crate) const AGAIN_IN: Duration = Duration::from_secs(1);
+const AGAIN_IN: Duration = Duration::from_secs(1);
 
 /// Hashes and checks passwords, on threads where that disturbs no request. Clones share their line.
 #[derive(Clone, Debug)]
@@ -118,6 +122,21 @@ impl Passwords {
             work()
         });
         work.await.map_err(PasswordError::Thread)
+    }
+}
+
+impl From<PasswordError> for RequestError {
+    /// Rules of passwords are reported to the caller.
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::TooShort | PasswordError::TooLong => ApiError::invalid(error.to_string()).into(),
+            PasswordError::Busy => {
+                let busy =
+                    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "TooManyRequests", error.to_string());
+                busy.retry_after(AGAIN_IN).into()
+            }
+            PasswordError::Hash(_) | PasswordError::Thread(_) => ApiError::internal(error).into(),
+        }
     }
 }
 

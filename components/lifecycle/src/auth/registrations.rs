@@ -5,8 +5,12 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use racetrack_service::ApiError;
 use racetrack_service::peer::PeerKey;
 use tokio::time::Instant;
+
+use crate::request_error::RequestError;
 
 /// All peers together may make as many accounts as so many of them.
 const PEERS: u32 = 10;
@@ -71,6 +75,13 @@ fn counted_until(
     match until.checked_duration_since(now + PERIOD) {
         Some(again_in) if !again_in.is_zero() => Err(TooManyRegistrations { again_in }),
         _ => Ok(until),
+    }
+}
+
+impl From<TooManyRegistrations> for RequestError {
+    fn from(error: TooManyRegistrations) -> Self {
+        let refused = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", error.to_string());
+        refused.retry_after(error.again_in).into()
     }
 }
 

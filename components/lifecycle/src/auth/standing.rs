@@ -8,10 +8,11 @@ use racetrack_service::ApiError;
 use racetrack_store::{Scope, Store, StoreError};
 use tokio::sync::watch;
 
-use super::access::check_scope_of;
-use super::authenticator::{Purpose, seconds_since_1970};
+use super::authenticator::Purpose;
 use super::call::allowed_caller;
+use super::refusal::check_scope_of;
 use super::{Authenticator, Caller, Credential};
+use crate::clock::seconds_since_1970;
 
 /// How long to wait when who may do what cannot be read, before it is tried again.
 const NEXT_ATTEMPT: Duration = Duration::from_secs(1);

@@ -1,12 +1,11 @@
 //! The tokens that users are given, and the cookies by which their browsers call jobs.
 
 use axum::http::HeaderValue;
-use racetrack_service::ApiError;
 use racetrack_store::{Subject, Token};
 
-use super::authenticator::seconds_since_1970;
 use crate::App;
-use crate::api_error::store_error;
+use crate::clock::seconds_since_1970;
+use crate::request_error::RequestError;
 
 /// The cookie in which browsers show a token to jobs, whose pages are opened by following links. Scripts of pages do
 /// not see it, and the API takes it from nobody. Cookies reach every port of a host, so the token is good for calls only.
@@ -14,28 +13,30 @@ const COOKIE: &str = "X-Racetrack-Auth";
 
 /// A token for a user who logs in at a command line. Where tokens of users are good for ever, it is the one the user has
 /// already.
-pub(crate) async fn for_login(app: &App, username: &str) -> Result<Token, ApiError> {
+pub(crate) async fn for_login(app: &App, username: &str) -> Result<Token, RequestError> {
     let user = Subject::user(username);
-    let token = match expiry_time(app) {
-        None => app.store.token_for(&user).await,
-        expiry_time => app.store.create_token(&user, expiry_time).await,
-    };
-    token.map_err(store_error)
+    Ok(match expiry_time(app) {
+        None => app.store.token_for(&user).await?,
+        expiry_time => app.store.create_token(&user, expiry_time).await?,
+    })
 }
 
 /// The token of a new session of a user.
-pub(crate) async fn for_session(app: &App, username: &str) -> Result<Token, ApiError> {
-    app.store.create_session(username, end_of_session(app)).await.map_err(store_error)
+pub(crate) async fn for_session(app: &App, username: &str) -> Result<Token, RequestError> {
+    Ok(app.store.create_session(username, end_of_session(app)).await?)
 }
 
 /// A token for a user in place of all that the user had; one of a session if asked for.
-pub(crate) async fn in_place_of_all(app: &App, username: &str, is_session: bool) -> Result<Token, ApiError> {
-    let token = if is_session {
-        app.store.replace_tokens_by_session(username, end_of_session(app)).await
+pub(crate) async fn in_place_of_all(
+    app: &App,
+    username: &str,
+    is_session: bool,
+) -> Result<Token, RequestError> {
+    Ok(if is_session {
+        app.store.replace_tokens_by_session(username, end_of_session(app)).await?
     } else {
-        app.store.replace_tokens(&Subject::user(username), expiry_time(app)).await
-    };
-    token.map_err(store_error)
+        app.store.replace_tokens(&Subject::user(username), expiry_time(app)).await?
+    })
 }
 
 /// A token, as it is shown.

@@ -12,6 +12,7 @@ use super::request::{ReadManifest, read_stored_manifest};
 use super::{DeploymentError, claim, variables};
 use crate::App;
 use crate::infrastructure::Target;
+use crate::request_error::RequestError;
 
 /// How a job is deployed again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,11 @@ enum Again {
 ///
 /// # Errors
 /// Why it is not.
-pub(crate) async fn redeploy(app: &App, record: &JobRecord, executor: Option<&str>) -> Result<(), ApiError> {
+pub(crate) async fn redeploy(
+    app: &App,
+    record: &JobRecord,
+    executor: Option<&str>,
+) -> Result<(), RequestError> {
     let target = target_of(record)?;
     again(app, record, target, executor, Again::Redeploy).await
 }
@@ -41,7 +46,7 @@ pub(crate) async fn reprovision(
     app: &App,
     record: &JobRecord,
     executor: Option<&str>,
-) -> Result<(), ApiError> {
+) -> Result<(), RequestError> {
     let target = target_of(record)?;
     again(app, record, target, executor, Again::Reprovision).await
 }
@@ -55,9 +60,11 @@ pub(crate) async fn move_job(
     record: &JobRecord,
     target: &str,
     executor: Option<&str>,
-) -> Result<(), ApiError> {
+) -> Result<(), RequestError> {
     if record.job.infrastructure_target.as_deref() == Some(target) {
-        return Err(ApiError::invalid("new infrastructure target has to be different from the current one"));
+        return Err(
+            ApiError::invalid("new infrastructure target has to be different from the current one").into()
+        );
     }
     again(app, record, target, executor, Again::Move).await
 }
@@ -73,7 +80,7 @@ async fn again(
     target: &str,
     executor: Option<&str>,
     how: Again,
-) -> Result<(), ApiError> {
+) -> Result<(), RequestError> {
     let target = app.target(target)?;
     let yaml = record.job.manifest_yaml.clone();
     let yaml = yaml.ok_or_else(|| ApiError::invalid("the manifest of the job is not known"))?;

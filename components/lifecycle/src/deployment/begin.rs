@@ -12,9 +12,9 @@ use super::provisioning::{Provisioning, former, provision_with_secrets};
 use super::request::{DeployRequest, ReadManifest};
 use super::{DeploymentError, claim, variables};
 use crate::App;
-use crate::api_error::store_error;
 use crate::auth::Caller;
 use crate::infrastructure::Target;
+use crate::request_error::RequestError;
 
 /// Checks a request, claims the version, and starts to deploy. Whoever asked follows the record.
 ///
@@ -25,7 +25,7 @@ pub(crate) async fn begin(
     app: &App,
     caller: &Caller,
     mut request: DeployRequest,
-) -> Result<Deployment, ApiError> {
+) -> Result<Deployment, RequestError> {
     let ReadManifest { manifest, yaml } = request.read_manifest().await?;
     variables::check_manifest(&manifest)?;
     request.check_secret_variables()?;
@@ -97,8 +97,8 @@ async fn kept_secrets(target: &Target, former: Option<&JobRecord>) -> Option<Job
 }
 
 /// Whether the caller may deploy a version of this job, or the first one.
-async fn may_deploy(app: &App, caller: &Caller, manifest: &JobManifest) -> Result<(), ApiError> {
-    let families = app.store.job_families().await.map_err(store_error)?;
+async fn may_deploy(app: &App, caller: &Caller, manifest: &JobManifest) -> Result<(), RequestError> {
+    let families = app.store.job_families().await?;
     let JobManifest { name, version, .. } = manifest;
     let has_family = families.iter().any(|family| &family.name == name);
     let (scope, request, what) = if has_family {
@@ -114,23 +114,26 @@ async fn may_deploy(app: &App, caller: &Caller, manifest: &JobManifest) -> Resul
     let caller = caller.description();
     Err(ApiError::unauthorized(format!(
         "Unauthorized: {caller} has no permission with scope {scope} for {what}"
-    )))
+    ))
+    .into())
 }
 
 /// Refuses a version that is there, and one that was: its users would not notice that it is another job.
-async fn refuse_overwriting(app: &App, manifest: &JobManifest) -> Result<(), ApiError> {
+async fn refuse_overwriting(app: &App, manifest: &JobManifest) -> Result<(), RequestError> {
     let JobManifest { name, version, .. } = manifest;
-    let jobs = app.store.jobs().await.map_err(store_error)?;
+    let jobs = app.store.jobs().await?;
     if jobs.get(name, version).is_ok() {
         return Err(ApiError::already_exists(format!(
             "job {name} v{version} is already deployed. Try deploying next version or use --force flag"
-        )));
+        ))
+        .into());
     }
-    if app.store.deleted_job(name, version).await.map_err(store_error)?.is_some() {
+    if app.store.deleted_job(name, version).await?.is_some() {
         return Err(ApiError::already_exists(format!(
             "Job {name} v{version} has already been deployed and deleted. Can't claim it again to prevent \
              accidental/hostile reusing."
-        )));
+        ))
+        .into());
     }
     Ok(())
 }

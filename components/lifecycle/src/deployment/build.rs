@@ -2,6 +2,7 @@
 
 use racetrack_core::JobSecrets;
 use racetrack_core::yaml::{self, YamlLimits};
+use racetrack_service::phase::Phase;
 use racetrack_service::upload::SourceFile;
 use racetrack_store::Deployment;
 use serde_json::Value;
@@ -27,7 +28,7 @@ pub(super) async fn build(
     tag: &str,
     source: BuildSource,
 ) -> Result<Vec<String>, DeploymentError> {
-    phase(app, deployment, "building image").await;
+    phase(app, deployment, Phase::Building).await;
     let platform_id = app.store.platform_id().await?;
     let order = order(deployment, secrets, tag, &source.build_flags, &platform_id)?;
     let built = async {

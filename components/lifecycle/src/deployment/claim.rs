@@ -1,7 +1,4 @@
-//! Who works on a version: one deployment or one deletion at a time.
-
-use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! Claims a version for a deployment: one deployment or one deletion of it at a time.
 
 use racetrack_service::ApiError;
 use racetrack_store::{Deployment, DeploymentOutcome, NewDeployment};
@@ -10,18 +7,7 @@ use tokio::task::JoinHandle;
 use super::progress::end;
 use super::{DeploymentError, run_claimed};
 use crate::App;
-use crate::api_error::store_error;
-
-/// The versions that are being deleted, by name and version. Deployments are in the store.
-#[derive(Debug, Default)]
-pub(crate) struct Deletions(Mutex<HashSet<(String, String)>>);
-
-/// A version that is being deleted, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Deletion {
-    app: App,
-    key: (String, String),
-}
+use crate::request_error::RequestError;
 
 /// Claims a version for a deployment, and runs it in a task of its own.
 ///
@@ -34,56 +20,22 @@ pub(super) async fn start<F>(
     app: &App,
     claim: NewDeployment,
     run: impl FnOnce(App, Deployment) -> F + Send + 'static,
-) -> Result<(Deployment, JoinHandle<Result<(), DeploymentError>>), ApiError>
+) -> Result<(Deployment, JoinHandle<Result<(), DeploymentError>>), RequestError>
 where
     F: Future<Output = Result<(), DeploymentError>> + Send,
 {
     let app = app.clone();
     let starting = tokio::spawn(async move {
-        let deployment = app.store.claim_deployment(&claim).await.map_err(store_error)?;
+        let deployment = app.store.claim_deployment(&claim).await?;
         let (name, version) = (deployment.job_name.clone(), deployment.job_version.clone());
         // After the claim: a deletion looks for claims after it has begun, so one of the two sees the other.
-        if app.deletions.lock().contains(&(name.clone(), version.clone())) {
+        if app.deletions.includes(&name, &version) {
             let error = format!("job {name} v{version} is being deleted");
             let outcome = DeploymentOutcome::Failed { error: error.clone() };
             end(&app, &deployment, outcome).await;
-            return Err(ApiError::already_exists(error));
+            return Err(RequestError::from(ApiError::already_exists(error)));
         }
         Ok((deployment.clone(), run_claimed(app, deployment, run)))
     });
     starting.await.map_err(ApiError::internal)?
-}
-
-impl Deletions {
-    /// Claims a version for a deletion.
-    ///
-    /// # Errors
-    /// 409 when the version is being deployed or deleted.
-    pub(crate) async fn begin(app: &App, name: &str, version: &str) -> Result<Deletion, ApiError> {
-        let key = (name.to_owned(), version.to_owned());
-        if !app.deletions.lock().insert(key.clone()) {
-            return Err(ApiError::already_exists(format!("job {name} v{version} is being deleted already")));
-        }
-        let deletion = Deletion { app: app.clone(), key };
-        let under_way = app.store.deployments_in_progress().await.map_err(store_error)?;
-        if under_way
-            .iter()
-            .any(|other| (other.job_name.as_str(), other.job_version.as_str()) == (name, version))
-        {
-            return Err(ApiError::already_exists(format!(
-                "job {name} v{version} is being deployed; it can be deleted when that is over"
-            )));
-        }
-        Ok(deletion)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<(String, String)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Deletion {
-    fn drop(&mut self) {
-        self.app.deletions.lock().remove(&self.key);
-    }
 }

@@ -9,6 +9,7 @@ use racetrack_store::StoreError;
 
 use super::image_builder::BuildError;
 use crate::offers::TargetChoiceError;
+use crate::request_error::RequestError;
 
 /// Why a job does not come up, or does not go where it should.
 #[derive(Debug, thiserror::Error)]
@@ -53,20 +54,24 @@ pub(crate) enum DeploymentError {
     Task(#[source] tokio::task::JoinError),
 }
 
-impl From<DeploymentError> for ApiError {
+impl From<DeploymentError> for RequestError {
     /// Whoever waits for the deployment learns what its record says.
     fn from(error: DeploymentError) -> Self {
         match error {
             DeploymentError::Target(error) => error.into(),
-            DeploymentError::Store(error) => crate::api_error::store_error(error),
-            DeploymentError::Manifest(_) => Self::invalid(error.to_string()),
-            DeploymentError::Deleted | DeploymentError::Changed => Self::already_exists(error.to_string()),
+            DeploymentError::Store(error) => error.into(),
+            DeploymentError::Manifest(_) => ApiError::invalid(error.to_string()).into(),
+            DeploymentError::Deleted | DeploymentError::Changed => {
+                ApiError::already_exists(error.to_string()).into()
+            }
             DeploymentError::Logs(ref failure)
                 if let HookFailureCause::Refused { kind, .. } = failure.cause =>
             {
-                Self::refused(kind, chain(&error))
+                ApiError::refused(kind, chain(&error)).into()
             }
-            error => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "DeploymentError", chain(&error)),
+            error => {
+                ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "DeploymentError", chain(&error)).into()
+            }
         }
     }
 }

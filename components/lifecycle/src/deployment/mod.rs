@@ -13,6 +13,7 @@ pub(crate) mod again;
 pub(crate) mod begin;
 mod build;
 mod claim;
+mod deletions;
 mod error;
 mod image_builder;
 mod post_deploy;
@@ -24,7 +25,7 @@ mod runtime_environment;
 mod variables;
 
 pub(crate) use begin::begin;
-pub(crate) use claim::Deletions;
+pub(crate) use deletions::Deletions;
 pub(crate) use error::DeploymentError;
 pub(crate) use image_builder::{ExchangeError, ImageBuilder};
 pub(crate) use post_deploy::post_job_delete;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use racetrack_core::error::chain;
 use racetrack_core::{Hook, Job, JobManifest, PostJobDelete, PostJobDeploy};
+use racetrack_service::phase::Phase;
 use racetrack_store::{
     AuditEventType, Deployment, JobRecord, NewAuditEvent, NotFound, Permission, Scope, StoreError, Subject,
 };
@@ -40,7 +41,7 @@ pub(super) async fn run(
     former: Option<&JobRecord>,
     mut warnings: Vec<String>,
 ) {
-    phase(app, deployment, "post-deploy hooks").await;
+    phase(app, deployment, Phase::PostDeployHooks).await;
     warnings.extend(call_plugins(app, deployment, manifest, record).await);
     if former.is_none() {
         grant_ownership(app, deployment).await;

@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use racetrack_core::error::chain;
 use racetrack_core::failure::HookFailureCause;
 use racetrack_core::text::{BoundedText, TextLimit};
+use racetrack_service::phase::Phase;
 use racetrack_store::{AuditEventType, Deployment, DeploymentOutcome, NewAuditEvent, StoreError};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
@@ -52,9 +53,9 @@ where
 }
 
 /// Says what is being done now. That it cannot be said does not end the deployment.
-pub(super) async fn phase(app: &App, deployment: &Deployment, phase: &str) {
+pub(super) async fn phase(app: &App, deployment: &Deployment, phase: Phase) {
     tracing::info!("{phase}");
-    if let Err(error) = app.store.set_deployment_phase(&deployment.id, phase).await {
+    if let Err(error) = app.store.set_deployment_phase(&deployment.id, &phase.to_string()).await {
         tracing::error!(error = chain(&error), "the phase of a deployment is not kept");
     }
 }

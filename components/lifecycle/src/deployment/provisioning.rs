@@ -5,6 +5,7 @@ use std::sync::Arc;
 use racetrack_core::error::chain;
 use racetrack_core::{Job, JobManifest, JobSecrets, JobStatus, job_type_match};
 use racetrack_service::hooks::TargetFailure;
+use racetrack_service::phase::Phase;
 use racetrack_store::{Deployment, JobRecord, NotFound, StoreError, Subject};
 
 use super::progress::{phase, warn};
@@ -30,7 +31,7 @@ pub(super) struct Provisioning<'a> {
 /// other one stays.
 pub(super) async fn provision(app: &App, provisioning: Provisioning<'_>) -> Result<(), DeploymentError> {
     let Provisioning { deployment, target, former, .. } = provisioning;
-    phase(app, deployment, "creating cluster resources").await;
+    phase(app, deployment, Phase::CreatingResources).await;
     let timestamp = timestamp(deployment, former);
     if former.is_none() {
         save_starting(app, &provisioning, timestamp).await?;
@@ -72,7 +73,7 @@ pub(super) async fn complete(
     let elsewhere = former.filter(|former| former.job.infrastructure_target.as_deref() != Some(&target.name));
     if elsewhere.is_some() {
         // Before the job is said to be here: a restart in between must find that the other one is still to go.
-        phase(app, deployment, super::recovery::LEAVING_FORMER_TARGET).await;
+        phase(app, deployment, Phase::LeavingFormerTarget).await;
     }
     let saved = app.store.save_deployed_job(&job, image_names, &deployment.id).await;
     let record = saved.map_err(DeploymentError::Save)?;
@@ -152,7 +153,7 @@ async fn bring_up(
         timestamp,
     };
     let started = target.deploy_job(request).await.map_err(DeploymentError::Create)?;
-    phase(app, deployment, "starting Job server").await;
+    phase(app, deployment, Phase::StartingServer).await;
     let job = described(app, provisioning, timestamp, Some(started));
     if provisioning.former.is_none() {
         update_starting(app, &job).await?;
@@ -182,7 +183,7 @@ pub(super) async fn wait_until_ready(
         result = &mut check => return result,
         Ok(_) = is_alive.wait_for(|alive| *alive) => {}
     }
-    phase(app, deployment, "initializing Job entrypoint").await;
+    phase(app, deployment, Phase::InitializingEntrypoint).await;
     check.await
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use racetrack_core::{Job, JobManifest, JobSecrets, JobStatus};
+use racetrack_service::phase::Phase;
 use racetrack_store::{Deployment, DeploymentStatus, JobRecord};
 
 use super::build::tag;
@@ -17,9 +18,6 @@ use super::request::read_stored_manifest;
 use super::{DeploymentError, post_deploy, run_claimed};
 use crate::App;
 use crate::infrastructure::Target;
-
-/// The phase of a job that is up on its new target and not yet gone from its old one.
-pub(super) const LEAVING_FORMER_TARGET: &str = "deleting job from a former infrastructure";
 
 /// Takes up every deployment that is in progress although nobody works on it. Called once, before requests are served.
 ///
@@ -72,7 +70,9 @@ async fn finish_what_follows(
 ) -> Result<(), DeploymentError> {
     let is_first = record.job.create_time == record.job.update_time;
     let former = if is_first { None } else { Some(replaced_by(app, deployment, record).await?) };
-    let is_leaving = deployment.phase.as_deref() == Some(LEAVING_FORMER_TARGET);
+    // A text that is not a phase comes from an older version or from elsewhere, and says nothing of the former target.
+    let phase = deployment.phase.as_deref().and_then(|text| text.parse().ok());
+    let is_leaving = phase == Some(Phase::LeavingFormerTarget);
     let warnings = match former.as_ref().filter(|_| is_leaving) {
         Some(former) => leave_former_target(app, deployment, former).await,
         None => Vec::new(),

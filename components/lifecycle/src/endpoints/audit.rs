@@ -8,12 +8,13 @@ use racetrack_store::{AuditEvent, AuditFilter};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::user::own_name;
+use super::account::own_name;
 use crate::App;
-use crate::api_error::store_error;
 use crate::audit::{explanation, time_ago};
-use crate::auth::{Caller, seconds_since_1970};
+use crate::auth::Caller;
+use crate::clock::seconds_since_1970;
 use crate::document::schemas::AuditEventSchema;
+use crate::request_error::RequestError;
 use crate::visibility;
 
 /// How many events are listed at most.
@@ -60,7 +61,7 @@ pub(crate) async fn activity(
     State(app): State<App>,
     caller: Caller,
     Query(ActivityFilter { job_name, job_version, related_to_me }): Query<ActivityFilter>,
-) -> Result<Json<Activity>, ApiError> {
+) -> Result<Json<Activity>, RequestError> {
     let filter_related_to_me = ["true", "yes", "1"].contains(&related_to_me.to_ascii_lowercase().as_str());
     let filter = AuditFilter {
         job_name: Some(job_name.clone()),
@@ -87,7 +88,7 @@ pub(crate) async fn activity(
 pub(crate) async fn own_events(
     State(app): State<App>,
     caller: Caller,
-) -> Result<Json<Vec<AuditEvent>>, ApiError> {
+) -> Result<Json<Vec<AuditEvent>>, RequestError> {
     found(&app, &caller, own(&caller, None, None)?).await
 }
 
@@ -98,7 +99,7 @@ pub(crate) async fn own_events_of_family(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
-) -> Result<Json<Vec<AuditEvent>>, ApiError> {
+) -> Result<Json<Vec<AuditEvent>>, RequestError> {
     found(&app, &caller, own(&caller, Some(name), None)?).await
 }
 
@@ -109,7 +110,7 @@ pub(crate) async fn own_events_of_job(
     State(app): State<App>,
     caller: Caller,
     Path((name, version)): Path<(String, String)>,
-) -> Result<Json<Vec<AuditEvent>>, ApiError> {
+) -> Result<Json<Vec<AuditEvent>>, RequestError> {
     found(&app, &caller, own(&caller, Some(name), Some(version))?).await
 }
 
@@ -118,7 +119,7 @@ pub(crate) async fn own_events_of_job(
 pub(crate) async fn events(
     State(app): State<App>,
     caller: Caller,
-) -> Result<Json<Vec<AuditEvent>>, ApiError> {
+) -> Result<Json<Vec<AuditEvent>>, RequestError> {
     found(&app, &caller, AuditFilter::default()).await
 }
 
@@ -129,7 +130,7 @@ pub(crate) async fn events_of_family(
     State(app): State<App>,
     caller: Caller,
     Path(name): Path<String>,
-) -> Result<Json<Vec<AuditEvent>>, ApiError> {
+) -> Result<Json<Vec<AuditEvent>>, RequestError> {
     found(&app, &caller, AuditFilter { job_name: Some(name), ..AuditFilter::default() }).await
 }
 
@@ -140,7 +141,7 @@ pub(crate) async fn events_of_job(
     State(app): State<App>,
     caller: Caller,
     Path((name, version)): Path<(String, String)>,
-) -> Result<Json<Vec<AuditEvent>>, ApiError> {
+) -> Result<Json<Vec<AuditEvent>>, RequestError> {
     let filter = AuditFilter { job_name: Some(name), job_version: Some(version), ..AuditFilter::default() };
     found(&app, &caller, filter).await
 }
@@ -154,7 +155,11 @@ fn own(
 }
 
 /// Those that the caller may see, the newest first.
-async fn found(app: &App, caller: &Caller, filter: AuditFilter) -> Result<Json<Vec<AuditEvent>>, ApiError> {
+async fn found(
+    app: &App,
+    caller: &Caller,
+    filter: AuditFilter,
+) -> Result<Json<Vec<AuditEvent>>, RequestError> {
     let visibility = visibility::of(app, caller).await?;
-    app.store.audit_events(&filter, &visibility, LIMIT).await.map(Json).map_err(store_error)
+    Ok(Json(app.store.audit_events(&filter, &visibility, LIMIT).await?))
 }

@@ -12,10 +12,10 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::api_error::store_error;
 use crate::auth::{Caller, check_giver, may_call, missing_scope};
 use crate::document::schemas::{Nothing, ScopeName};
 use crate::jobs::JobView;
+use crate::request_error::RequestError;
 
 /// A job, and what somebody wants to do with it.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -67,7 +67,7 @@ pub(crate) async fn can_call_job(
     State(app): State<App>,
     headers: HeaderMap,
     Path((name, version, path)): Path<(String, String, String)>,
-) -> Result<Json<CallView>, ApiError> {
+) -> Result<Json<CallView>, RequestError> {
     allowed_call(&app, &headers, &name, &version, &path).await
 }
 
@@ -78,7 +78,7 @@ pub(crate) async fn can_call_front_page(
     State(app): State<App>,
     headers: HeaderMap,
     Path((name, version)): Path<(String, String)>,
-) -> Result<Json<CallView>, ApiError> {
+) -> Result<Json<CallView>, RequestError> {
     allowed_call(&app, &headers, &name, &version, "").await
 }
 
@@ -90,10 +90,10 @@ pub(crate) async fn allowed_job(
     State(app): State<App>,
     caller: Caller,
     Path(WantedScope { name, version, scope }): Path<WantedScope>,
-) -> Result<(StatusCode, &'static str), ApiError> {
-    let record = app.store.resolve_job(&name, &version).await.map_err(store_error)?;
+) -> Result<(StatusCode, &'static str), RequestError> {
+    let record = app.store.resolve_job(&name, &version).await?;
     let version = &record.job.version;
-    answer(&caller, &AccessRequest::job(scope, &name, version), scope, &format!("job {name} {version}"))
+    Ok(answer(&caller, &AccessRequest::job(scope, &name, version), scope, &format!("job {name} {version}"))?)
 }
 
 /// Tells by the status whether the caller has a scope for an endpoint of a job
@@ -105,11 +105,11 @@ pub(crate) async fn allowed_endpoint(
     State(app): State<App>,
     caller: Caller,
     Path(WantedEndpointScope { name, version, scope, path }): Path<WantedEndpointScope>,
-) -> Result<(StatusCode, &'static str), ApiError> {
-    let record = app.store.resolve_job(&name, &version).await.map_err(store_error)?;
+) -> Result<(StatusCode, &'static str), RequestError> {
+    let record = app.store.resolve_job(&name, &version).await?;
     let version = &record.job.version;
     let what = format!("endpoint /{} of job {name} {version}", path.trim_matches('/'));
-    answer(&caller, &AccessRequest::endpoint(scope, &name, version, &path), scope, &what)
+    Ok(answer(&caller, &AccessRequest::endpoint(scope, &name, version, &path), scope, &what)?)
 }
 
 /// Gives an ESC a scope for every version of a job, which the caller has
@@ -120,7 +120,7 @@ pub(crate) async fn allow_esc(
     State(app): State<App>,
     caller: Caller,
     Path((id, name, scope)): Path<(String, String, Scope)>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     allow(&app, &caller, &Subject::esc(&id), &name, scope).await
 }
 
@@ -132,7 +132,7 @@ pub(crate) async fn allow_job_family(
     State(app): State<App>,
     caller: Caller,
     Path((source, name, scope)): Path<(String, String, Scope)>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     allow(&app, &caller, &Subject::job_family(&source), &name, scope).await
 }
 
@@ -142,8 +142,8 @@ async fn allowed_call(
     name: &str,
     version: &str,
     path: &str,
-) -> Result<Json<CallView>, ApiError> {
-    let call = may_call(app, headers, name, version, path).await?;
+) -> Result<Json<CallView>, RequestError> {
+    let call = may_call(&app.store, &app.authenticator, headers, (name, version), path).await?;
     let record = match (call.may_read, call.is_known) {
         (true, _) => JobRecord::clone(&call.record),
         (false, true) => address_of(&call.record),
@@ -196,8 +196,8 @@ async fn allow(
     subject: &Subject,
     name: &str,
     scope: Scope,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     let permission = Permission::for_family(scope, name);
     check_giver(caller, &permission)?;
-    app.store.grant(subject, &[permission]).await.map(Json).map_err(store_error)
+    Ok(Json(app.store.grant(subject, &[permission]).await?))
 }

@@ -15,13 +15,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::api_error::store_error;
 use crate::auth::{Caller, missing_scope};
 use crate::deployment::{self, DeployRequest};
 use crate::document::schemas::{DeploymentSchema, Nothing};
 use crate::extract::JsonBody;
 use crate::jobs::JobView;
 use crate::json_list::json_list;
+use crate::request_error::RequestError;
 use crate::visibility;
 
 /// The id of a deployment.
@@ -73,7 +73,7 @@ pub(crate) async fn deploy(
     State(app): State<App>,
     caller: Caller,
     request: Request,
-) -> Result<Json<DeploymentId>, ApiError> {
+) -> Result<Json<DeploymentId>, RequestError> {
     let upload = app.uploads.receive(request).await.map_err(deployment::refused_upload)?;
     // The largest that is taken keeps a thread for some milliseconds.
     let parsed = tokio::task::spawn_blocking(move || DeployRequest::parse(upload)).await;
@@ -89,15 +89,15 @@ pub(crate) async fn list(
     State(app): State<App>,
     caller: Caller,
     Query(Limit { limit }): Query<Limit>,
-) -> Result<Response, ApiError> {
+) -> Result<Response, RequestError> {
     let visibility = visibility::of(&app, &caller).await?;
-    let ids = app.store.visible_deployments(&visibility, limit).await.map_err(store_error)?;
+    let ids = app.store.visible_deployments(&visibility, limit).await?;
     // One after the other: each has a manifest.
     let views = stream::iter(ids).filter_map(move |id| {
         let app = app.clone();
-        async move { view(&app, &id).await.transpose() }
+        async move { view(&app, &id).await.map_err(ApiError::from).transpose() }
     });
-    json_list(views).await
+    Ok(json_list(views).await?)
 }
 
 /// Tells how a deployment goes, with the job when it is done
@@ -108,12 +108,14 @@ pub(crate) async fn get(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<serde_json::Value>, ApiError> {
-    let deployment = app.store.deployment(&id).await.map_err(store_error)?;
+) -> Result<Json<serde_json::Value>, RequestError> {
+    let deployment = app.store.deployment(&id).await?;
     let Deployment { job_name, job_version, deployed_by, create_time, .. } = &deployment;
     let visibility = visibility::of(&app, &caller).await?;
     if !visibility.shows(job_name, job_version, deployed_by.as_deref(), *create_time) {
-        return Err(missing_scope(&caller, Scope::ReadJob, &format!(" for the job of deployment {id}")));
+        return Err(
+            missing_scope(&caller, Scope::ReadJob, &format!(" for the job of deployment {id}")).into()
+        );
     }
     let record =
         if deployment.status == DeploymentStatus::Done { job_of(&app, &deployment).await? } else { None };
@@ -121,9 +123,9 @@ pub(crate) async fn get(
     let may_read = visibility.jobs.contains(job_name, job_version);
     let record = record.map(|record| if may_read { record } else { Arc::new(without_details(&record)) });
     let job = record.as_deref().map(JobView::from);
-    serde_json::to_value(DeploymentView { deployment: &deployment, job })
+    Ok(serde_json::to_value(DeploymentView { deployment: &deployment, job })
         .map(Json)
-        .map_err(ApiError::internal)
+        .map_err(ApiError::internal)?)
 }
 
 /// Says what is being done
@@ -135,8 +137,8 @@ pub(crate) async fn put_phase(
     State(app): State<App>,
     Path(id): Path<String>,
     JsonBody(Phase { phase }): JsonBody<Phase>,
-) -> Result<Json<()>, ApiError> {
-    app.store.set_deployment_phase(&id, &phase).await.map(Json).map_err(store_error)
+) -> Result<Json<()>, RequestError> {
+    Ok(Json(app.store.set_deployment_phase(&id, &phase).await?))
 }
 
 /// Adds to what the owner of the deployment should know
@@ -148,8 +150,8 @@ pub(crate) async fn put_warnings(
     State(app): State<App>,
     Path(id): Path<String>,
     JsonBody(Warnings { warnings }): JsonBody<Warnings>,
-) -> Result<Json<()>, ApiError> {
-    app.store.add_deployment_warnings(&id, &warnings).await.map(Json).map_err(store_error)
+) -> Result<Json<()>, RequestError> {
+    Ok(Json(app.store.add_deployment_warnings(&id, &warnings).await?))
 }
 
 /// Refuses to build without deploying
@@ -166,14 +168,14 @@ pub(crate) async fn build() -> ApiError {
 }
 
 /// A deployment as it is listed, unless it has been removed meanwhile.
-async fn view(app: &App, id: &str) -> Result<Option<String>, ApiError> {
+async fn view(app: &App, id: &str) -> Result<Option<String>, RequestError> {
     let deployment = match app.store.deployment(id).await {
         Ok(deployment) => deployment,
         Err(StoreError::NotFound(_)) => return Ok(None),
-        Err(error) => return Err(store_error(error)),
+        Err(error) => return Err(error.into()),
     };
     let view = DeploymentView { deployment: &deployment, job: None };
-    serde_json::to_string(&view).map(Some).map_err(ApiError::internal)
+    Ok(serde_json::to_string(&view).map(Some).map_err(ApiError::internal)?)
 }
 
 /// A job with no more than its address, and how it does.
@@ -185,11 +187,11 @@ fn without_details(record: &JobRecord) -> JobRecord {
 }
 
 /// The job of a deployment, if it is still there.
-async fn job_of(app: &App, deployment: &Deployment) -> Result<Option<Arc<JobRecord>>, ApiError> {
+async fn job_of(app: &App, deployment: &Deployment) -> Result<Option<Arc<JobRecord>>, RequestError> {
     match app.store.job(&deployment.job_name, &deployment.job_version).await {
         Ok(record) => Ok(Some(record)),
         Err(StoreError::NotFound(_)) => Ok(None),
-        Err(error) => Err(store_error(error)),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::api_error::store_error;
-use crate::auth::{Caller, check_covers, check_identifier, seconds_since_1970};
+use crate::auth::{Caller, check_covers, check_identifier};
+use crate::clock::seconds_since_1970;
 use crate::document::schemas::{EscSchema, Nothing};
 use crate::extract::{JsonBody, JsonBodyOrDefault};
+use crate::request_error::RequestError;
 
 /// The longest name, in characters.
 const MAX_NAME_LENGTH: usize = 200;
@@ -63,8 +64,8 @@ pub(crate) struct TokenView {
 
 /// Lists the ESCs, by name
 #[utoipa::path(get, path = "/escs", tag = "escs", responses((status = 200, body = Vec<EscSchema>)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<Esc>>, ApiError> {
-    app.store.escs().await.map(Json).map_err(store_error)
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<Esc>>, RequestError> {
+    Ok(Json(app.store.escs().await?))
 }
 
 /// Adds an ESC
@@ -73,23 +74,23 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<Esc>>, ApiEr
 pub(crate) async fn create(
     State(app): State<App>,
     JsonBody(NewEsc { name, id }): JsonBody<NewEsc>,
-) -> Result<Json<Esc>, ApiError> {
+) -> Result<Json<Esc>, RequestError> {
     if name.trim().is_empty() || name.chars().count() > MAX_NAME_LENGTH || name.contains(char::is_control) {
         return Err(ApiError::invalid(format!(
             "the name of an ESC has {MAX_NAME_LENGTH} characters at most, one of them no space, and no line breaks"
-        )));
+        )).into());
     }
     if let Some(id) = &id {
         check_identifier(id).map_err(|error| ApiError::invalid(format!("the id of an ESC {error}")))?;
     }
-    app.store.create_esc(&name, id.as_deref()).await.map(Json).map_err(store_error)
+    Ok(Json(app.store.create_esc(&name, id.as_deref()).await?))
 }
 
 /// Deletes an ESC with its tokens and permissions
 #[utoipa::path(delete, path = "/escs/{id}", tag = "escs", params(("id" = String, Path)),
     responses((status = 200, body = Nothing), (status = 404, description = "there is no such ESC")))]
-pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<Json<()>, ApiError> {
-    app.store.delete_esc(&id).await.map(Json).map_err(store_error)
+pub(crate) async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<Json<()>, RequestError> {
+    Ok(Json(app.store.delete_esc(&id).await?))
 }
 
 /// Shows an ESC with its tokens
@@ -101,11 +102,11 @@ pub(crate) async fn auth_data(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<EscAuthData>, ApiError> {
-    let Esc { name, id, .. } = app.store.esc(&id).await.map_err(store_error)?;
-    let access = app.store.access().await.map_err(store_error)?;
+) -> Result<Json<EscAuthData>, RequestError> {
+    let Esc { name, id, .. } = app.store.esc(&id).await?;
+    let access = app.store.access().await?;
     check_covers(&caller, &access, &Subject::esc(&id))?;
-    let tokens = app.store.tokens_of(&Subject::esc(&id)).await.map_err(store_error)?;
+    let tokens = app.store.tokens_of(&Subject::esc(&id)).await?;
     let tokens = tokens.into_iter().map(|token| view(&app, token)).collect();
     Ok(Json(EscAuthData { id, name, tokens }))
 }
@@ -121,16 +122,17 @@ pub(crate) async fn create_token(
     caller: Caller,
     Path(id): Path<String>,
     JsonBodyOrDefault(NewToken { expiry_time }): JsonBodyOrDefault<NewToken>,
-) -> Result<Json<TokenView>, ApiError> {
+) -> Result<Json<TokenView>, RequestError> {
     if let Some(time) = expiry_time.filter(|time| *time <= seconds_since_1970()) {
         return Err(ApiError::invalid(format!(
             "the expiry_time {time} is over; it is in seconds since 1970, and now is {}",
             seconds_since_1970()
-        )));
+        ))
+        .into());
     }
-    let access = app.store.access().await.map_err(store_error)?;
+    let access = app.store.access().await?;
     check_covers(&caller, &access, &Subject::esc(&id))?;
-    let token = app.store.create_token(&Subject::esc(&id), expiry_time).await.map_err(store_error)?;
+    let token = app.store.create_token(&Subject::esc(&id), expiry_time).await?;
     Ok(Json(view(&app, token)))
 }
 
@@ -141,8 +143,8 @@ pub(crate) async fn create_token(
 pub(crate) async fn revoke_token(
     State(app): State<App>,
     Path((id, token_id)): Path<(String, String)>,
-) -> Result<Json<()>, ApiError> {
-    app.store.revoke_token(&Subject::esc(&id), &token_id).await.map(Json).map_err(store_error)
+) -> Result<Json<()>, RequestError> {
+    Ok(Json(app.store.revoke_token(&Subject::esc(&id), &token_id).await?))
 }
 
 fn view(app: &App, token: Token) -> TokenView {

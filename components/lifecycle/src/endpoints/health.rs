@@ -7,7 +7,7 @@ use racetrack_core::error::chain;
 use racetrack_service::health::{self, Ready};
 use serde::Serialize;
 
-use crate::{App, storage_check};
+use crate::App;
 
 /// What `GET /health` answers.
 #[derive(Debug, Serialize)]
@@ -30,7 +30,7 @@ pub(crate) async fn health(State(app): State<App>) -> (StatusCode, Json<Health>)
     let database_failure = database_failure(&app).await;
     let database_connected = database_failure.is_none();
     let error = match database_failure {
-        None => storage_check::failure(&app).await,
+        None => storage_failure(&app).await,
         failure => failure,
     };
     let status = if error.is_none() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
@@ -50,7 +50,7 @@ pub(crate) async fn health(State(app): State<App>) -> (StatusCode, Json<Health>)
 pub(crate) async fn ready(State(app): State<App>) -> (StatusCode, Json<Ready>) {
     let failure = async {
         match database_failure(&app).await {
-            None => storage_check::failure(&app).await,
+            None => storage_failure(&app).await,
             failure => failure,
         }
     };
@@ -59,4 +59,8 @@ pub(crate) async fn ready(State(app): State<App>) -> (StatusCode, Json<Ready>) {
 
 async fn database_failure(app: &App) -> Option<String> {
     app.store.check_writes().await.err().map(|error| chain(&*error))
+}
+
+async fn storage_failure(app: &App) -> Option<String> {
+    app.storage_check.failure(&app.service.hooks, &app.offers()).await
 }

@@ -12,12 +12,12 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::App;
-use crate::api_error::store_error;
 use crate::auth::{Caller, JobPath, check_giver};
 use crate::deployment::{again, check_variables, read_manifest};
 use crate::document::schemas::{Nothing, PublicEndpointSchema};
 use crate::extract::JsonBody;
 use crate::jobs::{JobView, delete as deletion};
+use crate::request_error::RequestError;
 
 /// The address of a job.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -71,13 +71,14 @@ pub(crate) async fn delete(
     caller: Caller,
     JobPath(record): JobPath,
     address: Path<(String, String)>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     let Path((_, version)) = address;
     if record.job.version != version {
         return Err(ApiError::invalid(format!(
             "\"{version}\" is no exact version; only an exact version is deleted, such as {}",
             record.job.version
-        )));
+        ))
+        .into());
     }
     deletion::delete(&app, &record.job.name, &version, caller.name().as_deref()).await.map(Json)
 }
@@ -90,7 +91,7 @@ pub(crate) async fn redeploy(
     State(app): State<App>,
     caller: Caller,
     JobPath(record): JobPath,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     again::redeploy(&app, &record, caller.name().as_deref()).await.map(Json)
 }
 
@@ -102,7 +103,7 @@ pub(crate) async fn reprovision(
     State(app): State<App>,
     caller: Caller,
     JobPath(record): JobPath,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     again::reprovision(&app, &record, caller.name().as_deref()).await.map(Json)
 }
 
@@ -116,7 +117,7 @@ pub(crate) async fn move_job(
     caller: Caller,
     JobPath(record): JobPath,
     JsonBody(Move { infrastructure_target }): JsonBody<Move>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     again::move_job(&app, &record, &infrastructure_target, caller.name().as_deref()).await.map(Json)
 }
 
@@ -127,18 +128,18 @@ pub(crate) async fn put_manifest(
     State(app): State<App>,
     JobPath(record): JobPath,
     JsonBody(ManifestText { manifest_yaml }): JsonBody<ManifestText>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     let read = read_manifest(manifest_yaml).await?;
     check_variables(&read.manifest)?;
     let (name, version) = (&record.job.name, &record.job.version);
     if &read.manifest.name != name {
-        return Err(ApiError::invalid("validating manifest: job name cannot be changed"));
+        return Err(ApiError::invalid("validating manifest: job name cannot be changed").into());
     }
     if &read.manifest.version != version {
-        return Err(ApiError::invalid("validating manifest: job version cannot be changed"));
+        return Err(ApiError::invalid("validating manifest: job version cannot be changed").into());
     }
-    let updated = app.store.update_job(name, version, |record| record.job.manifest_yaml = Some(read.yaml));
-    updated.await.map(|_| Json(())).map_err(store_error)
+    app.store.update_job(name, version, |record| record.job.manifest_yaml = Some(read.yaml)).await?;
+    Ok(Json(()))
 }
 
 /// Lists the paths of a job that anybody may call
@@ -147,8 +148,8 @@ pub(crate) async fn put_manifest(
 pub(crate) async fn public_endpoints(
     State(app): State<App>,
     JobPath(record): JobPath,
-) -> Result<Json<Vec<PublicEndpoint>>, ApiError> {
-    let access = app.store.access().await.map_err(store_error)?;
+) -> Result<Json<Vec<PublicEndpoint>>, RequestError> {
+    let access = app.store.access().await?;
     let endpoints = access.public_endpoints(&record.job.name, &record.job.version).iter();
     Ok(Json(endpoints.filter(|endpoint| endpoint.is_active).cloned().collect()))
 }
@@ -164,12 +165,12 @@ pub(crate) async fn put_public_endpoint(
     caller: Caller,
     Path((name, version)): Path<(String, String)>,
     JsonBody(EndpointState { endpoint, active }): JsonBody<EndpointState>,
-) -> Result<Json<()>, ApiError> {
-    let record = app.store.resolve_job(&name, &version).await.map_err(store_error)?;
+) -> Result<Json<()>, RequestError> {
+    let record = app.store.resolve_job(&name, &version).await?;
     if active {
         // What begins like the endpoint is opened, too.
         check_giver(&caller, &Permission::for_job(Scope::CallJob, &name, &record.job.version))?;
     }
-    let set = app.store.set_public_endpoint(&name, &record.job.version, &endpoint, active).await;
-    set.map(Json).map_err(store_error)
+    app.store.set_public_endpoint(&name, &record.job.version, &endpoint, active).await?;
+    Ok(Json(()))
 }

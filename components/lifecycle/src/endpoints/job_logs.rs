@@ -18,6 +18,7 @@ use super::job::JobAddress;
 use crate::App;
 use crate::auth::{BuildPath, JobPath};
 use crate::jobs::logs;
+use crate::request_error::RequestError;
 
 /// How many lines of a log of a job.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -65,11 +66,11 @@ pub(crate) async fn of_job(
     State(app): State<App>,
     JobPath(record): JobPath,
     Query(Tail { tail }): Query<Tail>,
-) -> Result<Response, ApiError> {
+) -> Result<Response, RequestError> {
     let reading = place(&READING).await?;
     let logs = logs::of_job(&app, &record, tail as usize).await?;
     drop(reading);
-    json(logs).await
+    Ok(json(logs).await?)
 }
 
 /// Shows the last lines that a job wrote as plain text, without colours
@@ -80,11 +81,11 @@ pub(crate) async fn of_job_plain(
     State(app): State<App>,
     JobPath(record): JobPath,
     Query(Tail { tail }): Query<Tail>,
-) -> Result<Response, ApiError> {
+) -> Result<Response, RequestError> {
     let reading = place(&READING).await?;
     let logs = logs::without_colours(&logs::of_job(&app, &record, tail as usize).await?);
     drop(reading);
-    plain(logs).await
+    Ok(plain(logs).await?)
 }
 
 /// Shows what the latest build of a job wrote
@@ -96,11 +97,11 @@ pub(crate) async fn of_build(
     State(app): State<App>,
     build: BuildPath,
     Query(BuildTail { tail }): Query<BuildTail>,
-) -> Result<Response, ApiError> {
+) -> Result<Response, RequestError> {
     let reading = place(&READING).await?;
     let logs = logs::of_build(&app, &build, tail as usize).await?;
     drop(reading);
-    json(logs).await
+    Ok(json(logs).await?)
 }
 
 /// Shows what the latest build of a job wrote as plain text, without colours
@@ -113,11 +114,11 @@ pub(crate) async fn of_build_plain(
     State(app): State<App>,
     build: BuildPath,
     Query(BuildTail { tail }): Query<BuildTail>,
-) -> Result<Response, ApiError> {
+) -> Result<Response, RequestError> {
     let reading = place(&READING).await?;
     let logs = logs::without_colours(&logs::of_build(&app, &build, tail as usize).await?);
     drop(reading);
-    plain(logs).await
+    Ok(plain(logs).await?)
 }
 
 async fn place(of: &'static Semaphore) -> Result<SemaphorePermit<'static>, ApiError> {

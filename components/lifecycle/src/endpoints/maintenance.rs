@@ -2,14 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use racetrack_service::ApiError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::api_error::store_error;
 use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
+use crate::request_error::RequestError;
 
 /// Whether deployments and calls are refused for the time being.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -19,8 +18,8 @@ pub(crate) struct Maintenance {
 
 /// Tells whether it is maintenance
 #[utoipa::path(get, path = "/maintenance", tag = "server", responses((status = 200, body = Maintenance)))]
-pub(crate) async fn get_maintenance(State(app): State<App>) -> Result<Json<Maintenance>, ApiError> {
-    let maintenance_mode = app.store.is_in_maintenance().await.map_err(store_error)?;
+pub(crate) async fn get_maintenance(State(app): State<App>) -> Result<Json<Maintenance>, RequestError> {
+    let maintenance_mode = app.store.is_in_maintenance().await?;
     Ok(Json(Maintenance { maintenance_mode }))
 }
 
@@ -30,6 +29,6 @@ pub(crate) async fn get_maintenance(State(app): State<App>) -> Result<Json<Maint
 pub(crate) async fn put_maintenance(
     State(app): State<App>,
     JsonBody(Maintenance { maintenance_mode }): JsonBody<Maintenance>,
-) -> Result<Json<()>, ApiError> {
-    app.store.set_maintenance(maintenance_mode).await.map(Json).map_err(store_error)
+) -> Result<Json<()>, RequestError> {
+    Ok(Json(app.store.set_maintenance(maintenance_mode).await?))
 }

@@ -2,6 +2,7 @@
 
 #![allow(unused_qualifications, reason = "what utoipa's macros generate is qualified")]
 
+mod account;
 pub(crate) mod audit;
 pub(crate) mod authorization;
 pub(crate) mod deployment;

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::api_error::store_error;
 use crate::auth::{Caller, check_giver};
 use crate::document::schemas::{JobKeySchema, Nothing, ScopeName, SubjectSchema};
 use crate::extract::{JsonBody, object, optional_object};
+use crate::request_error::RequestError;
 
 /// A permission with whom it is for. An absent filter means everything: without any, it is for all jobs.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -39,8 +39,8 @@ pub(crate) struct SubjectPermission {
 /// Lists the permissions, by subject
 #[utoipa::path(get, path = "/permissions", tag = "permissions",
     responses((status = 200, body = Vec<SubjectPermission>)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<SubjectPermission>>, ApiError> {
-    let access = app.store.access().await.map_err(store_error)?;
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<SubjectPermission>>, RequestError> {
+    let access = app.store.access().await?;
     let permissions = access.permissions().flat_map(|(subject, permissions)| {
         permissions.iter().map(|permission| SubjectPermission::new(subject, permission))
     });
@@ -54,10 +54,10 @@ pub(crate) async fn grant(
     State(app): State<App>,
     caller: Caller,
     JsonBody(permission): JsonBody<SubjectPermission>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     let (subject, permission) = permission.checked()?;
     check_giver(&caller, &permission)?;
-    app.store.grant(&subject, &[permission]).await.map(Json).map_err(store_error)
+    Ok(Json(app.store.grant(&subject, &[permission]).await?))
 }
 
 /// Takes a permission away
@@ -66,15 +66,16 @@ pub(crate) async fn grant(
 pub(crate) async fn revoke(
     State(app): State<App>,
     JsonBody(permission): JsonBody<SubjectPermission>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     let (subject, permission) = permission.checked()?;
-    if app.store.revoke(&subject, &permission).await.map_err(store_error)? {
+    if app.store.revoke(&subject, &permission).await? {
         Ok(Json(()))
     } else {
         Err(ApiError::not_found(format!(
             "{} has no permission with scope {} and these filters; `GET /permissions` lists those there are",
             subject.name, permission.scope
-        )))
+        ))
+        .into())
     }
 }
 

@@ -18,10 +18,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::api_error::store_error;
 use crate::auth::Caller;
 use crate::document::schemas::PluginManifestSchema;
 use crate::endpoints::jobs::may_read;
+use crate::request_error::RequestError;
 
 /// The longest body that is read only to be ignored.
 const MAX_IGNORED_BYTES: usize = 256 << 20;
@@ -81,10 +81,10 @@ pub(crate) async fn infrastructure_targets(State(app): State<App>) -> Json<BTree
 
 /// Shows what each plugin offers, and how many of the jobs that the caller may read use it
 #[utoipa::path(get, path = "/plugin/tree", tag = "plugins", responses((status = 200, body = Tree)))]
-pub(crate) async fn tree(State(app): State<App>, caller: Caller) -> Result<Json<Tree>, ApiError> {
+pub(crate) async fn tree(State(app): State<App>, caller: Caller) -> Result<Json<Tree>, RequestError> {
     let hooks = &app.service.hooks;
     let offers = app.offers();
-    let jobs = app.store.jobs().await.map_err(store_error)?;
+    let jobs = app.store.jobs().await?;
     let readable: Vec<_> = jobs.as_slice().iter().filter(|record| may_read(&caller, record)).collect();
     let count = |is_of: &dyn Fn(&Job) -> bool| readable.iter().filter(|record| is_of(&record.job)).count();
     let of_type = |name: &str| count(&|job| job.job_type_version.as_deref() == Some(name));

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::auth::Caller;
 use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
+use crate::request_error::RequestError;
 use crate::{App, plugin_config};
 
 /// Another configuration.
@@ -28,7 +29,7 @@ pub(crate) struct PluginConfigRequest {
 pub(crate) async fn get_config(
     State(app): State<App>,
     Path((name, version)): Path<(String, String)>,
-) -> Result<Json<String>, ApiError> {
+) -> Result<Json<String>, RequestError> {
     check_exists(&app, &name, &version)?;
     Ok(Json(plugin_config::read(&app, &name).await?))
 }
@@ -49,7 +50,7 @@ pub(crate) async fn put_config(
     caller: Caller,
     Path((name, version)): Path<(String, String)>,
     JsonBody(PluginConfigRequest { config_data }): JsonBody<PluginConfigRequest>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     check_exists(&app, &name, &version)?;
     plugin_config::write(&app, &name, config_data).await?;
     let by = caller.name().unwrap_or("anybody".into());

@@ -49,7 +49,8 @@ pub(crate) async fn call(
     let path = path_of_job(uri.path());
     let allowed = async {
         let Path(JobAddress { name, version }) = address?;
-        may_call(&app, &parts.headers, &name, &version, path).await
+        let call = may_call(&app.store, &app.authenticator, &parts.headers, (&name, &version), path);
+        call.await.map_err(ApiError::from)
     };
     let AllowedCall { record, caller, is_known, .. } = match allowed.await {
         Ok(allowed) => allowed,

@@ -9,12 +9,13 @@ use racetrack_store::{NotFound, StoreError, Token};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::user::{let_in, own_name};
+use super::account::{let_in, own_name};
 use crate::App;
-use crate::api_error::store_error;
-use crate::auth::{Caller, seconds_since_1970, user_token};
+use crate::auth::{Caller, user_token};
+use crate::clock::seconds_since_1970;
 use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
+use crate::request_error::RequestError;
 
 /// Whom somebody claims to be.
 #[derive(Deserialize, ToSchema)]
@@ -62,7 +63,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     peer: PeerKey,
     JsonBody(SessionCredentials { username, password }): JsonBody<SessionCredentials>,
-) -> Result<Json<NewSession>, ApiError> {
+) -> Result<Json<NewSession>, RequestError> {
     let user = let_in(&app, peer, &username, password).await?;
     let token = user_token::for_session(&app, &username).await?;
     Ok(Json(NewSession {
@@ -77,13 +78,13 @@ pub(crate) async fn create(
 /// Logs out: ends the session whose token is shown
 #[utoipa::path(delete, path = "/users/session", tag = "sessions",
     responses((status = 200, body = Nothing), (status = 400, description = "the token is not that of a session")))]
-pub(crate) async fn end_current(State(app): State<App>, caller: Caller) -> Result<Json<()>, ApiError> {
+pub(crate) async fn end_current(State(app): State<App>, caller: Caller) -> Result<Json<()>, RequestError> {
     if end_of(&app, &caller).await? {
         return Ok(Json(()));
     }
     Err(ApiError::invalid(
         "the token is not that of a session; `POST /auth/token/user/regenerate` ends the tokens of a command line",
-    ))
+    ).into())
 }
 
 /// Lists the sessions of the user who calls, oldest first
@@ -91,7 +92,7 @@ pub(crate) async fn end_current(State(app): State<App>, caller: Caller) -> Resul
 pub(crate) async fn list_own(
     State(app): State<App>,
     caller: Caller,
-) -> Result<Json<Vec<SessionView>>, ApiError> {
+) -> Result<Json<Vec<SessionView>>, RequestError> {
     list(&app, &caller, own_name(&caller)?).await
 }
 
@@ -102,8 +103,8 @@ pub(crate) async fn end_own(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<()>, ApiError> {
-    app.store.end_session(own_name(&caller)?, &id).await.map(Json).map_err(store_error)
+) -> Result<Json<()>, RequestError> {
+    Ok(Json(app.store.end_session(own_name(&caller)?, &id).await?))
 }
 
 /// Lists the sessions of a user, oldest first
@@ -113,8 +114,8 @@ pub(crate) async fn list_of(
     State(app): State<App>,
     caller: Caller,
     Path(username): Path<String>,
-) -> Result<Json<Vec<SessionView>>, ApiError> {
-    let user = app.store.user(&username).await.map_err(store_error)?;
+) -> Result<Json<Vec<SessionView>>, RequestError> {
+    let user = app.store.user(&username).await?;
     list(&app, &caller, &user.username).await
 }
 
@@ -125,12 +126,12 @@ pub(crate) async fn list_of(
 pub(crate) async fn end_of_user(
     State(app): State<App>,
     Path((username, id)): Path<(String, String)>,
-) -> Result<Json<()>, ApiError> {
-    app.store.end_session(&username, &id).await.map(Json).map_err(store_error)
+) -> Result<Json<()>, RequestError> {
+    Ok(Json(app.store.end_session(&username, &id).await?))
 }
 
 /// Ends the session whose token the caller shows; says whether it is the token of one.
-pub(super) async fn end_of(app: &App, caller: &Caller) -> Result<bool, ApiError> {
+pub(super) async fn end_of(app: &App, caller: &Caller) -> Result<bool, RequestError> {
     let (Some(username), Some(token)) = (caller.username(), caller.token()) else { return Ok(false) };
     if !token.is_of_session {
         return Ok(false);
@@ -138,12 +139,12 @@ pub(super) async fn end_of(app: &App, caller: &Caller) -> Result<bool, ApiError>
     match app.store.end_session(username, &token.id).await {
         // Somebody else ended it meanwhile.
         Ok(()) | Err(StoreError::NotFound(NotFound::Session { .. })) => Ok(true),
-        Err(error) => Err(store_error(error)),
+        Err(error) => Err(error.into()),
     }
 }
 
-async fn list(app: &App, caller: &Caller, username: &str) -> Result<Json<Vec<SessionView>>, ApiError> {
-    let sessions = app.store.sessions_of(username, seconds_since_1970()).await.map_err(store_error)?;
+async fn list(app: &App, caller: &Caller, username: &str) -> Result<Json<Vec<SessionView>>, RequestError> {
+    let sessions = app.store.sessions_of(username, seconds_since_1970()).await?;
     let current = caller.token().map(|token| token.id.as_str());
     let view = |Token { id, create_time, expiry_time, last_use_time, .. }: Token| SessionView {
         is_current: current == Some(id.as_str()),

@@ -7,21 +7,21 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use racetrack_service::ApiError;
 use racetrack_service::peer::PeerKey;
-use racetrack_store::{NotFound, Permission, Scope, StoreError, User};
+use racetrack_store::{Permission, Scope, User};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::account::{let_in, own_name, verified};
+use super::session;
 use crate::App;
-use crate::api_error::store_error;
 use crate::auth::{
-    Caller, Line, Purpose, check_password, check_username, refused, seconds_since_1970, token_in_header,
-    user_token,
+    Caller, Line, Purpose, check_password, check_username, refused, token_in_header, user_token,
 };
+use crate::clock::seconds_since_1970;
 use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
+use crate::request_error::RequestError;
 use crate::settings::Registration;
-
-use super::session;
 
 /// What somebody may do everywhere who registered and was let in.
 const REGISTERED_SCOPES: [Scope; 4] =
@@ -74,32 +74,12 @@ pub(crate) async fn login(
     State(app): State<App>,
     peer: PeerKey,
     JsonBody(Credentials { username, password }): JsonBody<Credentials>,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<impl IntoResponse, RequestError> {
     let user = let_in(&app, peer, &username, password).await?;
     let token = user_token::for_login(&app, &username).await?;
     let cookie = user_token::cookie(&app, &token);
     let token = user_token::shown(&app, &token);
     Ok(([(SET_COOKIE, cookie)], Json(LoggedIn { username, token, is_staff: user.is_staff })))
-}
-
-/// The user of this name, whose password it is and who was let in; the login is noted.
-pub(super) async fn let_in(
-    app: &App,
-    peer: PeerKey,
-    username: &str,
-    password: String,
-) -> Result<User, ApiError> {
-    let user = verified(app, Purpose::Login, peer, username, password).await?;
-    let Some(user) = user else {
-        return Err(ApiError::unauthorized("Unauthenticated: the username or the password is wrong"));
-    };
-    // Told only to somebody who knows the password.
-    if !user.is_active {
-        let message = "Unauthenticated: the user is not active; an administrator has to activate it";
-        return Err(ApiError::unauthorized(message));
-    }
-    app.store.note_login(username, seconds_since_1970()).await.map_err(store_error)?;
-    Ok(user)
 }
 
 /// Tells whose token this is
@@ -109,8 +89,8 @@ pub(crate) async fn validate_user_auth(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
-) -> Result<Json<LoggedIn>, ApiError> {
-    let user = app.store.user(own_name(&caller)?).await.map_err(store_error)?;
+) -> Result<Json<LoggedIn>, RequestError> {
+    let user = app.store.user(own_name(&caller)?).await?;
     let token = token_in_header(&headers).unwrap_or_default().to_owned();
     Ok(Json(LoggedIn { username: user.username, token, is_staff: user.is_staff }))
 }
@@ -122,8 +102,8 @@ pub(crate) async fn validate_user_auth(
 pub(crate) async fn logout(
     State(app): State<App>,
     headers: HeaderMap,
-) -> Result<impl IntoResponse, ApiError> {
-    let access = app.store.access().await.map_err(store_error)?;
+) -> Result<impl IntoResponse, RequestError> {
+    let access = app.store.access().await?;
     // Whoever is not known has no session to end.
     if let Ok(caller) = app.authenticator.authenticate(&headers, &access) {
         session::end_of(&app, &caller).await?;
@@ -144,10 +124,10 @@ pub(crate) async fn register(
     State(app): State<App>,
     peer: PeerKey,
     JsonBody(NewUser { username, password }): JsonBody<NewUser>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     if app.config.registration == Registration::Closed {
         let message = "nobody may register here (registration: closed)";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message));
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "Forbidden", message).into());
     }
     check_username(&username).map_err(|error| ApiError::invalid(format!("a username {error}")))?;
     check_password(&password)?;
@@ -156,7 +136,7 @@ pub(crate) async fn register(
     let mut user = User::new(&username, hash, seconds_since_1970());
     user.is_active = app.config.registration == Registration::Open;
     let permissions = REGISTERED_SCOPES.map(Permission::everywhere);
-    app.store.create_user(&user, &permissions).await.map(Json).map_err(store_error)
+    Ok(Json(app.store.create_user(&user, &permissions).await?))
 }
 
 /// Changes the password of the user who calls, and ends every token of the user
@@ -172,57 +152,13 @@ pub(crate) async fn change_password(
     caller: Caller,
     peer: PeerKey,
     JsonBody(PasswordChange { old_password, new_password }): JsonBody<PasswordChange>,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<impl IntoResponse, RequestError> {
     let username = own_name(&caller)?;
     if verified(&app, Purpose::Change, peer, username, old_password).await?.is_none() {
-        return Err(refused("the old password is wrong"));
+        return Err(refused("the old password is wrong").into());
     }
     let hash = app.passwords.hash(Line::Known, new_password).await?;
-    app.store.set_password_hash(username, &hash).await.map_err(store_error)?;
+    app.store.set_password_hash(username, &hash).await?;
     let token = user_token::for_login(&app, username).await?;
     Ok(([(SET_COOKIE, user_token::cookie(&app, &token))], Json(())))
-}
-
-/// The name of the user who calls a route for users.
-pub(super) fn own_name(caller: &Caller) -> Result<&str, ApiError> {
-    caller.username().ok_or_else(|| {
-        ApiError::invalid("this server asks nobody who they are (auth-required: false), so no user calls it")
-    })
-}
-
-/// The user of this name, if the password is the user's. That there is no such user takes as long to find out as that
-/// the password is wrong.
-async fn verified(
-    app: &App,
-    purpose: Purpose,
-    peer: PeerKey,
-    username: &str,
-    password: String,
-) -> Result<Option<User>, ApiError> {
-    let attempt = app.attempts.begin(purpose, username, peer).await?;
-    let line = if purpose == Purpose::Change || attempt.is_known() { Line::Known } else { Line::Unknown };
-    let user = user_with_password(app, line, username, password).await;
-    match &user {
-        Ok(Some(_)) => attempt.succeeded(),
-        // It has been counted already.
-        Ok(None) => drop(attempt),
-        Err(_) => attempt.was_none(),
-    }
-    user
-}
-
-async fn user_with_password(
-    app: &App,
-    line: Line,
-    username: &str,
-    password: String,
-) -> Result<Option<User>, ApiError> {
-    let user = match app.store.user(username).await {
-        Ok(user) => Some(user),
-        Err(StoreError::NotFound(NotFound::User { .. })) => None,
-        Err(error) => return Err(store_error(error)),
-    };
-    let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let is_right = app.passwords.verify(line, password, hash).await?;
-    Ok(user.filter(|_| is_right))
 }

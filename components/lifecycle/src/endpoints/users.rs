@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::App;
-use crate::api_error::store_error;
 use crate::auth::{Caller, check_covers};
 use crate::document::schemas::Nothing;
 use crate::extract::JsonBody;
+use crate::request_error::RequestError;
 
 /// A user. Times are seconds since 1970.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,8 +37,8 @@ pub(crate) struct UserFlags {
 
 /// Lists the users, by name
 #[utoipa::path(get, path = "/users", tag = "users", responses((status = 200, body = Vec<UserView>)))]
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<UserView>>, ApiError> {
-    let users = app.store.users().await.map_err(store_error)?;
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<Vec<UserView>>, RequestError> {
+    let users = app.store.users().await?;
     Ok(Json(users.into_iter().map(UserView::from).collect()))
 }
 
@@ -55,13 +55,13 @@ pub(crate) async fn put(
     caller: Caller,
     Path(username): Path<String>,
     JsonBody(UserFlags { is_active, is_staff }): JsonBody<UserFlags>,
-) -> Result<Json<()>, ApiError> {
-    let user = app.store.user(&username).await.map_err(store_error)?;
+) -> Result<Json<()>, RequestError> {
+    let user = app.store.user(&username).await?;
     if is_active && !user.is_active {
-        let access = app.store.access().await.map_err(store_error)?;
+        let access = app.store.access().await?;
         check_covers(&caller, &access, &Subject::user(&username))?;
     }
-    app.store.set_user_flags(&username, is_active, is_staff).await.map(Json).map_err(store_error)
+    Ok(Json(app.store.set_user_flags(&username, is_active, is_staff).await?))
 }
 
 /// Deletes another user with tokens and permissions
@@ -72,11 +72,11 @@ pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,
     Path(username): Path<String>,
-) -> Result<Json<()>, ApiError> {
+) -> Result<Json<()>, RequestError> {
     if caller.username() == Some(username.as_str()) {
-        return Err(ApiError::invalid("you cannot delete yourself; another administrator can"));
+        return Err(ApiError::invalid("you cannot delete yourself; another administrator can").into());
     }
-    app.store.delete_user(&username).await.map(Json).map_err(store_error)
+    Ok(Json(app.store.delete_user(&username).await?))
 }
 
 impl From<User> for UserView {

@@ -5,10 +5,10 @@ use racetrack_store::{AuditEventType, JobRecord};
 use tracing::Instrument;
 
 use crate::App;
-use crate::api_error::store_error;
 use crate::audit::{self, about_job, with_warnings};
-use crate::auth::seconds_since_1970;
-use crate::deployment::{Deletions, DeploymentError, post_job_delete};
+use crate::clock::seconds_since_1970;
+use crate::deployment::{DeploymentError, post_job_delete};
+use crate::request_error::RequestError;
 
 /// Deletes a job from its target, and then from what lifecycle knows. Plugins are told; their failures are logged, and
 /// noted in the audit trail.
@@ -20,10 +20,10 @@ pub(crate) async fn delete(
     name: &str,
     version: &str,
     executor: Option<&str>,
-) -> Result<(), ApiError> {
-    let deletion = Deletions::begin(app, name, version).await?;
+) -> Result<(), RequestError> {
+    let deletion = app.deletions.begin(&app.store, name, version).await?;
     // Read after that: before it, somebody else may have deployed or moved it.
-    let record = app.store.job(name, version).await.map_err(store_error)?;
+    let record = app.store.job(name, version).await?;
     let (app, executor) = (app.clone(), executor.map(str::to_owned));
     // Whoever asked may go away, and lifecycle may be told to stop: a job that is gone from its target must not stay here.
     let hold = app.service.readiness.hold();
@@ -35,7 +35,7 @@ pub(crate) async fn delete(
     tokio::spawn(task.in_current_span()).await.map_err(ApiError::internal)?
 }
 
-async fn delete_claimed(app: &App, record: &JobRecord, executor: Option<&str>) -> Result<(), ApiError> {
+async fn delete_claimed(app: &App, record: &JobRecord, executor: Option<&str>) -> Result<(), RequestError> {
     let job = &record.job;
     let (name, version) = (job.name.as_str(), job.version.as_str());
     let mut warnings = Vec::new();
@@ -51,7 +51,7 @@ async fn delete_claimed(app: &App, record: &JobRecord, executor: Option<&str>) -
         }
     }
     let deleted = app.store.delete_job(name, version, executor, seconds_since_1970()).await;
-    deleted.map_err(store_error)?;
+    deleted?;
     app.retention.job_deleted();
     warnings.extend(post_job_delete(app, job, executor).await);
     let event = about_job(AuditEventType::JobDeleted, executor, (name, version));

@@ -1,25 +1,24 @@
 //! What jobs and builds wrote.
 
 use racetrack_core::text::{BoundedText, TextLimit};
-use racetrack_service::ApiError;
 use racetrack_store::JobRecord;
 
 use crate::App;
-use crate::api_error::store_error;
 use crate::auth::BuildPath;
 use crate::deployment::DeploymentError;
+use crate::request_error::RequestError;
 
 /// The last lines that a job wrote; 0 means all there are. At most [`TextLimit::LOG`] of them is given.
-pub(crate) async fn of_job(app: &App, record: &JobRecord, tail: usize) -> Result<String, ApiError> {
+pub(crate) async fn of_job(app: &App, record: &JobRecord, tail: usize) -> Result<String, RequestError> {
     let target = app.target(record.job.infrastructure_target.as_deref().unwrap_or_default())?;
     let logs = target.read_recent_logs(&record.job, tail).await;
     Ok(logs.map_err(DeploymentError::Logs)?)
 }
 
 /// The last lines of the latest build of a version; 0 means all there are. At most [`TextLimit::LOG`] of them is given.
-pub(crate) async fn of_build(app: &App, build: &BuildPath, tail: usize) -> Result<String, ApiError> {
+pub(crate) async fn of_build(app: &App, build: &BuildPath, tail: usize) -> Result<String, RequestError> {
     let BuildPath { name, version } = build;
-    let logs = app.store.latest_build_logs(name, version).await.map_err(store_error)?;
+    let logs = app.store.latest_build_logs(name, version).await?;
     Ok(BoundedText::end_of(last_lines(logs.unwrap_or_default(), tail), TextLimit::LOG).into())
 }
 

@@ -1,6 +1,7 @@
 //! Brings back jobs that their infrastructure target has lost.
 
 use racetrack_core::JobStatus;
+use racetrack_service::ApiError;
 use racetrack_store::StoreError;
 
 use crate::App;
@@ -22,7 +23,10 @@ pub(crate) async fn reconcile(app: &App, executor: Option<&str>) -> Result<(), S
         }
         match again::reprovision(app, &record, Some(executor.unwrap_or(RECONCILER))).await {
             Ok(()) => tracing::info!(job = name, version, "a lost job is back"),
-            Err(error) => tracing::warn!(job = name, version, %error, "a lost job is not brought back"),
+            Err(error) => {
+                let error = ApiError::from(error);
+                tracing::warn!(job = name, version, %error, "a lost job is not brought back");
+            }
         }
     }
     Ok(())

@@ -3,7 +3,8 @@
 //! A configuration is for every version of its plugin. What was written goes before the plugin's section of the
 //! configuration file, now and after a restart, until an empty text is written.
 
-mod kept;
+mod folder;
+mod state;
 
 use std::io;
 
@@ -13,22 +14,16 @@ use racetrack_core::yaml::{YamlError, YamlLimits};
 use racetrack_service::ApiError;
 use racetrack_service::hooks::{Replacement, ReplacementError};
 use serde_yaml::Value;
-use tokio::sync::Mutex;
 use tokio::task::{JoinError, spawn_blocking};
 
-pub(crate) use self::kept::KeptConfigs;
+pub(crate) use self::folder::ConfigFolder;
+pub(crate) use self::state::PluginConfigs;
 use crate::App;
 use crate::offers::Offers;
+use crate::request_error::RequestError;
 
 /// The longest configuration that is taken, in bytes.
 const MAX_LENGTH: usize = YamlLimits::CONFIGURATION.bytes;
-
-/// The configurations that are kept, and whose turn it is to write.
-#[derive(Debug)]
-pub(crate) struct PluginConfigs {
-    pub(crate) kept: KeptConfigs,
-    turn: Mutex<()>,
-}
 
 /// Why a plugin has no other configuration now.
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +45,7 @@ pub(crate) enum PluginConfigError {
         source: Box<CatalogueError>,
     },
     #[error("cannot access the configuration kept for plugin `{plugin}`")]
-    Kept {
+    Folder {
         plugin: String,
         #[source]
         source: io::Error,
@@ -65,20 +60,14 @@ pub(crate) enum PluginConfigError {
     Task(#[source] JoinError),
 }
 
-impl PluginConfigs {
-    pub(crate) fn new(kept: KeptConfigs) -> Self {
-        Self { kept, turn: Mutex::default() }
-    }
-}
-
 /// The configuration of a plugin: what was written, else its section of the configuration file, else nothing.
 ///
 /// # Errors
 /// When what was written cannot be read.
 pub(crate) async fn read(app: &App, plugin: &str) -> Result<String, PluginConfigError> {
     let section = app.service.hooks.section(plugin).filter(|section| !section.is_null());
-    let kept = with_kept(app, plugin, KeptConfigs::text).await?;
-    match (kept, section) {
+    let written = in_folder(app, plugin, ConfigFolder::text).await?;
+    match (written, section) {
         (Some(text), _) => Ok(text),
         (None, Some(section)) => serde_yaml::to_string(section)
             .map_err(|source| PluginConfigError::Section { plugin: plugin.to_owned(), source }),
@@ -86,13 +75,13 @@ pub(crate) async fn read(app: &App, plugin: &str) -> Result<String, PluginConfig
     }
 }
 
-/// Gives a plugin another configuration, and keeps it for later starts. An empty text goes back to the plugin's section of
+/// Gives a plugin another configuration, and stores it for later starts. An empty text goes back to the plugin's section of
 /// the configuration file. When that fails, the plugin that is there goes on as it is.
 ///
 /// One is written at a time, and to its end, also when whoever asked goes away.
 ///
 /// # Errors
-/// What is wrong with the configuration, or that it cannot be kept.
+/// What is wrong with the configuration, or that it cannot be stored.
 pub(crate) async fn write(app: &App, plugin: &str, text: String) -> Result<(), PluginConfigError> {
     let (app, plugin) = (app.clone(), plugin.to_owned());
     let writing = tokio::spawn(async move { write_in_turn(&app, &plugin, text).await });
@@ -100,19 +89,19 @@ pub(crate) async fn write(app: &App, plugin: &str, text: String) -> Result<(), P
 }
 
 async fn write_in_turn(app: &App, plugin: &str, text: String) -> Result<(), PluginConfigError> {
-    let _turn = app.plugin_configs.turn.lock().await;
+    let _turn = app.plugin_configs.turn().await;
     let (config, text) = config_of(app, plugin, text).await?;
     let (replacement, offers) = prepare(app, plugin, config).await?;
-    // Kept first: what is in force and would be gone after a restart is worse than a failure that changes nothing.
-    with_kept(app, plugin, move |kept, plugin| {
-        if text.trim().is_empty() { kept.forget(plugin) } else { kept.keep(plugin, &text) }
+    // Stored first: what is in force and would be gone after a restart is worse than a failure that changes nothing.
+    in_folder(app, plugin, move |folder, plugin| {
+        if text.trim().is_empty() { folder.remove(plugin) } else { folder.write(plugin, &text) }
     })
     .await?;
     app.replace_plugins(replacement, offers);
     Ok(())
 }
 
-/// What a text stands for, with the text. A large one takes a while to read, where that keeps no request waiting.
+/// What a text stands for, with the text. A large one takes a while to read, where that delays no request.
 async fn config_of(app: &App, plugin: &str, text: String) -> Result<(Value, String), PluginConfigError> {
     if text.len() > MAX_LENGTH {
         return Err(PluginConfigError::TooLong { plugin: plugin.to_owned() });
@@ -120,7 +109,7 @@ async fn config_of(app: &App, plugin: &str, text: String) -> Result<(Value, Stri
     if text.trim().is_empty() {
         return Ok((app.service.hooks.section(plugin).cloned().unwrap_or_default(), text));
     }
-    let parsed = spawn_blocking(move || kept::parse(&text).map(|config| (config, text))).await;
+    let parsed = spawn_blocking(move || folder::parse(&text).map(|config| (config, text))).await;
     let parsed = parsed.map_err(PluginConfigError::Task)?;
     parsed.map_err(|source| PluginConfigError::Yaml { plugin: plugin.to_owned(), source })
 }
@@ -133,29 +122,29 @@ async fn prepare(app: &App, plugin: &str, config: Value) -> Result<(Replacement,
     Ok((replacement, offers.map_err(refused)?))
 }
 
-/// Reads or writes files, where that keeps no request waiting.
-async fn with_kept<T: Send + 'static>(
+/// Reads or writes in the folder, where that delays no request.
+async fn in_folder<T: Send + 'static>(
     app: &App,
     plugin: &str,
-    access: impl FnOnce(&KeptConfigs, &str) -> io::Result<T> + Send + 'static,
+    access: impl FnOnce(&ConfigFolder, &str) -> io::Result<T> + Send + 'static,
 ) -> Result<T, PluginConfigError> {
-    let (kept, plugin) = (app.plugin_configs.kept.clone(), plugin.to_owned());
+    let (folder, plugin) = (app.plugin_configs.folder.clone(), plugin.to_owned());
     let accessed = spawn_blocking(move || {
-        access(&kept, &plugin).map_err(|source| PluginConfigError::Kept { plugin, source })
+        access(&folder, &plugin).map_err(|source| PluginConfigError::Folder { plugin, source })
     });
     accessed.await.map_err(PluginConfigError::Task)?
 }
 
-impl From<PluginConfigError> for ApiError {
+impl From<PluginConfigError> for RequestError {
     fn from(error: PluginConfigError) -> Self {
         match error {
             PluginConfigError::TooLong { .. }
             | PluginConfigError::Yaml { .. }
             | PluginConfigError::Plugin(_)
-            | PluginConfigError::Offers { .. } => Self::invalid(chain(&error)),
-            PluginConfigError::Kept { .. }
+            | PluginConfigError::Offers { .. } => ApiError::invalid(chain(&error)).into(),
+            PluginConfigError::Folder { .. }
             | PluginConfigError::Section { .. }
-            | PluginConfigError::Task(_) => Self::internal(error),
+            | PluginConfigError::Task(_) => ApiError::internal(error).into(),
         }
     }
 }

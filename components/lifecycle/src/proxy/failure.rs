@@ -10,7 +10,7 @@ use racetrack_core::error::chain;
 use racetrack_service::StalledBody;
 use serde::Serialize;
 
-use super::Upstream;
+use super::upstream::Upstream;
 
 /// Why a call was not forwarded or not answered.
 #[derive(Debug, thiserror::Error)]

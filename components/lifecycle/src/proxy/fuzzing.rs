@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::headers::{self, Sender};
 use super::target::Target;
-use super::{Gateway, Upstream};
+use super::upstream::{Gateway, Upstream};
 
 const JOB: &str = "/pub/job/adder/0.0.1";
 

@@ -21,6 +21,7 @@ mod rotation;
 mod stream;
 mod target;
 mod tunnel;
+mod upstream;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use pool::Pool;
 use rotation::Rotation;
 use target::Target;
 use tunnel::Upgrade;
+pub use upstream::{Gateway, Upstream};
 
 /// How long an unused connection to a job is kept.
 ///
@@ -53,44 +55,9 @@ pub struct JobProxy {
     rotation: Arc<Rotation>,
 }
 
-/// Where a call goes, and on whose behalf.
-#[derive(Debug, Clone, Copy)]
-pub struct Upstream<'a> {
-    /// The job's name.
-    pub job_name: &'a str,
-    /// The exact version, never an alias.
-    pub job_version: &'a str,
-    /// The addresses of the job's replicas, as `host:port`.
-    pub replicas: &'a [String],
-    /// The job's status, for the answer to a call that cannot be forwarded.
-    pub status: &'a str,
-    /// What follows `/pub/job/{name}/{version}` in the path of the call, still percent-encoded. May be empty.
-    pub path: &'a str,
-    /// Who calls, as told to the job: `User admin`.
-    pub caller: &'a str,
-    /// The gateway in front of the replicas, where they are not reached directly.
-    pub gateway: Option<Gateway<'a>>,
-}
-
 /// Begins to watch whether a caller may go on: what it gives is ready when the caller may not. Asked for when a call turns
 /// out to last, as tunnels and streams of events do.
 pub type WatchRight = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
-
-/// The remote gateway of an infrastructure target.
-#[derive(Clone, Copy)]
-pub struct Gateway<'a> {
-    /// Its URL, with the scheme `http`.
-    pub url: &'a str,
-    /// What proves to the gateway that lifecycle calls.
-    pub token: Option<&'a str>,
-}
-
-impl std::fmt::Debug for Gateway<'_> {
-    /// Leaves out the token.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Gateway").field("url", &self.url).finish_non_exhaustive()
-    }
-}
 
 impl JobProxy {
     /// A proxy without connections.

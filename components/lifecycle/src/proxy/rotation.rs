@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::Upstream;
+use super::upstream::Upstream;
 
 /// The number of counters. Jobs that happen to share one still reach all of their replicas, in a less even order.
 const COUNTERS: usize = 256;

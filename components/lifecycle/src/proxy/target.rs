@@ -7,7 +7,7 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderName, HeaderValue, Uri, uri};
 
 use super::failure::ForwardError;
-use super::{Gateway, Upstream};
+use super::upstream::{Gateway, Upstream};
 
 const GATEWAY_TOKEN: HeaderName = HeaderName::from_static("x-racetrack-gateway-token");
 const INTERNAL_NAME: HeaderName = HeaderName::from_static("x-racetrack-job-internal-name");

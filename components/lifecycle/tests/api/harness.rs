@@ -6,10 +6,10 @@ use axum::http::{HeaderMap, Method, Request};
 use racetrack_core::plan::{ComponentPlan, PlannedPlugin};
 use racetrack_core::registration::Registration;
 use racetrack_core::{Job, JobStatus};
-use racetrack_lifecycle::app::AppError;
 use racetrack_lifecycle::auth::Claims;
 use racetrack_lifecycle::settings::LifecycleSettings;
-use racetrack_lifecycle::{App, Lifecycle, router};
+use racetrack_lifecycle::startup::StartupError;
+use racetrack_lifecycle::{App, Lifecycle, router, startup};
 use racetrack_service::config::{self, Config};
 use racetrack_service::health::Readiness;
 use racetrack_service::metrics::Metrics;
@@ -220,8 +220,8 @@ pub(crate) fn service(rows: Vec<PlannedPlugin>, registrations: Vec<Registration>
     }
 }
 
-pub(crate) async fn open(service: Service, settings: LifecycleSettings) -> Result<App, AppError> {
-    App::open(service, settings.with_defaults(Lifecycle::HTTP_ADDRESS)).await
+pub(crate) async fn open(service: Service, settings: LifecycleSettings) -> Result<App, StartupError> {
+    startup::open(service, settings.with_defaults(Lifecycle::HTTP_ADDRESS)).await
 }
 
 pub(crate) async fn send(router: &Router, request: Request<Body>) -> Answer {

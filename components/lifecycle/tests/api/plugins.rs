@@ -14,8 +14,8 @@ use racetrack_core::{
     Hook, HookResult, ImageDefinition, InfrastructureTarget, InfrastructureTargets, Job, JobStatus, JobType,
     JobTypes, Plugin, PluginContext, Refusal, RunAction, async_trait,
 };
-use racetrack_lifecycle::app::AppError;
 use racetrack_lifecycle::settings::LifecycleSettings;
+use racetrack_lifecycle::startup::StartupError;
 use racetrack_lifecycle::{App, Lifecycle, router};
 use racetrack_service::Component;
 use racetrack_store::{DatabaseUrl, Permission, Scope};
@@ -129,7 +129,7 @@ fn registrations(rows: &[PlannedPlugin]) -> Vec<Registration> {
 }
 
 /// A lifecycle with these plugins that asks nobody who they are.
-async fn opened(rows: Vec<PlannedPlugin>) -> Result<App, AppError> {
+async fn opened(rows: Vec<PlannedPlugin>) -> Result<App, StartupError> {
     let settings = LifecycleSettings { auth_required: Some(false), ..settings() };
     let registrations = registrations(&rows);
     open(service(rows, registrations), settings).await

@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, request};
 use racetrack_lifecycle::auth::Claims;
 use racetrack_lifecycle::settings::LifecycleSettings;
-use racetrack_lifecycle::{App, Lifecycle, router};
+use racetrack_lifecycle::{App, Lifecycle, router, startup};
 use racetrack_service::config;
 use racetrack_service::health::Readiness;
 use racetrack_service::metrics::Metrics;
@@ -106,7 +106,8 @@ impl Setup {
             http_address: ([127, 0, 0, 1], 0).into(),
             metrics: Metrics::install(),
         };
-        let app = App::open(service, settings.with_defaults(Lifecycle::HTTP_ADDRESS)).await.expect("opens");
+        let app =
+            startup::open(service, settings.with_defaults(Lifecycle::HTTP_ADDRESS)).await.expect("opens");
         let router = router(app.clone());
         let mut server = Server { app, router, world, builder, admin: String::new(), _folder: folder };
         if server.app.store.user("admin").await.is_ok() {

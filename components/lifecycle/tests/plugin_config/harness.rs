@@ -18,7 +18,7 @@ use racetrack_core::{
     async_trait,
 };
 use racetrack_lifecycle::settings::LifecycleSettings;
-use racetrack_lifecycle::{App, Lifecycle, router};
+use racetrack_lifecycle::{App, Lifecycle, router, startup};
 use racetrack_service::config;
 use racetrack_service::health::Readiness;
 use racetrack_service::metrics::Metrics;
@@ -238,7 +238,7 @@ impl Sandbox {
             http_address: ([127, 0, 0, 1], 0).into(),
             metrics: Metrics::install(),
         };
-        let app = App::open(service, settings.with_defaults(Lifecycle::HTTP_ADDRESS)).await;
+        let app = startup::open(service, settings.with_defaults(Lifecycle::HTTP_ADDRESS)).await;
         let app = app.map_err(|error| chain(&error))?;
         Ok(Running { router: router(app.clone()), app })
     }

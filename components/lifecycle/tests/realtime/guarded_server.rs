@@ -19,7 +19,7 @@ use racetrack_core::{
 };
 use racetrack_lifecycle::auth::Claims;
 use racetrack_lifecycle::settings::LifecycleSettings;
-use racetrack_lifecycle::{App, Lifecycle, router};
+use racetrack_lifecycle::{Lifecycle, router, startup};
 use racetrack_service::config::{self, Config};
 use racetrack_service::health::Readiness;
 use racetrack_service::metrics::Metrics;
@@ -115,7 +115,7 @@ impl GuardedServer {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("is bound");
-        let app = App::open(service(), settings.with_defaults(address)).await.expect("opens");
+        let app = startup::open(service(), settings.with_defaults(address)).await.expect("opens");
         let store = app.store.clone();
         for version in ["1.0.0", "2.0.0"] {
             let mut job = Job::new("adder", version, JobStatus::Running, 0);

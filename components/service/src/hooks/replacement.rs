@@ -8,7 +8,8 @@ use racetrack_core::failure::HookFailureCause;
 use racetrack_core::start::StartError;
 use serde_yaml::Value;
 
-use super::{HookRuntime, Inner, PluginOwned};
+use super::plugin_owned::PluginOwned;
+use super::runtime::{HookRuntime, Inner};
 
 /// The plugins, one of them constructed anew, while the former ones are still called.
 #[derive(Debug)]

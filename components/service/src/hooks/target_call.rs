@@ -11,8 +11,8 @@ use racetrack_core::failure::HookFailureCause;
 use racetrack_core::{HookResult, PluginName, Version};
 use tokio::sync::oneshot;
 
-use super::round::PluginThread;
-use super::{HookRuntime, no_thread};
+use super::plugin_thread::{PluginThread, no_thread, patience};
+use super::runtime::HookRuntime;
 use crate::observability::OneLine;
 
 /// A call of a method of an infrastructure target.
@@ -108,11 +108,6 @@ impl HookRuntime {
         tracing::warn!(plugin.name = plugin, target.name = call.target, method = call.method, "{text}");
         failure
     }
-}
-
-/// How long to wait for an answer: somewhat longer than the limit, which ends the calls that only wait.
-pub(super) fn patience(limit: Duration) -> Duration {
-    limit + (limit / 10).clamp(Duration::from_millis(20), Duration::from_secs(1))
 }
 
 impl TargetFailure {

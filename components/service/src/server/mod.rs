@@ -23,8 +23,8 @@ use self::accepting::Accepting;
 use self::connections::Connections;
 pub use self::request::StalledBody;
 use crate::connection_limits::ConnectionLimits;
-use crate::health::Readiness;
 use crate::peer::TrustedProxies;
+use crate::readiness::Readiness;
 
 /// The name of a signal to stop.
 pub(crate) type Signal = &'static str;

@@ -1,4 +1,4 @@
-//! The paths of an archive so far. Each part of a path is kept once: long paths that begin alike would take much memory.
+//! The paths of an archive so far. Each part of a path is stored once: long paths that begin alike would take much memory.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ pub(super) enum Kind {
 
 /// The path that is there already, and is not a folder both times.
 #[derive(Debug)]
-pub(super) struct Twice(pub(super) String);
+pub(super) struct DuplicatePath(pub(super) String);
 
 /// The files and folders that there are, with folders that nothing but the paths of others names.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl KnownPaths {
     }
 
     /// Adds a path of plain names. It has one at least.
-    pub(super) fn add(&mut self, path: &Path, kind: Kind) -> Result<(), Twice> {
+    pub(super) fn add(&mut self, path: &Path, kind: Kind) -> Result<(), DuplicatePath> {
         let text = path.to_string_lossy();
         let (mut folder, mut end) = (0, 0);
         for name in text.split('/') {
@@ -38,7 +38,7 @@ impl KnownPaths {
             let (number, known) = *self.entries.entry((folder, name.into())).or_insert((next, own));
             let is_new = number == next;
             if !is_new && (known, own) != (Kind::Folder, Kind::Folder) {
-                return Err(Twice(text[..end].to_owned()));
+                return Err(DuplicatePath(text[..end].to_owned()));
             }
             folder = number;
             end += 1;

@@ -5,34 +5,29 @@
 //! that many requests at once wait or are refused instead of filling memory and disk.
 
 mod base64_decoder;
+mod error;
 mod places;
 mod receiver;
 mod source_file;
 mod splitter;
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{BodyDataStream, HttpBody};
 use axum::extract::Request;
-use axum::http::StatusCode;
 use futures_util::StreamExt;
 
-use crate::{ApiError, StalledBody};
-
-use places::Places;
-pub use places::{MemoryPlace, UploadLimits};
-use receiver::Receiver;
-pub use source_file::SourceFile;
-pub use splitter::RestError;
+pub use self::error::UploadError;
+use self::places::Places;
+pub use self::places::{MemoryPlace, UploadLimits};
+use self::receiver::Receiver;
+pub use self::receiver::Upload;
+pub use self::source_file::SourceFile;
+pub use self::splitter::RestError;
 
 /// How much of a body is gathered before a thread takes it apart, in bytes.
 const BATCH: usize = 256 << 10;
-
-/// When a request that found no room may come again.
-const AGAIN_IN: Duration = Duration::from_secs(30);
 
 /// Takes requests with sources of jobs. Clones share the room for them.
 #[derive(Clone, Debug)]
@@ -42,74 +37,6 @@ pub struct Uploads(Arc<Inner>);
 struct Inner {
     folder: PathBuf,
     places: Places,
-}
-
-/// A request, taken apart.
-#[derive(Debug)]
-pub struct Upload {
-    /// The JSON, in which `build_context` is an empty text where it was a text.
-    pub rest: Vec<u8>,
-    /// The source that came with it.
-    pub source: Option<SourceFile>,
-    /// Whether the source is base64, or there is none.
-    pub is_base64: bool,
-    /// To be kept for as long as what was made of `rest` is.
-    pub memory: Option<MemoryPlace>,
-}
-
-/// Why a request is not taken.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum UploadError {
-    /// It is larger than one may be.
-    #[error(
-        "the request is larger than {limit} bytes: leave files out that the job does not need (.dockerignore, .gitignore), fetch the source \
-         from git, or have max-request-size raised"
-    )]
-    TooLarge {
-        /// How large one may be, in bytes.
-        limit: u64,
-    },
-    /// What is beside the source is too much.
-    #[error(transparent)]
-    Rest(#[from] RestError),
-    /// There is no room on disk.
-    #[error(
-        "too many jobs are being deployed at once: the {limit} bytes for sources that are not built yet are taken, and none \
-         got free for {} s; try again later, or have max-uploads-size raised", wait.as_secs()
-    )]
-    DiskFull {
-        /// The room for all of them, in bytes.
-        limit: u64,
-        /// How long room was waited for.
-        wait: Duration,
-    },
-    /// There is no room in memory.
-    #[error(
-        "too many jobs are being deployed at once: the {limit} bytes of memory for their manifests and variables are taken, \
-         and none got free for {} s; try again later", wait.as_secs()
-    )]
-    MemoryFull {
-        /// The room for all of them, in bytes.
-        limit: u64,
-        /// How long room was waited for.
-        wait: Duration,
-    },
-    /// The body does not come.
-    #[error("the body of the request cannot be read")]
-    Body(#[source] axum::Error),
-    /// The folder cannot take it.
-    #[error("cannot keep the source of the job in {}", folder.display())]
-    Write {
-        /// The folder.
-        folder: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The thread that took it apart has ended.
-    #[error("a request could not be taken apart")]
-    Thread(#[source] tokio::task::JoinError),
 }
 
 impl Uploads {
@@ -142,18 +69,6 @@ impl Uploads {
     }
 }
 
-impl Upload {
-    /// The same for a body that is there, without limits of room.
-    ///
-    /// # Errors
-    /// [`UploadError`]
-    pub fn of_bytes(body: &[u8], folder: &Path) -> Result<Self, UploadError> {
-        let mut receiver = Receiver::new(folder.to_owned());
-        receiver.push(body)?;
-        Ok(receiver.finish())
-    }
-}
-
 /// A body in pieces that are worth a thread.
 struct Batches {
     body: BodyDataStream,
@@ -175,34 +90,6 @@ impl Batches {
     }
 }
 
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-impl From<UploadError> for ApiError {
-    fn from(error: UploadError) -> Self {
-        match error {
-            UploadError::TooLarge { .. } => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "ValueError", error.to_string())
-            }
-            UploadError::DiskFull { .. } | UploadError::MemoryFull { .. } => {
-                let refused = Self::new(StatusCode::SERVICE_UNAVAILABLE, "TooManyUploads", error.to_string());
-                refused.retry_after(AGAIN_IN)
-            }
-            UploadError::Body(source) if StalledBody::is_cause_of(&source) => {
-                Self::new(StatusCode::REQUEST_TIMEOUT, "RequestTimeout", StalledBody.to_string())
-            }
-            UploadError::Write { source, .. } if is_full(&source) => {
-                let message = format!("cannot keep the source of the job: {source}");
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "InsufficientStorage", message)
-                    .retry_after(AGAIN_IN)
-            }
-            UploadError::Rest(_) | UploadError::Body(_) => Self::invalid(error.to_string()),
-            UploadError::Write { .. } | UploadError::Thread(_) => Self::internal(error),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
@@ -210,9 +97,11 @@ mod tests {
     use base64::Engine;
     use base64::prelude::BASE64_STANDARD;
     use futures_util::stream;
-    use std::io::Read;
+    use std::io::{self, Read};
+    use std::time::Duration;
 
     use super::*;
+    use crate::ApiError;
 
     const LIMITS: UploadLimits =
         UploadLimits { request: 1 << 20, all: 2 << 20, wait: Duration::from_secs(1) };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::UploadError;
+use super::error::UploadError;
 use super::splitter::MAX_REST;
 
 /// How large the rest of all requests may be together, in bytes, until what was made of it is needed no more. That

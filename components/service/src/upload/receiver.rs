@@ -2,11 +2,26 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::base64_decoder::{Base64Decoder, NotBase64};
+use super::error::UploadError;
+use super::places::MemoryPlace;
+use super::source_file::SourceFile;
 use super::splitter::Splitter;
-use super::{SourceFile, Upload, UploadError};
+
+/// A request, taken apart.
+#[derive(Debug)]
+pub struct Upload {
+    /// The JSON, in which `build_context` is an empty text where it was a text.
+    pub rest: Vec<u8>,
+    /// The source that came with it.
+    pub source: Option<SourceFile>,
+    /// Whether the source is base64, or there is none.
+    pub is_base64: bool,
+    /// To be kept for as long as what was made of `rest` is.
+    pub memory: Option<MemoryPlace>,
+}
 
 #[derive(Debug)]
 pub(super) struct Receiver {
@@ -25,6 +40,18 @@ enum Source {
     },
     /// What has come of it is not kept.
     NotBase64,
+}
+
+impl Upload {
+    /// The same for a body that is there, without limits of room.
+    ///
+    /// # Errors
+    /// [`UploadError`]
+    pub fn of_bytes(body: &[u8], folder: &Path) -> Result<Self, UploadError> {
+        let mut receiver = Receiver::new(folder.to_owned());
+        receiver.push(body)?;
+        Ok(receiver.finish())
+    }
 }
 
 impl Receiver {

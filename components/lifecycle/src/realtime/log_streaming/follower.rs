@@ -8,8 +8,8 @@ use racetrack_store::{JobRecord, Store, StoreError};
 use socketioxide::extract::SocketRef;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::delivery::{DeliveryError, deliver, disconnect};
 use super::open_sessions::OpenSession;
-use super::reader::{DeliveryError, deliver, disconnect};
 use super::streamer::Streamer;
 
 /// What a session works with while it is open.

@@ -20,31 +20,25 @@
 //! Clients in use send no token on this channel. Others show it in a header of the request that opens it, or as
 //! `{"token": "…"}` with the packet that connects. [`Admit`] decides from both.
 
+mod delivery;
 mod follower;
 mod open_sessions;
 mod reader;
 mod session;
+mod source;
 mod streamer;
 mod subscription;
 mod transports;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::request::Parts;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use futures_util::future::BoxFuture;
-use racetrack_core::InfrastructureTarget;
-use racetrack_core::catalogue::Catalogue;
 use racetrack_core::error::chain;
-use racetrack_service::hooks::PluginOwned;
-use racetrack_service::{ApiError, HookRuntime};
-use racetrack_store::Store;
 use serde_json::Value;
 use socketioxide::SocketIo;
 use socketioxide::extract::{SocketRef, TryData};
@@ -52,8 +46,10 @@ use socketioxide::handler::ConnectHandler;
 use tokio::sync::watch;
 
 use self::open_sessions::OpenSessions;
-use self::transports::Transports;
-use crate::auth::Admission;
+use self::reader::ROOT;
+use self::source::CONNECT_TIME_LIMIT;
+pub use self::source::{Admit, Client, CurrentTargets, Limits, LogSource};
+use self::transports::{CLOSE_PACKET, Transports};
 
 /// About the largest answer of a long poll, in bytes, and what clients are told that they may send. What they do send is
 /// little, so less is taken: see `live_connections`.
@@ -62,57 +58,6 @@ const MAX_PAYLOAD: usize = 1_000_000;
 /// The largest message of a client by WebSocket, in bytes.
 const MAX_MESSAGE: usize = 64 << 10;
 
-/// How soon a client has to enter the namespace. One that does not is gone, or never meant to.
-const CONNECT_TIME_LIMIT: Duration = Duration::from_secs(10);
-
-/// The namespace of clients that name none.
-const ROOT: &str = "/";
-
-/// What ends a polling transport, in the words of Engine.IO.
-const CLOSE_PACKET: &str = "1";
-
-/// A client, by what it has shown so far.
-#[derive(Clone, Copy, Debug)]
-pub struct Client<'a> {
-    /// The head of the request that opened the connection.
-    pub request: &'a Parts,
-    /// What came with the packet that connected; null when nothing did.
-    pub auth: &'a Value,
-}
-
-/// Finds a job by its name and its version or an alias of it, for a client that may follow its log.
-pub type Admit =
-    Arc<dyn Fn(Client<'_>, &str, &str) -> BoxFuture<'static, Result<Admission, ApiError>> + Send + Sync>;
-
-/// Gives the infrastructure targets that there are now.
-pub type CurrentTargets = Arc<dyn Fn() -> Arc<PluginOwned<Catalogue<InfrastructureTarget>>> + Send + Sync>;
-
-/// Where logs come from, and who may read them.
-#[derive(Clone)]
-pub struct LogSource {
-    /// Knows the jobs.
-    pub store: Store,
-    /// Have the streamers.
-    pub targets: CurrentTargets,
-    /// Calls the streamers.
-    pub hooks: HookRuntime,
-    /// Who may read what.
-    pub admit: Admit,
-    /// How long things may take.
-    pub limits: Limits,
-}
-
-/// How long things may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The acknowledgement of a line by the client.
-    pub acknowledgement: Duration,
-    /// One call of a streamer. While a session is being created, waiting for the client counts as well.
-    pub streamer_call: Duration,
-    /// The first subscription of a client, and the end of one that is disconnected.
-    pub idleness: Duration,
-}
-
 /// The Socket.IO server. Clones are the same one.
 #[derive(Clone)]
 pub struct LogStreaming {
@@ -120,23 +65,6 @@ pub struct LogStreaming {
     io: SocketIo,
     sessions: Arc<OpenSessions>,
     is_closed: Arc<watch::Sender<bool>>,
-}
-
-impl LogSource {
-    /// Logs for those whom `admit` lets in.
-    pub fn new(store: Store, targets: CurrentTargets, hooks: HookRuntime, admit: Admit) -> Self {
-        Self { store, targets, hooks, admit, limits: Limits::default() }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            acknowledgement: Duration::from_secs(20),
-            streamer_call: Duration::from_secs(10),
-            idleness: CONNECT_TIME_LIMIT,
-        }
-    }
 }
 
 impl LogStreaming {
@@ -199,15 +127,6 @@ impl LogStreaming {
         }
         self.is_closed.send_replace(true);
         self.sessions.all_ended().await;
-    }
-}
-
-impl fmt::Debug for LogSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogSource")
-            .field("store", &self.store)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
     }
 }
 

@@ -5,18 +5,21 @@ use std::time::Duration;
 
 use racetrack_core::error::chain;
 use serde::Serialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
+use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, SocketRef, TryData};
 use socketioxide::socket::Sid;
-use socketioxide::{AckError, SendError, SocketIo};
 use tokio::sync::{Mutex, Notify};
 
+use super::delivery::{deliver, disconnect};
 use super::open_sessions::OpenSessions;
 use super::session::Session;
+use super::source::{Client, LogSource};
 use super::subscription::{Refusal, Subscription};
 use super::transports::{TransportId, Transports};
-use super::{Client, LogSource, ROOT};
+
+/// The namespace of clients that name none.
+pub(super) const ROOT: &str = "/";
 
 /// A client that is connected.
 struct Reader {
@@ -28,21 +31,6 @@ struct Reader {
     session: Mutex<Option<Session>>,
     /// It has subscribed, or is gone.
     is_not_idle: Notify,
-}
-
-/// Why a client does not get a line.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum DeliveryError {
-    #[error("the line cannot be sent")]
-    Send(#[source] SendError),
-    #[error("the line was not acknowledged")]
-    Acknowledgement(#[source] AckError),
-}
-
-/// The payload of `logs_nextline`.
-#[derive(Serialize)]
-struct NextLine {
-    line: String,
 }
 
 /// Answers the events of a client.
@@ -102,26 +90,6 @@ async fn cut_off(
     let is_back = io.of(ROOT).is_some_and(|clients| clients.get_socket(id).is_some());
     if !is_back {
         transports.end(id.as_str(), opened_by).await;
-    }
-}
-
-/// Sends a line to the client, and waits until it has acknowledged it.
-pub(super) async fn deliver(socket: &SocketRef, mut line: String) -> Result<(), DeliveryError> {
-    if !line.ends_with('\n') {
-        line.push('\n');
-    }
-    let sent = socket.emit_with_ack::<_, IgnoredAny>("logs_nextline", &NextLine { line });
-    match sent.map_err(DeliveryError::Send)?.await {
-        // What the client acknowledges with is its own business.
-        Ok(IgnoredAny) | Err(AckError::Decode(_)) => Ok(()),
-        Err(error) => Err(DeliveryError::Acknowledgement(error)),
-    }
-}
-
-/// Disconnects the client.
-pub(super) fn disconnect(socket: SocketRef) {
-    if let Err(error) = socket.disconnect() {
-        tracing::warn!(error = chain(&error), "a reader of logs could not be told that it is disconnected");
     }
 }
 

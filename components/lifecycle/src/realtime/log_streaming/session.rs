@@ -11,9 +11,9 @@ use tokio::task::JoinHandle;
 
 use super::follower::Follower;
 use super::open_sessions::OpenSessions;
+use super::source::{Client, LogSource};
 use super::streamer::Streamer;
 use super::subscription::{Refusal, ResourceProperties, Subscription};
-use super::{Client, LogSource};
 use crate::auth::Admission;
 
 /// A session that its streamer has created.

@@ -25,7 +25,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tower::{Service, ServiceExt};
 
-use super::CLOSE_PACKET;
+/// What ends a polling transport, in the words of Engine.IO.
+pub(super) const CLOSE_PACKET: &str = "1";
 
 /// The parameter of requests that names their session.
 const SESSION: &str = "sid=";
