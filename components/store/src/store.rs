@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::access::AccessTable;
-use crate::clock::Clock;
-use crate::database::{Database, Exclusion};
-use crate::database_url::DatabaseUrl;
+use crate::database::clock::Clock;
+use crate::database::database_url::DatabaseUrl;
+use crate::database::exclusion::Exclusion;
+use crate::database::pools::Database;
+use crate::database::reader::Reader;
+use crate::database::write_check::WriteCheck;
+use crate::database::writer::{Turn, Write, Writer};
 use crate::error::{StoreError, attempt};
-use crate::job_table::JobTable;
-use crate::limited::Reader;
-use crate::memory::{Change, Memory};
-use crate::setting::Settings;
-use crate::write_check::WriteCheck;
-use crate::writer::{Turn, Write, Writer};
+use crate::memory::access_table::AccessTable;
+use crate::memory::change::Change;
+use crate::memory::job_table::JobTable;
+use crate::memory::settings::Settings;
+use crate::memory::tables::Memory;
 
 /// Everything lifecycle remembers. Clones share one database.
 ///
@@ -38,7 +40,7 @@ struct Inner {
     database: Database,
     clock: Clock,
     memory: Memory,
-    write_check: WriteCheck,
+    write_check: Arc<WriteCheck>,
 }
 
 /// The latest of what the clock has dated and is sorted by.
@@ -73,7 +75,7 @@ impl Store {
             database,
             clock: Clock::after(latest.unwrap_or_default()),
             memory: Memory::new(),
-            write_check: WriteCheck::new(),
+            write_check: Arc::new(WriteCheck::new()),
         })))
     }
 
@@ -117,16 +119,16 @@ impl Store {
 
     /// Every job, as of the last change.
     pub async fn jobs(&self) -> Result<Arc<JobTable>, StoreError> {
-        self.0.memory.jobs.get(JobTable::load(self)).await
+        self.0.memory.jobs.get(JobTable::load(self.reader())).await
     }
 
     /// Who may do what, as of the last change.
     pub async fn access(&self) -> Result<Arc<AccessTable>, StoreError> {
-        self.0.memory.access.get(AccessTable::load(self)).await
+        self.0.memory.access.get(AccessTable::load(self.reader())).await
     }
 
     pub(crate) async fn settings(&self) -> Result<Arc<Settings>, StoreError> {
-        self.0.memory.settings.get(Settings::load(self)).await
+        self.0.memory.settings.get(Settings::load(self.reader())).await
     }
 
     pub(crate) fn reader(&self) -> &Reader {
@@ -137,7 +139,7 @@ impl Store {
         &self.0.database.writer
     }
 
-    pub(crate) fn write_check(&self) -> &WriteCheck {
+    pub(crate) fn write_check(&self) -> &Arc<WriteCheck> {
         &self.0.write_check
     }
 
