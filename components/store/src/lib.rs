@@ -23,6 +23,7 @@ mod memory;
 mod operations;
 mod records;
 mod store;
+mod transaction;
 
 pub use database::database_url::{DatabaseUrl, InvalidDatabaseUrl};
 pub use error::{Conflict, NotFound, StoreError};

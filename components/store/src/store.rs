@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::database::clock::Clock;
 use crate::database::database_url::DatabaseUrl;
 use crate::database::exclusion::Exclusion;
+use crate::database::limited_connection::LimitedConnection;
 use crate::database::pools::Database;
 use crate::database::reader::Reader;
 use crate::database::write_check::WriteCheck;
@@ -18,6 +19,7 @@ use crate::memory::change::Change;
 use crate::memory::job_table::JobTable;
 use crate::memory::settings::Settings;
 use crate::memory::tables::Memory;
+use crate::transaction::{Ending, WorkError};
 
 /// Everything lifecycle remembers. Clones share one database.
 ///
@@ -157,13 +159,39 @@ impl Store {
         self.0.database.writer.turn().await.map_err(attempt(what))
     }
 
-    /// Starts a transaction, when it is its turn.
-    pub(crate) async fn begin(&self, what: &'static str) -> Result<Write, StoreError> {
-        self.begin_in(self.turn(what).await?, what).await
+    /// Runs the work in a transaction, when it is its turn: commits it, or undoes it if the work says so or fails.
+    ///
+    /// `what` names the attempt in errors: `save a job`. The work must not read through this store: it has the connection
+    /// for writing, which is the only one of a database in memory.
+    pub(crate) async fn write<T>(
+        &self,
+        what: &'static str,
+        work: impl AsyncFnOnce(&mut LimitedConnection) -> Result<Ending<T>, WorkError>,
+    ) -> Result<T, StoreError> {
+        self.write_in(self.turn(what).await?, what, work).await
+    }
+
+    /// Like [`write`](Self::write), in a turn that the caller has.
+    pub(crate) async fn write_in<T>(
+        &self,
+        turn: Turn,
+        what: &'static str,
+        work: impl AsyncFnOnce(&mut LimitedConnection) -> Result<Ending<T>, WorkError>,
+    ) -> Result<T, StoreError> {
+        let mut write = self.begin(turn, what).await?;
+        match work(&mut write).await.map_err(|error| error.of_attempt(what))? {
+            Ending::Commit { value, changes } => self.commit(write, what, changes).await.map(|()| value),
+            Ending::RollBack { value } => Ok(value),
+        }
+    }
+
+    /// Has the jobs read again, for the database was found to be another than memory says.
+    pub(crate) fn reread_jobs(&self) {
+        self.0.memory.jobs.invalidate();
     }
 
     /// Starts a transaction in a turn to write.
-    pub(crate) async fn begin_in(&self, turn: Turn, what: &'static str) -> Result<Write, StoreError> {
+    async fn begin(&self, turn: Turn, what: &'static str) -> Result<Write, StoreError> {
         let mut write = self.0.database.writer.begin(turn).await.map_err(attempt(what))?;
         if let Exclusion::Lease(lease) = &self.0.database.exclusion
             && !lease.is_held_in(&mut write).await.map_err(attempt(what))?
@@ -177,12 +205,7 @@ impl Store {
     ///
     /// In a task of its own: were the caller dropped meanwhile, the database could have the change and the tables in
     /// memory never hear of it.
-    pub(crate) async fn commit<const N: usize>(
-        &self,
-        write: Write,
-        what: &'static str,
-        changes: [Change; N],
-    ) -> Result<(), StoreError> {
+    async fn commit(&self, write: Write, what: &'static str, changes: Vec<Change>) -> Result<(), StoreError> {
         let store = self.clone();
         let committing = tokio::spawn(write.commit(move |outcome| match outcome {
             Ok(()) => changes.into_iter().for_each(|change| store.0.memory.apply(change)),
@@ -190,11 +213,6 @@ impl Store {
         }));
         let outcome = committing.await.unwrap_or(Err(sqlx::Error::WorkerCrashed));
         outcome.map_err(attempt(what))
-    }
-
-    /// Has the jobs read again, for the database was found to be another than memory says.
-    pub(crate) fn reread_jobs(&self) {
-        self.0.memory.jobs.invalidate();
     }
 }
 
@@ -209,6 +227,7 @@ mod tests {
     use racetrack_core::{Job, JobStatus};
 
     use super::*;
+    use crate::transaction::commit;
     use crate::{DeploymentOutcome, NewDeployment};
 
     #[tokio::test]
@@ -217,15 +236,17 @@ mod tests {
         let saved = store.save_job(&Job::new("adder", "1.0.0", JobStatus::Running, 0), &[]).await.unwrap();
         let before = store.jobs().await.unwrap();
 
-        let mut write = store.begin("fail").await.unwrap();
-        // SQLite looks for the missing family when it commits, and not before.
-        let statements = ["PRAGMA defer_foreign_keys = ON", "UPDATE jobs SET name = 'of no family'"];
-        for statement in statements {
-            sqlx::query(statement).execute(&mut *write).await.unwrap();
-        }
         let mut renamed = saved.clone();
         renamed.job.name = "of no family".to_owned();
-        let error = store.commit(write, "fail", [Change::JobsSaved(vec![renamed])]).await.unwrap_err();
+        let failed = store.write("fail", async |transaction| {
+            // SQLite looks for the missing family when it commits, and not before.
+            let statements = ["PRAGMA defer_foreign_keys = ON", "UPDATE jobs SET name = 'of no family'"];
+            for statement in statements {
+                sqlx::query(statement).execute(&mut *transaction).await.unwrap();
+            }
+            Ok(commit((), [Change::JobsSaved(vec![renamed])]))
+        });
+        let error = failed.await.unwrap_err();
         assert_eq!(error.to_string(), "cannot fail in the database");
 
         let after = store.jobs().await.unwrap();
@@ -250,10 +271,12 @@ mod tests {
         let store = Store::open(&url).await.unwrap();
         let first = store.claim_deployment(&new).await.unwrap();
         store.finish_deployment(&first.id, &DeploymentOutcome::Done).await.unwrap();
-        let mut write = store.begin("set the clock").await.unwrap();
         let ahead = "UPDATE deployments SET create_ms = create_ms + 7200000, update_ms = update_ms + 7200000";
-        sqlx::query(ahead).execute(&mut *write).await.unwrap();
-        store.commit(write, "set the clock", []).await.unwrap();
+        let set = store.write("set the clock", async |transaction| {
+            sqlx::query(ahead).execute(transaction).await?;
+            Ok(commit((), []))
+        });
+        set.await.unwrap();
         store.close().await;
 
         let again = Store::open(&url).await.unwrap();

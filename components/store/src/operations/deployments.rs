@@ -1,21 +1,15 @@
 //! Deployments from their claim to their end.
 
-use racetrack_core::text::TextLimit;
-use sqlx::Any;
-use sqlx::any::AnyArguments;
-use sqlx::query::Query;
 use uuid::Uuid;
 
 use crate::database::clock::seconds;
 use crate::error::{Conflict, NotFound, StoreError, attempt, is_taken};
 use crate::records::deployment::{Deployment, DeploymentOutcome, NewDeployment};
-use crate::records::deployment_warnings;
-use crate::records::row::{bounded_text, optional_text, text};
+use crate::records::row::text;
 use crate::records::visibility::Visibility;
+use crate::records::{build_log, deployment_row, deployment_warnings};
 use crate::store::Store;
-
-/// The most that is kept of the log of a build, in bytes.
-const BUILD_LOG: TextLimit = TextLimit::bytes(16 << 20);
+use crate::transaction::commit;
 
 impl Store {
     /// Claims a version of a job for a deployment, which is in progress from now on.
@@ -24,47 +18,30 @@ impl Store {
     /// [`Conflict::DeploymentInProgress`] when the version is claimed already: of any number of concurrent claims one
     /// succeeds.
     pub async fn claim_deployment(&self, new: &NewDeployment) -> Result<Deployment, StoreError> {
-        const ATTEMPT: &str = "begin a deployment";
-        const INSERT: &str = "\
-            INSERT INTO deployments (id, status, create_ms, update_ms, job_name, job_version, manifest_yaml, \
-                infrastructure_target, deployed_by, image_name) \
-            VALUES ($1, 'in_progress', $2, $2, $3, $4, $5, $6, $7, $8)";
-        let mut transaction = self.begin(ATTEMPT).await?;
         let id = Uuid::new_v4().to_string();
-        let inserted = sqlx::query(INSERT)
-            .bind(id.clone())
-            .bind(self.clock().tick())
-            .bind(text(&new.job_name))
-            .bind(text(&new.job_version))
-            .bind(text(&new.manifest_yaml))
-            .bind(optional_text(new.infrastructure_target.as_deref()))
-            .bind(optional_text(new.deployed_by.as_deref()))
-            .bind(optional_text(new.image_name.as_deref()))
-            .execute(&mut *transaction);
-        match inserted.await {
-            Ok(_) => {}
-            Err(error) if is_taken(&error) => {
-                drop(transaction);
+        let claimed = self.write("begin a deployment", async |transaction| {
+            deployment_row::insert(transaction, &id, self.clock().tick(), new).await?;
+            Ok(commit((), []))
+        });
+        match claimed.await {
+            Err(StoreError::Database { source, .. }) if is_taken(&source) => {
                 return Err(self.claimed_by_another(new).await?.into());
             }
-            Err(error) => return Err(attempt(ATTEMPT)(error)),
+            claimed => claimed?,
         }
-        self.commit(transaction, ATTEMPT, []).await?;
         self.deployment(&id).await
     }
 
     /// The deployment of this id.
     pub async fn deployment(&self, id: &str) -> Result<Deployment, StoreError> {
-        let found = sqlx::query_as("SELECT * FROM deployments WHERE id = $1").bind(text(id));
-        let found = found.fetch_optional(self.reader()).await.map_err(attempt("look for a deployment"))?;
+        let found =
+            deployment_row::find(self.reader(), id).await.map_err(attempt("look for a deployment"))?;
         found.ok_or_else(|| NotFound::Deployment { id: id.to_owned() }.into())
     }
 
     /// The deployments that made progress last, latest first.
     pub async fn deployments(&self, limit: u32) -> Result<Vec<Deployment>, StoreError> {
-        let found = sqlx::query_as("SELECT * FROM deployments ORDER BY update_ms DESC LIMIT $1");
-        let found = found.bind(i64::from(limit)).fetch_all(self.reader()).await;
-        found.map_err(attempt("list the deployments"))
+        deployment_row::last_updated(self.reader(), limit).await.map_err(attempt("list the deployments"))
     }
 
     /// The ids of those deployments that somebody is shown and that made progress last, latest first. The records may be large,
@@ -74,16 +51,8 @@ impl Store {
         visibility: &Visibility,
         limit: u32,
     ) -> Result<Vec<String>, StoreError> {
-        const SELECT: &str = "\
-            SELECT id FROM deployments \
-            WHERE $2 = 1 OR REPLACE($3, '\n' || job_name || '\n', '') <> $3 \
-                OR REPLACE($4, '\n' || job_name || ' ' || job_version || '\n', '') <> $4 \
-                OR ($5 <> '' AND deployed_by = $5 AND create_ms >= $6) \
-            ORDER BY update_ms DESC LIMIT $1";
-        let query = visibility.bind(sqlx::query_as(SELECT).bind(i64::from(limit)));
-        let ids: Vec<(String,)> =
-            query.fetch_all(self.reader()).await.map_err(attempt("list the deployments"))?;
-        Ok(ids.into_iter().map(|(id,)| id).collect())
+        let ids = deployment_row::visible_ids(self.reader(), visibility, limit).await;
+        ids.map_err(attempt("list the deployments"))
     }
 
     /// The deployment of exactly this version that made progress last, if there ever was one.
@@ -92,73 +61,56 @@ impl Store {
         job_name: &str,
         job_version: &str,
     ) -> Result<Option<Deployment>, StoreError> {
-        let found = sqlx::query_as(
-            "SELECT * FROM deployments WHERE job_name = $1 AND job_version = $2 \
-             ORDER BY update_ms DESC LIMIT 1",
-        );
-        let found = found.bind(text(job_name)).bind(text(job_version)).fetch_optional(self.reader());
-        found.await.map_err(attempt("look for a deployment"))
+        let found = deployment_row::latest(self.reader(), job_name, job_version).await;
+        found.map_err(attempt("look for a deployment"))
     }
 
     /// The deployments under way, oldest first. When lifecycle starts, these are the ones it was torn from.
     pub async fn deployments_in_progress(&self) -> Result<Vec<Deployment>, StoreError> {
-        let found =
-            sqlx::query_as("SELECT * FROM deployments WHERE status = 'in_progress' ORDER BY create_ms");
-        found.fetch_all(self.reader()).await.map_err(attempt("list the deployments in progress"))
+        let found = deployment_row::in_progress(self.reader()).await;
+        found.map_err(attempt("list the deployments in progress"))
     }
 
     /// Says what is being done now. A deployment that is over keeps its phase: what comes late is no progress.
     pub async fn set_deployment_phase(&self, id: &str, phase: &str) -> Result<(), StoreError> {
-        let query =
-            "UPDATE deployments SET update_ms = $2, phase = $3 WHERE id = $1 AND status = 'in_progress'";
-        let query = self.deployment_update(query, id).bind(bounded_text(phase, TextLimit::PHASE));
-        match self.run_deployment_update(query, "set the phase of a deployment").await? {
-            0 => self.deployment(id).await.map(drop),
-            _ => Ok(()),
+        let update_ms = self.clock().tick();
+        let set = self.write("set the phase of a deployment", async |transaction| {
+            Ok(commit(deployment_row::set_phase(transaction, id, update_ms, phase).await?, []))
+        });
+        if !set.await? {
+            self.deployment(id).await?;
         }
+        Ok(())
     }
 
     /// Adds to what the owner of the deployment should know: a line, or several. What is kept is limited in number and
     /// length; the last line says how many are left out.
     pub async fn add_deployment_warnings(&self, id: &str, lines: &str) -> Result<(), StoreError> {
-        const ATTEMPT: &str = "add warnings to a deployment";
-        let mut transaction = self.begin(ATTEMPT).await?;
-        let kept = sqlx::query_scalar("SELECT warnings FROM deployments WHERE id = $1").bind(text(id));
-        let kept: Option<Option<String>> =
-            kept.fetch_optional(&mut *transaction).await.map_err(attempt(ATTEMPT))?;
-        let kept = kept.ok_or_else(|| NotFound::Deployment { id: id.to_owned() })?;
-        let warnings = deployment_warnings::add(kept.as_deref(), &text(lines));
-        let query = "UPDATE deployments SET update_ms = $2, warnings = $3 WHERE id = $1";
-        let query = self.deployment_update(query, id).bind(warnings);
-        query.execute(&mut *transaction).await.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, []).await
+        let added = self.write("add warnings to a deployment", async |transaction| {
+            let former = deployment_row::warnings(transaction, id).await?;
+            let former = former.ok_or_else(|| NotFound::Deployment { id: id.to_owned() })?;
+            let warnings = deployment_warnings::add(former.as_deref(), &text(lines));
+            deployment_row::set_warnings(transaction, id, self.clock().tick(), warnings).await?;
+            Ok(commit((), []))
+        });
+        added.await
     }
 
     /// Keeps what came of the build, also of a failed one. Of logs of more than 16 MiB the beginning and the end are kept.
     pub async fn save_build(&self, id: &str, image_name: Option<&str>, logs: &str) -> Result<(), StoreError> {
-        const ATTEMPT: &str = "save the result of a build";
-        let mut transaction = self.begin(ATTEMPT).await?;
-        let query =
-            "UPDATE deployments SET update_ms = $2, image_name = COALESCE($3, image_name) WHERE id = $1";
-        let query = self.deployment_update(query, id).bind(optional_text(image_name));
-        if query.execute(&mut *transaction).await.map_err(attempt(ATTEMPT))?.rows_affected() == 0 {
-            return Err(NotFound::Deployment { id: id.to_owned() }.into());
-        }
-        let query = "INSERT INTO build_logs (deployment_id, logs) VALUES ($1, $2) \
-                     ON CONFLICT (deployment_id) DO UPDATE SET logs = excluded.logs";
-        let saved = sqlx::query(query)
-            .bind(text(id))
-            .bind(bounded_text(logs, BUILD_LOG))
-            .execute(&mut *transaction)
-            .await;
-        saved.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, []).await
+        let saved = self.write("save the result of a build", async |transaction| {
+            if !deployment_row::set_image_name(transaction, id, self.clock().tick(), image_name).await? {
+                return Err(NotFound::Deployment { id: id.to_owned() }.into());
+            }
+            build_log::save(transaction, id, logs).await?;
+            Ok(commit((), []))
+        });
+        saved.await
     }
 
     /// The build logs of one deployment, if it came to a build.
     pub async fn build_logs(&self, id: &str) -> Result<Option<String>, StoreError> {
-        let found = sqlx::query_scalar("SELECT logs FROM build_logs WHERE deployment_id = $1").bind(text(id));
-        found.fetch_optional(self.reader()).await.map_err(attempt("read build logs"))
+        build_log::find(self.reader(), id).await.map_err(attempt("read build logs"))
     }
 
     /// The build logs of the latest deployment of a version that came to a build.
@@ -167,67 +119,30 @@ impl Store {
         job_name: &str,
         job_version: &str,
     ) -> Result<Option<String>, StoreError> {
-        let found = sqlx::query_scalar(
-            "SELECT logs FROM build_logs JOIN deployments ON id = deployment_id \
-             WHERE job_name = $1 AND job_version = $2 ORDER BY update_ms DESC LIMIT 1",
-        );
-        let found = found.bind(text(job_name)).bind(text(job_version)).fetch_optional(self.reader());
-        found.await.map_err(attempt("read build logs"))
+        let found = build_log::latest(self.reader(), job_name, job_version).await;
+        found.map_err(attempt("read build logs"))
     }
 
     /// Ends a deployment. One that is done has neither phase nor error; a failed one keeps its last phase. The error is cut
-    /// to [`TextLimit::RECORD`].
+    /// to [`TextLimit::RECORD`](racetrack_core::TextLimit::RECORD).
     ///
     /// # Errors
     /// [`Conflict::DeploymentOver`] when it has ended already; its outcome stays.
     pub async fn finish_deployment(&self, id: &str, outcome: &DeploymentOutcome) -> Result<(), StoreError> {
-        let query = match outcome {
-            DeploymentOutcome::Done => {
-                "UPDATE deployments SET update_ms = $2, status = $3, error = $4, phase = NULL \
-                 WHERE id = $1 AND status = 'in_progress'"
-            }
-            DeploymentOutcome::Failed { .. } => {
-                "UPDATE deployments SET update_ms = $2, status = $3, error = $4 \
-                 WHERE id = $1 AND status = 'in_progress'"
-            }
-        };
-        let (status, error) = match outcome {
-            DeploymentOutcome::Done => ("done", None),
-            DeploymentOutcome::Failed { error } => ("failed", Some(bounded_text(error, TextLimit::RECORD))),
-        };
-        let query = self.deployment_update(query, id).bind(status).bind(error);
-        match self.run_deployment_update(query, "end a deployment").await? {
-            0 => {
-                let Deployment { id, .. } = self.deployment(id).await?;
-                Err(Conflict::DeploymentOver { id }.into())
-            }
-            _ => Ok(()),
+        let update_ms = self.clock().tick();
+        let finished = self.write("end a deployment", async |transaction| {
+            Ok(commit(deployment_row::finish(transaction, id, update_ms, outcome).await?, []))
+        });
+        if !finished.await? {
+            let Deployment { id, .. } = self.deployment(id).await?;
+            return Err(Conflict::DeploymentOver { id }.into());
         }
-    }
-
-    /// An update whose first parameters are the id and the time.
-    fn deployment_update(&self, statement: &'static str, id: &str) -> Query<'static, Any, AnyArguments> {
-        sqlx::query(statement).bind(text(id)).bind(self.clock().tick())
-    }
-
-    async fn run_deployment_update(
-        &self,
-        query: Query<'static, Any, AnyArguments>,
-        what: &'static str,
-    ) -> Result<u64, StoreError> {
-        let mut transaction = self.begin(what).await?;
-        let count = query.execute(&mut *transaction).await.map_err(attempt(what))?.rows_affected();
-        self.commit(transaction, what, []).await?;
-        Ok(count)
+        Ok(())
     }
 
     async fn claimed_by_another(&self, new: &NewDeployment) -> Result<Conflict, StoreError> {
-        let query = sqlx::query_scalar(
-            "SELECT update_ms FROM deployments WHERE job_name = $1 AND job_version = $2 AND status = 'in_progress'",
-        );
-        let query = query.bind(text(&new.job_name)).bind(text(&new.job_version));
-        let update_ms: Option<i64> =
-            query.fetch_optional(self.reader()).await.map_err(attempt("look for a deployment"))?;
+        let update_ms = deployment_row::last_progress(self.reader(), &new.job_name, &new.job_version).await;
+        let update_ms = update_ms.map_err(attempt("look for a deployment"))?;
         Ok(Conflict::DeploymentInProgress {
             job_name: new.job_name.clone(),
             job_version: new.job_version.clone(),

@@ -6,11 +6,12 @@ use racetrack_core::Job;
 
 use crate::error::{StoreError, attempt};
 use crate::memory::change::Change;
-use crate::records::deleted_job::DeletedJob;
+use crate::records::deleted_job::{self, DeletedJob};
 use crate::records::job::JobRecord;
-use crate::records::row::{optional_text, text};
+use crate::records::row::text;
 use crate::records::{job_family, job_row, token};
 use crate::store::Store;
+use crate::transaction::{commit, roll_back};
 
 impl Store {
     /// The job of exactly this version, whatever its status.
@@ -51,15 +52,12 @@ impl Store {
         image_names: &[String],
         deployment_id: Option<&str>,
     ) -> Result<JobRecord, StoreError> {
-        const ATTEMPT: &str = "save a job";
-        let mut transaction = self.begin(ATTEMPT).await?;
-        let saved = async {
-            job_family::ensure(&mut transaction, &job.name).await?;
-            job_row::upsert(&mut transaction, job, image_names, deployment_id).await
-        };
-        let saved = saved.await.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, [Change::JobsSaved(vec![saved.clone()])]).await?;
-        Ok(saved)
+        let saved = self.write("save a job", async |transaction| {
+            job_family::ensure(transaction, &job.name).await?;
+            let saved = job_row::upsert(transaction, job, image_names, deployment_id).await?;
+            Ok(commit(saved.clone(), [Change::JobsSaved(vec![saved])]))
+        });
+        saved.await
     }
 
     /// Changes one job; says whether anything changed. What `change` sees, no other write comes between.
@@ -71,22 +69,22 @@ impl Store {
         version: &str,
         change: impl FnOnce(&mut JobRecord) + Send,
     ) -> Result<bool, StoreError> {
-        const ATTEMPT: &str = "update a job";
-        let mut transaction = self.begin(ATTEMPT).await?;
-        let found = job_row::find(&mut transaction, name, version).await.map_err(attempt(ATTEMPT))?;
-        let Some(record) = found else {
-            drop(transaction);
-            return Err(self.jobs().await?.missing(name, version).into());
-        };
-        let mut changed = record.clone();
-        change(&mut changed);
-        if changed == record {
-            return Ok(false);
+        let updated = self.write("update a job", async |transaction| {
+            let Some(record) = job_row::find(transaction, name, version).await? else {
+                return Ok(roll_back(None));
+            };
+            let mut changed = record.clone();
+            change(&mut changed);
+            if changed == record {
+                return Ok(roll_back(Some(false)));
+            }
+            let updated = job_row::update(transaction, &record.id, &changed).await?;
+            Ok(commit(Some(true), [Change::JobsSaved(vec![updated])]))
+        });
+        match updated.await? {
+            Some(is_changed) => Ok(is_changed),
+            None => Err(self.jobs().await?.missing(name, version).into()),
         }
-        let updated = job_row::update(&mut transaction, &record.id, &changed).await;
-        let updated = updated.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, [Change::JobsSaved(vec![updated])]).await?;
-        Ok(true)
     }
 
     /// Shows every job to `change`, and writes those that it changes, all or none; says how many.
@@ -110,16 +108,16 @@ impl Store {
         if changed.is_empty() {
             return Ok(0);
         }
-        let mut transaction = self.begin_in(turn, ATTEMPT).await?;
-        let mut updated = Vec::with_capacity(changed.len());
-        for (id, record) in &changed {
-            let outcome = job_row::update(&mut transaction, id, record).await;
-            // If somebody else deleted the row, later calls would fail like this one until the jobs are read again.
-            let outcome = outcome.inspect_err(|_| self.reread_jobs());
-            updated.push(outcome.map_err(attempt(ATTEMPT))?);
-        }
-        self.commit(transaction, ATTEMPT, [Change::JobsSaved(updated)]).await?;
-        Ok(changed.len())
+        let updated = self.write_in(turn, ATTEMPT, async |transaction| {
+            let mut updated = Vec::with_capacity(changed.len());
+            for (id, record) in &changed {
+                let outcome = job_row::update(transaction, id, record).await;
+                // If somebody else deleted the row, later calls would fail like this one until the jobs are read again.
+                updated.push(outcome.inspect_err(|_| self.reread_jobs())?);
+            }
+            Ok(commit(changed.len(), [Change::JobsSaved(updated)]))
+        });
+        updated.await
     }
 
     /// Deletes a job with its permissions and public endpoints, and remembers that its version was taken. With the last job
@@ -142,11 +140,8 @@ impl Store {
 
     /// The last deletion of this version, if there was one.
     pub async fn deleted_job(&self, name: &str, version: &str) -> Result<Option<DeletedJob>, StoreError> {
-        let found = sqlx::query_as("SELECT * FROM deleted_jobs WHERE name = $1 AND version = $2")
-            .bind(text(name))
-            .bind(text(version))
-            .fetch_optional(self.reader());
-        found.await.map_err(attempt("look for a deleted job"))
+        let found = deleted_job::find(self.reader(), name, version).await;
+        found.map_err(attempt("look for a deleted job"))
     }
 
     async fn remove_job(
@@ -155,31 +150,22 @@ impl Store {
         version: &str,
         deletion: Option<(Option<&str>, i64)>,
     ) -> Result<(), StoreError> {
-        const ATTEMPT: &str = "delete a job";
-        let mut transaction = self.begin(ATTEMPT).await?;
-        let removed = sqlx::query("DELETE FROM jobs WHERE name = $1 AND version = $2")
-            .bind(text(name))
-            .bind(text(version))
-            .execute(&mut *transaction);
-        if removed.await.map_err(attempt(ATTEMPT))?.rows_affected() == 0 {
-            drop(transaction);
+        let removed = self.write("delete a job", async |transaction| {
+            if !job_row::delete(transaction, name, version).await? {
+                return Ok(roll_back(false));
+            }
+            if let Some((deleted_by, delete_time)) = deletion {
+                deleted_job::save(transaction, name, version, deleted_by, delete_time).await?;
+            }
+            // What is left of its processes must not act on behalf of a family that has no job.
+            token::delete_of_family_without_jobs(transaction, name).await?;
+            let removed = Change::JobRemoved { name: text(name), version: text(version) };
+            // Its permissions and public endpoints went with it.
+            Ok(commit(true, [removed, Change::Access]))
+        });
+        if !removed.await? {
             return Err(self.jobs().await?.missing(name, version).into());
         }
-        if let Some((deleted_by, delete_time)) = deletion {
-            let remembered = sqlx::query(
-                "INSERT INTO deleted_jobs (name, version, deleted_by, delete_time) VALUES ($1, $2, $3, $4) \
-                 ON CONFLICT (name, version) DO UPDATE \
-                 SET deleted_by = excluded.deleted_by, delete_time = excluded.delete_time",
-            );
-            let remembered = remembered.bind(text(name)).bind(text(version));
-            let remembered = remembered.bind(optional_text(deleted_by)).bind(delete_time);
-            remembered.execute(&mut *transaction).await.map_err(attempt(ATTEMPT))?;
-        }
-        // What is left of its processes must not act on behalf of a family that has no job.
-        let ended = token::delete_of_family_without_jobs(&mut transaction, name).await;
-        ended.map_err(attempt(ATTEMPT))?;
-        let removed = Change::JobRemoved { name: text(name), version: text(version) };
-        // Its permissions and public endpoints went with it.
-        self.commit(transaction, ATTEMPT, [removed, Change::Access]).await
+        Ok(())
     }
 }

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use crate::error::{StoreError, attempt};
+use crate::error::StoreError;
 use crate::memory::change::Change;
-use crate::records::row::{json, text};
+use crate::records::setting;
 use crate::store::Store;
+use crate::transaction::commit;
 
 const MAINTENANCE_MODE: &str = "maintenance_mode";
 
@@ -17,16 +18,11 @@ impl Store {
 
     /// Gives a setting a value.
     pub async fn set_setting(&self, name: &str, value: &Value) -> Result<(), StoreError> {
-        const ATTEMPT: &str = "save a setting";
-        const UPSERT: &str = "INSERT INTO settings (name, value) VALUES ($1, $2) \
-                              ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        let mut transaction = self.begin(ATTEMPT).await?;
-        let saved = async {
-            let query = sqlx::query(UPSERT).bind(text(name)).bind(json(value)?);
-            query.execute(&mut *transaction).await
-        };
-        saved.await.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, [Change::Settings]).await
+        let saved = self.write("save a setting", async |transaction| {
+            setting::save(transaction, name, value).await?;
+            Ok(commit((), [Change::Settings]))
+        });
+        saved.await
     }
 
     /// Whether deployments and calls are refused for the time being.

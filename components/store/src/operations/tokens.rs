@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use crate::database::clock::now_in_seconds;
-use crate::error::{NotFound, StoreError, attempt};
+use crate::error::{NotFound, StoreError};
 use crate::memory::change::Change;
-use crate::records::row::{name_of, text};
 use crate::records::subject::{self, Subject, SubjectKind};
 use crate::records::token::{self, NewToken, Token};
 use crate::store::Store;
+use crate::transaction::commit;
 
 /// How long a token is remembered that has expired, in seconds: whoever shows it is told so.
 const EXPIRED_RETENTION: i64 = 7 * 24 * 60 * 60;
@@ -40,20 +40,15 @@ impl Store {
 
     /// Makes a token, without expiry, for each subject of a kind in place of all they had; says for how many.
     pub async fn replace_all_tokens(&self, kind: SubjectKind) -> Result<usize, StoreError> {
-        const ATTEMPT: &str = "replace the tokens";
-        let mut transaction = self.begin(ATTEMPT).await?;
-        let replaced = async {
-            let ids = sqlx::query_scalar("SELECT id FROM subjects WHERE kind = $1").bind(name_of(&kind)?);
-            let ids: Vec<String> = ids.fetch_all(&mut *transaction).await?;
+        let replaced = self.write("replace the tokens", async |transaction| {
+            let ids = subject::ids_of_kind(transaction, kind).await?;
             for id in &ids {
-                token::delete_all(&mut transaction, id).await?;
-                token::insert(&mut transaction, id, now_in_seconds(), NewToken::LASTING).await?;
+                token::delete_all(transaction, id).await?;
+                token::insert(transaction, id, now_in_seconds(), NewToken::LASTING).await?;
             }
-            Ok(ids.len())
-        };
-        let count = replaced.await.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, [Change::Access]).await?;
-        Ok(count)
+            Ok(commit(ids.len(), [Change::Access]))
+        });
+        replaced.await
     }
 
     /// A token of the subject that is good now and not that of a session; one without expiry is made when there is none.
@@ -84,30 +79,26 @@ impl Store {
     /// # Errors
     /// [`NotFound::Token`] when the subject has no such token.
     pub async fn revoke_token(&self, subject: &Subject, id: &str) -> Result<(), StoreError> {
-        const ATTEMPT: &str = "revoke a token";
-        let mut transaction = self.begin(ATTEMPT).await?;
-        let subject_id = subject::ensure(&mut transaction, subject).await?;
-        let deleted = sqlx::query("DELETE FROM tokens WHERE id = $1 AND subject_id = $2")
-            .bind(text(id))
-            .bind(subject_id)
-            .execute(&mut *transaction);
-        if deleted.await.map_err(attempt(ATTEMPT))?.rows_affected() == 0 {
-            return Err(NotFound::Token { id: id.to_owned() }.into());
-        }
-        self.commit(transaction, ATTEMPT, [Change::Access]).await
+        let revoked = self.write("revoke a token", async |transaction| {
+            let subject_id = subject::ensure(transaction, subject).await?;
+            if !token::delete(transaction, &subject_id, id).await? {
+                return Err(NotFound::Token { id: id.to_owned() }.into());
+            }
+            Ok(commit((), [Change::Access]))
+        });
+        revoked.await
     }
 
     /// Keeps when tokens were last used: ids and times. For a caller that gathers them over a while, as every call is
     /// a write, and copies the table in memory when somebody holds it. Nothing is read again for it.
     pub async fn note_token_uses(&self, uses: &HashMap<String, i64>) -> Result<(), StoreError> {
-        const ATTEMPT: &str = "note the use of tokens";
-        let mut transaction = self.begin(ATTEMPT).await?;
-        for (id, time) in uses {
-            let query = "UPDATE tokens SET last_use_time = $2 WHERE id = $1";
-            let updated = sqlx::query(query).bind(text(id)).bind(*time).execute(&mut *transaction).await;
-            updated.map_err(attempt(ATTEMPT))?;
-        }
-        self.commit(transaction, ATTEMPT, [Change::TokensUsed(uses.clone())]).await
+        let noted = self.write("note the use of tokens", async |transaction| {
+            for (id, time) in uses {
+                token::set_use_time(transaction, id, *time).await?;
+            }
+            Ok(commit((), [Change::TokensUsed(uses.clone())]))
+        });
+        noted.await
     }
 
     pub(crate) async fn add_token(
@@ -116,19 +107,17 @@ impl Store {
         new: NewToken,
         in_place_of_all: bool,
     ) -> Result<Token, StoreError> {
-        const ATTEMPT: &str = "make a token";
-        let mut transaction = self.begin(ATTEMPT).await?;
-        let subject_id = subject::ensure(&mut transaction, subject).await?;
-        let create_time = now_in_seconds();
-        let made = async {
+        let made = self.write("make a token", async |transaction| {
+            let subject_id = subject::ensure(transaction, subject).await?;
+            let create_time = now_in_seconds();
             if in_place_of_all {
-                token::delete_all(&mut transaction, &subject_id).await?;
+                token::delete_all(transaction, &subject_id).await?;
             }
-            token::delete_expired(&mut transaction, &subject_id, create_time - EXPIRED_RETENTION).await?;
-            token::insert(&mut transaction, &subject_id, create_time, new).await
-        };
-        let id = made.await.map_err(attempt(ATTEMPT))?;
-        self.commit(transaction, ATTEMPT, [Change::Access]).await?;
+            token::delete_expired(transaction, &subject_id, create_time - EXPIRED_RETENTION).await?;
+            let id = token::insert(transaction, &subject_id, create_time, new).await?;
+            Ok(commit(id, [Change::Access]))
+        });
+        let id = made.await?;
         let access = self.access().await?;
         let token = access.tokens().find(|token| token.id == id);
         // Somebody may have revoked it meanwhile.

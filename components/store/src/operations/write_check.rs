@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::error::{StoreError, attempt};
+use crate::error::StoreError;
+use crate::records::write_check_row;
 use crate::store::Store;
+use crate::transaction::commit;
 
 /// How long an answer is good for: however many ask, the database is written once in that time.
 const FRESH: Duration = Duration::from_secs(1);
@@ -22,10 +24,6 @@ const TIME_LIMIT: Duration = Duration::from_millis(3500);
 
 /// What is written after a failure, in bytes: about as much as a large write. One byte more may fit where nothing else does.
 const LARGE: usize = 256 << 10;
-
-const ATTEMPT: &str = "write";
-const UPSERT: &str = "INSERT INTO write_checks (id, filler) VALUES (1, $1) \
-                      ON CONFLICT (id) DO UPDATE SET filler = excluded.filler";
 
 impl Store {
     /// Whether writes succeed: writes a row of no meaning. Answers within about a second, with an answer of up to four seconds ago
@@ -93,9 +91,10 @@ impl Store {
     }
 
     async fn write_filler(&self, filler: &str) -> Result<(), StoreError> {
-        let mut write = self.begin(ATTEMPT).await?;
-        let upsert = sqlx::query(UPSERT).bind(filler.to_owned());
-        upsert.execute(&mut *write).await.map_err(attempt(ATTEMPT))?;
-        self.commit(write, ATTEMPT, []).await
+        let written = self.write("write", async |transaction| {
+            write_check_row::save(transaction, filler).await?;
+            Ok(commit((), []))
+        });
+        written.await
     }
 }

@@ -5,9 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
 use sqlx::{Error, FromRow, Row};
+use uuid::Uuid;
 
-use super::row::{json, json_column, named_column};
+use super::row::{json, json_column, name_of, named_column, optional_text, text};
+use super::visibility::Visibility;
 use crate::database::clock::seconds;
+use crate::database::limited_connection::LimitedConnection;
+use crate::database::reader::Reader;
 
 /// Something that was done, as the API shows it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -95,8 +99,53 @@ impl NewAuditEvent {
     }
 }
 
+/// Adds an event at a time in milliseconds since 1970.
+pub(crate) async fn insert(
+    connection: &mut LimitedConnection,
+    create_ms: i64,
+    new: &NewAuditEvent,
+) -> Result<(), Error> {
+    const INSERT: &str = "\
+        INSERT INTO audit_events (id, create_ms, event_type, properties, username_executor, username_subject, \
+            job_name, job_version) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let query = sqlx::query(INSERT)
+        .bind(Uuid::new_v4().to_string())
+        .bind(create_ms)
+        .bind(name_of(&new.event_type)?)
+        .bind(json(&bounded(&new.properties)?)?)
+        .bind(optional_text(new.username_executor.as_deref()))
+        .bind(optional_text(new.username_subject.as_deref()))
+        .bind(optional_text(new.job_name.as_deref()))
+        .bind(optional_text(new.job_version.as_deref()));
+    query.execute(connection).await.map(drop)
+}
+
+/// The latest events that meet the filter, of those that somebody is shown, newest first.
+pub(crate) async fn latest(
+    reader: &Reader,
+    filter: &AuditFilter,
+    visibility: &Visibility,
+    limit: u32,
+) -> Result<Vec<AuditEvent>, Error> {
+    const SELECT: &str = "\
+        SELECT * FROM audit_events WHERE ($1 = '' OR job_name = $1) AND ($2 = '' OR job_version = $2) \
+            AND ($3 = '' OR username_executor = $3 OR username_subject = $3) \
+            AND ($5 = 1 OR job_name IS NULL OR REPLACE($6, '\n' || job_name || '\n', '') <> $6 \
+                OR REPLACE($7, '\n' || job_name || ' ' || COALESCE(job_version, '') || '\n', '') <> $7 \
+                OR ($8 <> '' AND create_ms >= $9 AND (username_executor = $8 OR username_subject = $8))) \
+        ORDER BY create_ms DESC LIMIT $4";
+    let given = |value: &Option<String>| text(value.as_deref().unwrap_or_default());
+    let query = sqlx::query_as(SELECT)
+        .bind(given(&filter.job_name))
+        .bind(given(&filter.job_version))
+        .bind(given(&filter.related_to))
+        .bind(i64::from(limit));
+    visibility.bind(query).fetch_all(reader).await
+}
+
 /// The properties with their texts cut; if they are too many, how large they are.
-pub(crate) fn bounded(properties: &Map<String, Value>) -> Result<Map<String, Value>, Error> {
+fn bounded(properties: &Map<String, Value>) -> Result<Map<String, Value>, Error> {
     let mut properties = properties.clone();
     properties.values_mut().for_each(cut_texts);
     let size = json(&properties)?.len();

@@ -1,12 +1,6 @@
 //! Deployments: attempts to bring a version of a job up, the one under way and all before.
 
-use racetrack_core::text::TextLimit;
 use serde::{Deserialize, Serialize};
-use sqlx::any::AnyRow;
-use sqlx::{Error, FromRow, Row};
-
-use super::row::{bounded_column, named_column};
-use crate::database::clock::seconds;
 
 /// An attempt to bring a version of a job up, as the API shows it (without the job). Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,24 +73,4 @@ pub enum DeploymentOutcome {
         /// Why.
         error: String,
     },
-}
-
-impl FromRow<'_, AnyRow> for Deployment {
-    fn from_row(row: &AnyRow) -> Result<Self, Error> {
-        Ok(Self {
-            id: row.try_get("id")?,
-            status: named_column(row, "status")?,
-            create_time: seconds(row.try_get("create_ms")?),
-            update_time: seconds(row.try_get("update_ms")?),
-            error: bounded_column(row, "error", TextLimit::RECORD)?,
-            deployed_by: row.try_get("deployed_by")?,
-            phase: bounded_column(row, "phase", TextLimit::PHASE)?,
-            image_name: row.try_get("image_name")?,
-            infrastructure_target: row.try_get("infrastructure_target")?,
-            manifest_yaml: row.try_get("manifest_yaml")?,
-            job_name: row.try_get("job_name")?,
-            job_version: row.try_get("job_version")?,
-            warnings: bounded_column(row, "warnings", TextLimit::RECORD)?,
-        })
-    }
 }

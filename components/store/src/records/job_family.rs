@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::row::text;
 use crate::database::limited_connection::LimitedConnection;
+use crate::database::reader::Reader;
 
 /// All versions of a job. A family stays when its last job is deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -16,6 +17,17 @@ pub struct JobFamily {
     pub name: String,
     /// Identifies it in graphs.
     pub id: String,
+}
+
+/// Every family, in no order.
+pub(crate) async fn all(reader: &Reader) -> Result<Vec<JobFamily>, Error> {
+    sqlx::query_as("SELECT name, id FROM job_families").fetch_all(reader).await
+}
+
+/// The family of this name.
+pub(crate) async fn find(reader: &Reader, name: &str) -> Result<Option<JobFamily>, Error> {
+    let query = sqlx::query_as("SELECT name, id FROM job_families WHERE name = $1");
+    query.bind(text(name)).fetch_optional(reader).await
 }
 
 /// Makes the family of this name when it is not there.

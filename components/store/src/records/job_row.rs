@@ -4,7 +4,7 @@ use racetrack_core::Job;
 use racetrack_core::job::limited_statistics;
 use racetrack_core::text::TextLimit;
 use sqlx::any::AnyRow;
-use sqlx::{Any, Error, Executor, FromRow, Row};
+use sqlx::{Any, Error, FromRow, Row};
 use uuid::Uuid;
 
 use super::job::JobRecord;
@@ -13,6 +13,7 @@ use super::row::{
     optional_text, text,
 };
 use crate::database::limited_connection::LimitedConnection;
+use crate::database::reader::Reader;
 use crate::error::{NotFound, StoreError, attempt};
 
 const UPSERT: &str = "\
@@ -41,8 +42,8 @@ const UPDATE: &str = "\
 type Query = sqlx::query::Query<'static, Any, sqlx::any::AnyArguments>;
 
 /// Every job, in no order.
-pub(crate) async fn all(executor: impl Executor<'_, Database = Any>) -> Result<Vec<JobRecord>, Error> {
-    sqlx::query_as("SELECT * FROM jobs").fetch_all(executor).await
+pub(crate) async fn all(reader: &Reader) -> Result<Vec<JobRecord>, Error> {
+    sqlx::query_as("SELECT * FROM jobs").fetch_all(reader).await
 }
 
 /// The job of exactly this version.
@@ -90,6 +91,16 @@ pub(crate) async fn update(
     let query = bind_fields(sqlx::query(UPDATE).bind(id.to_owned()), &record.job, &record.image_names)?;
     let row = query.bind(i64::from(record.is_stale)).fetch_one(connection).await?;
     JobRecord::from_row(&row)
+}
+
+/// Deletes the job of exactly this version. Returns whether it was there.
+pub(crate) async fn delete(
+    connection: &mut LimitedConnection,
+    name: &str,
+    version: &str,
+) -> Result<bool, Error> {
+    let query = sqlx::query("DELETE FROM jobs WHERE name = $1 AND version = $2");
+    Ok(query.bind(text(name)).bind(text(version)).execute(connection).await?.rows_affected() > 0)
 }
 
 /// Binds what [`UPSERT`] and [`UPDATE`] have in common, which both list in this order.

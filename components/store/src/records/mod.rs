@@ -2,8 +2,10 @@
 
 pub(crate) mod access_request;
 pub(crate) mod audit_event;
+pub(crate) mod build_log;
 pub(crate) mod deleted_job;
 pub(crate) mod deployment;
+pub(crate) mod deployment_row;
 pub(crate) mod deployment_warnings;
 pub(crate) mod esc;
 pub(crate) mod job;
@@ -18,3 +20,4 @@ pub(crate) mod subject;
 pub(crate) mod token;
 pub(crate) mod user;
 pub(crate) mod visibility;
+pub(crate) mod write_check_row;

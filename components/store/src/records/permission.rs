@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::access_request::AccessRequest;
 use super::job_row;
 use super::public_endpoint::normalized;
-use super::row::{named_column, optional_text};
+use super::row::{named_column, optional_text, text};
 use super::scope::Scope;
 use super::subject::Subject;
 use crate::database::limited_connection::LimitedConnection;
@@ -149,8 +149,29 @@ pub(crate) async fn insert(
     }
 }
 
+/// Takes a permission from a subject. Returns whether the subject had it.
+pub(crate) async fn delete(
+    connection: &mut LimitedConnection,
+    subject_id: &str,
+    permission: &Permission,
+) -> Result<bool, StoreError> {
+    const DELETE: &str = "\
+        DELETE FROM permissions WHERE subject_id = $1 AND scope = $2 AND COALESCE(job_family, '') = $3 \
+        AND COALESCE(job_id, '') = $4 AND COALESCE(endpoint, '') = $5";
+    let job_id = job_id(connection, permission).await?;
+    let deleted = sqlx::query(DELETE)
+        .bind(subject_id.to_owned())
+        .bind(permission.scope.as_str())
+        .bind(text(permission.job_family.as_deref().unwrap_or_default()))
+        .bind(job_id.unwrap_or_default())
+        .bind(text(permission.endpoint.as_deref().unwrap_or_default()))
+        .execute(connection);
+    let deleted = deleted.await.map_err(attempt("revoke a permission"))?;
+    Ok(deleted.rows_affected() > 0)
+}
+
 /// The id of the job that the permission is for, if it is for one.
-pub(crate) async fn job_id(
+async fn job_id(
     connection: &mut LimitedConnection,
     permission: &Permission,
 ) -> Result<Option<String>, StoreError> {

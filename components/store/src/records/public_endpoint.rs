@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 use sqlx::any::AnyRow;
-use sqlx::{FromRow, Row};
+use sqlx::{Error, FromRow, Row};
 
-use super::row::flag_column;
+use super::row::{flag_column, text};
+use crate::database::limited_connection::LimitedConnection;
 use crate::database::reader::Reader;
 use crate::error::{StoreError, attempt};
 
@@ -50,6 +51,46 @@ fn is_ambiguous(path: &str) -> bool {
         || path.split(separators).any(|segment| segment == "." || segment == "..")
 }
 
+/// The paths that the owner of a job wants open.
+pub(crate) async fn paths_of(connection: &mut LimitedConnection, job_id: &str) -> Result<Vec<String>, Error> {
+    let query = sqlx::query_scalar("SELECT endpoint FROM public_endpoints WHERE job_id = $1");
+    query.bind(job_id.to_owned()).fetch_all(connection).await
+}
+
+/// Adds a closed path of a job where it is not there yet.
+pub(crate) async fn insert(
+    connection: &mut LimitedConnection,
+    job_id: &str,
+    endpoint: &str,
+) -> Result<(), Error> {
+    const INSERT: &str = "INSERT INTO public_endpoints (job_id, endpoint, is_active) VALUES ($1, $2, 0) \
+                          ON CONFLICT (job_id, endpoint) DO NOTHING";
+    let query = sqlx::query(INSERT).bind(job_id.to_owned()).bind(text(endpoint));
+    query.execute(connection).await.map(drop)
+}
+
+/// Opens or closes a path of a job. Returns whether the path is there.
+pub(crate) async fn set_active(
+    connection: &mut LimitedConnection,
+    job_id: &str,
+    endpoint: &str,
+    is_active: bool,
+) -> Result<bool, Error> {
+    let query = sqlx::query("UPDATE public_endpoints SET is_active = $3 WHERE job_id = $1 AND endpoint = $2");
+    let query = query.bind(job_id.to_owned()).bind(text(endpoint)).bind(i64::from(is_active));
+    Ok(query.execute(connection).await?.rows_affected() > 0)
+}
+
+/// Removes a path of a job.
+pub(crate) async fn delete(
+    connection: &mut LimitedConnection,
+    job_id: &str,
+    endpoint: &str,
+) -> Result<(), Error> {
+    let query = sqlx::query("DELETE FROM public_endpoints WHERE job_id = $1 AND endpoint = $2");
+    query.bind(job_id.to_owned()).bind(text(endpoint)).execute(connection).await.map(drop)
+}
+
 /// Every public endpoint, open or closed, in the order of jobs and paths.
 pub(crate) async fn load(reader: &Reader) -> Result<Vec<PublicEndpoint>, StoreError> {
     const SELECT: &str = "SELECT name AS job_name, version AS job_version, endpoint, is_active \
@@ -63,7 +104,7 @@ pub(crate) async fn load(reader: &Reader) -> Result<Vec<PublicEndpoint>, StoreEr
 }
 
 impl FromRow<'_, AnyRow> for PublicEndpoint {
-    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
+    fn from_row(row: &AnyRow) -> Result<Self, Error> {
         Ok(Self {
             job_name: row.try_get("job_name")?,
             job_version: row.try_get("job_version")?,

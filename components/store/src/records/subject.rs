@@ -82,6 +82,15 @@ pub(crate) async fn ensure(
     found.map_err(attempt("look for a subject"))
 }
 
+/// The ids of the rows of every subject of a kind.
+pub(crate) async fn ids_of_kind(
+    connection: &mut LimitedConnection,
+    kind: SubjectKind,
+) -> Result<Vec<String>, Error> {
+    let query = sqlx::query_scalar("SELECT id FROM subjects WHERE kind = $1").bind(name_of(&kind)?);
+    query.fetch_all(connection).await
+}
+
 /// Why there is no such subject. Internal ones refer to nothing, so they are never missing.
 fn missing(subject: &Subject) -> NotFound {
     let name = subject.name.clone();

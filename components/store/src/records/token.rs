@@ -114,6 +114,27 @@ pub(crate) async fn insert(
     query.execute(connection).await.map(|_| id)
 }
 
+/// Deletes a token of a subject. Returns whether the subject had it.
+pub(crate) async fn delete(
+    connection: &mut LimitedConnection,
+    subject_id: &str,
+    id: &str,
+) -> Result<bool, Error> {
+    let query = sqlx::query("DELETE FROM tokens WHERE id = $1 AND subject_id = $2");
+    let query = query.bind(text(id)).bind(subject_id.to_owned());
+    Ok(query.execute(connection).await?.rows_affected() > 0)
+}
+
+/// Replaces when a token was last used.
+pub(crate) async fn set_use_time(
+    connection: &mut LimitedConnection,
+    id: &str,
+    time: i64,
+) -> Result<(), Error> {
+    let query = sqlx::query("UPDATE tokens SET last_use_time = $2 WHERE id = $1");
+    query.bind(text(id)).bind(time).execute(connection).await.map(drop)
+}
+
 /// Deletes every token of a user.
 pub(crate) async fn delete_of_user(connection: &mut LimitedConnection, username: &str) -> Result<(), Error> {
     const DELETE: &str = "\
@@ -132,6 +153,7 @@ pub(crate) async fn delete_of_family_without_jobs(
     sqlx::query(DELETE).bind(text(family)).execute(connection).await.map(drop)
 }
 
+/// Deletes the tokens of a subject that expired before a time.
 pub(crate) async fn delete_expired(
     connection: &mut LimitedConnection,
     subject_id: &str,
@@ -141,6 +163,7 @@ pub(crate) async fn delete_expired(
     query.bind(subject_id.to_owned()).bind(before).execute(connection).await.map(drop)
 }
 
+/// Deletes every token of a subject.
 pub(crate) async fn delete_all(connection: &mut LimitedConnection, subject_id: &str) -> Result<(), Error> {
     let query = sqlx::query("DELETE FROM tokens WHERE subject_id = $1").bind(subject_id.to_owned());
     query.execute(connection).await.map(drop)

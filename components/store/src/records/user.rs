@@ -7,7 +7,7 @@ use sqlx::{Error, FromRow, Row};
 
 use super::row::{flag_column, text};
 use crate::database::limited_connection::LimitedConnection;
-use crate::error::{Conflict, StoreError, attempt};
+use crate::database::reader::Reader;
 
 /// A person with a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,19 +62,86 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// Refuses what would make an end of the last active administrator.
-pub(crate) async fn keep_an_administrator(
+/// The name of a user that differs from this one in case at most.
+pub(crate) async fn name_alike(
     connection: &mut LimitedConnection,
     username: &str,
-    what: &'static str,
-) -> Result<(), StoreError> {
+) -> Result<Option<String>, Error> {
+    const ALIKE: &str = "SELECT username FROM users WHERE lower(username) = lower($1) LIMIT 1";
+    sqlx::query_scalar(ALIKE).bind(text(username)).fetch_optional(connection).await
+}
+
+/// Adds a user.
+pub(crate) async fn insert(connection: &mut LimitedConnection, user: &User) -> Result<(), Error> {
+    const INSERT: &str = "\
+        INSERT INTO users (username, password_hash, is_active, is_staff, create_time, last_login_time) \
+        VALUES ($1, $2, $3, $4, $5, $6)";
+    let query = sqlx::query(INSERT)
+        .bind(text(&user.username))
+        .bind(text(user.password_hash.expose()))
+        .bind(i64::from(user.is_active))
+        .bind(i64::from(user.is_staff))
+        .bind(user.create_time)
+        .bind(user.last_login_time);
+    query.execute(connection).await.map(drop)
+}
+
+/// The user of this name.
+pub(crate) async fn find(reader: &Reader, username: &str) -> Result<Option<User>, Error> {
+    sqlx::query_as("SELECT * FROM users WHERE username = $1")
+        .bind(text(username))
+        .fetch_optional(reader)
+        .await
+}
+
+/// Every user, in no order.
+pub(crate) async fn all(reader: &Reader) -> Result<Vec<User>, Error> {
+    sqlx::query_as("SELECT * FROM users").fetch_all(reader).await
+}
+
+/// The names of active administrators, two at most.
+pub(crate) async fn some_administrators(connection: &mut LimitedConnection) -> Result<Vec<String>, Error> {
     const SELECT: &str = "SELECT username FROM users WHERE is_active = 1 AND is_staff = 1 LIMIT 2";
-    let found = sqlx::query_scalar(SELECT).fetch_all(connection).await;
-    let administrators: Vec<String> = found.map_err(attempt(what))?;
-    if administrators == [text(username)] {
-        return Err(Conflict::LastAdministrator { username: username.to_owned() }.into());
-    }
-    Ok(())
+    sqlx::query_scalar(SELECT).fetch_all(connection).await
+}
+
+/// Replaces the hash of a user's password. Returns whether the user is there.
+pub(crate) async fn set_password_hash(
+    connection: &mut LimitedConnection,
+    username: &str,
+    hash: &PasswordHash,
+) -> Result<bool, Error> {
+    let query = sqlx::query("UPDATE users SET password_hash = $2 WHERE username = $1");
+    let query = query.bind(text(username)).bind(text(hash.expose()));
+    Ok(query.execute(connection).await?.rows_affected() > 0)
+}
+
+/// Replaces the flags of a user. Returns whether the user is there.
+pub(crate) async fn set_flags(
+    connection: &mut LimitedConnection,
+    username: &str,
+    is_active: bool,
+    is_staff: bool,
+) -> Result<bool, Error> {
+    let query = sqlx::query("UPDATE users SET is_active = $2, is_staff = $3 WHERE username = $1");
+    let query = query.bind(text(username)).bind(i64::from(is_active)).bind(i64::from(is_staff));
+    Ok(query.execute(connection).await?.rows_affected() > 0)
+}
+
+/// Replaces when a user last logged in. Returns whether the user is there.
+pub(crate) async fn set_login_time(
+    connection: &mut LimitedConnection,
+    username: &str,
+    time: i64,
+) -> Result<bool, Error> {
+    let query = sqlx::query("UPDATE users SET last_login_time = $2 WHERE username = $1");
+    Ok(query.bind(text(username)).bind(time).execute(connection).await?.rows_affected() > 0)
+}
+
+/// Deletes a user. Returns whether the user was there.
+pub(crate) async fn delete(connection: &mut LimitedConnection, username: &str) -> Result<bool, Error> {
+    let query = sqlx::query("DELETE FROM users WHERE username = $1").bind(text(username));
+    Ok(query.execute(connection).await?.rows_affected() > 0)
 }
 
 impl FromRow<'_, AnyRow> for User {
