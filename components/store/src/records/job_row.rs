@@ -1,45 +1,35 @@
 //! Jobs as rows.
 
-use racetrack_core::Job;
-use racetrack_core::job::limited_statistics;
-use racetrack_core::text::TextLimit;
+use std::sync::LazyLock;
+
+use racetrack_core::{Job, JobStatus};
 use sqlx::any::AnyRow;
-use sqlx::{Any, Error, FromRow, Row};
+use sqlx::{Error, FromRow};
 use uuid::Uuid;
 
 use super::job::JobRecord;
-use super::row::{
-    bounded_column, flag_column, json, json_column, name_of, named_column, optional_bounded_text,
-    optional_text, text,
-};
+use super::job_columns::{COLUMNS, Column};
+use super::row::text;
 use crate::database::limited_connection::LimitedConnection;
 use crate::database::reader::Reader;
 use crate::error::{NotFound, StoreError, attempt};
 
-const UPSERT: &str = "\
-    INSERT INTO jobs (id, name, version, status, create_time, update_time, manifest_yaml, internal_name, pub_url, \
-        error, notice, image_tag, deployed_by, last_call_time, infrastructure_target, replica_internal_names, \
-        job_type_version, infrastructure_stats, image_names, deployment_id, is_stale) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 0) \
-    ON CONFLICT (name, version) DO UPDATE SET status = excluded.status, update_time = excluded.update_time, \
-        manifest_yaml = excluded.manifest_yaml, internal_name = excluded.internal_name, \
-        pub_url = excluded.pub_url, error = excluded.error, notice = excluded.notice, \
-        image_tag = excluded.image_tag, deployed_by = excluded.deployed_by, \
-        last_call_time = excluded.last_call_time, infrastructure_target = excluded.infrastructure_target, \
-        replica_internal_names = excluded.replica_internal_names, job_type_version = excluded.job_type_version, \
-        infrastructure_stats = excluded.infrastructure_stats, image_names = excluded.image_names, \
-        deployment_id = excluded.deployment_id, is_stale = 0 \
-    RETURNING *";
+/// Inserts a job, or overwrites the one of its version. Its parameters are those of [`COLUMNS`].
+static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    let names = list(COLUMNS.iter(), |_, name| name.to_owned());
+    let values = list(COLUMNS.iter(), |index, _| format!("${}", index + 1));
+    let overwritten = list(columns_on_save(), |_, name| format!("{name} = excluded.{name}"));
+    format!(
+        "INSERT INTO jobs ({names}) VALUES ({values}) \
+         ON CONFLICT (name, version) DO UPDATE SET {overwritten} RETURNING *"
+    )
+});
 
-const UPDATE: &str = "\
-    UPDATE jobs SET status = $2, create_time = $3, update_time = $4, manifest_yaml = $5, internal_name = $6, \
-        pub_url = $7, error = $8, notice = $9, image_tag = $10, deployed_by = $11, last_call_time = $12, \
-        infrastructure_target = $13, replica_internal_names = $14, job_type_version = $15, \
-        infrastructure_stats = $16, image_names = $17, is_stale = $18 \
-    WHERE id = $1 \
-    RETURNING *";
-
-type Query = sqlx::query::Query<'static, Any, sqlx::any::AnyArguments>;
+/// Changes the job of an id, which is the first parameter. The others are those of [`columns_on_update`].
+static UPDATE: LazyLock<String> = LazyLock::new(|| {
+    let overwritten = list(columns_on_update(), |index, name| format!("{name} = ${}", index + 2));
+    format!("UPDATE jobs SET {overwritten} WHERE id = $1 RETURNING *")
+});
 
 /// Every job, in no order.
 pub(crate) async fn all(reader: &Reader) -> Result<Vec<JobRecord>, Error> {
@@ -68,29 +58,33 @@ pub(crate) async fn id(
     Ok(found.map_err(attempt("look for a job"))?.ok_or_else(missing)?)
 }
 
-/// Inserts a job, or overwrites the one of its version, and gives what is kept.
+/// Inserts a job, or overwrites the one of its version, and returns what is stored.
 pub(crate) async fn upsert(
     connection: &mut LimitedConnection,
     job: &Job,
     image_names: &[String],
     deployment_id: Option<&str>,
 ) -> Result<JobRecord, Error> {
-    let key =
-        sqlx::query(UPSERT).bind(Uuid::new_v4().to_string()).bind(text(&job.name)).bind(text(&job.version));
-    let query = bind_fields(key, job, image_names)?.bind(optional_text(deployment_id));
-    let row = query.fetch_one(connection).await?;
-    JobRecord::from_row(&row)
+    let record = JobRecord {
+        image_names: image_names.to_vec(),
+        deployment_id: deployment_id.map(str::to_owned),
+        ..JobRecord::new(&Uuid::new_v4().to_string(), job.clone())
+    };
+    let mut columns = COLUMNS.iter();
+    let query =
+        columns.try_fold(sqlx::query(UPSERT.as_str()), |query, column| (column.bind)(query, &record))?;
+    JobRecord::from_row(&query.fetch_one(connection).await?)
 }
 
-/// Overwrites everything of a job but its name, version and id, and gives what is kept.
+/// Overwrites everything of a job but its name, version and id, and returns what is stored.
 pub(crate) async fn update(
     connection: &mut LimitedConnection,
     id: &str,
     record: &JobRecord,
 ) -> Result<JobRecord, Error> {
-    let query = bind_fields(sqlx::query(UPDATE).bind(id.to_owned()), &record.job, &record.image_names)?;
-    let row = query.bind(i64::from(record.is_stale)).fetch_one(connection).await?;
-    JobRecord::from_row(&row)
+    let query = sqlx::query(UPDATE.as_str()).bind(id.to_owned());
+    let query = columns_on_update().try_fold(query, |query, column| (column.bind)(query, record))?;
+    JobRecord::from_row(&query.fetch_one(connection).await?)
 }
 
 /// Deletes the job of exactly this version. Returns whether it was there.
@@ -103,53 +97,105 @@ pub(crate) async fn delete(
     Ok(query.bind(text(name)).bind(text(version)).execute(connection).await?.rows_affected() > 0)
 }
 
-/// Binds what [`UPSERT`] and [`UPDATE`] have in common, which both list in this order.
-fn bind_fields(query: Query, job: &Job, image_names: &[String]) -> Result<Query, Error> {
-    let optional = |value: &Option<String>| optional_text(value.as_deref());
-    let said = |value: &Option<String>| optional_bounded_text(value.as_deref(), TextLimit::NOTE);
-    Ok(query
-        .bind(name_of(&job.status)?)
-        .bind(job.create_time)
-        .bind(job.update_time)
-        .bind(optional(&job.manifest_yaml))
-        .bind(optional(&job.internal_name))
-        .bind(optional(&job.pub_url))
-        .bind(said(&job.error))
-        .bind(said(&job.notice))
-        .bind(optional(&job.image_tag))
-        .bind(optional(&job.deployed_by))
-        .bind(job.last_call_time)
-        .bind(optional(&job.infrastructure_target))
-        .bind(json(&job.replica_internal_names)?)
-        .bind(optional(&job.job_type_version))
-        .bind(json(&limited_statistics(job.infrastructure_stats.clone()))?)
-        .bind(json(&image_names)?))
+/// The columns that a deployment of a version that is there overwrites.
+fn columns_on_save() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(|column| column.overwrite.on_save())
+}
+
+/// The columns that a change of a job overwrites.
+fn columns_on_update() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(|column| column.overwrite.on_update())
+}
+
+/// An entry for each column, by its place and its name.
+fn list(
+    columns: impl Iterator<Item = &'static Column>,
+    entry: impl Fn(usize, &'static str) -> String,
+) -> String {
+    let entries: Vec<String> = columns.enumerate().map(|(index, column)| entry(index, column.name)).collect();
+    entries.join(", ")
 }
 
 impl FromRow<'_, AnyRow> for JobRecord {
     fn from_row(row: &AnyRow) -> Result<Self, Error> {
-        let name: &str = row.try_get("name")?;
-        let version: &str = row.try_get("version")?;
-        let mut job = Job::new(name, version, named_column(row, "status")?, row.try_get("create_time")?);
-        job.update_time = row.try_get("update_time")?;
-        job.manifest_yaml = row.try_get("manifest_yaml")?;
-        job.internal_name = row.try_get("internal_name")?;
-        job.pub_url = row.try_get("pub_url")?;
-        job.error = bounded_column(row, "error", TextLimit::NOTE)?;
-        job.notice = bounded_column(row, "notice", TextLimit::NOTE)?;
-        job.image_tag = row.try_get("image_tag")?;
-        job.deployed_by = row.try_get("deployed_by")?;
-        job.last_call_time = row.try_get("last_call_time")?;
-        job.infrastructure_target = row.try_get("infrastructure_target")?;
-        job.replica_internal_names = json_column(row, "replica_internal_names")?;
-        job.job_type_version = row.try_get("job_type_version")?;
-        job.infrastructure_stats = json_column(row, "infrastructure_stats")?;
-        Ok(Self {
-            id: row.try_get("id")?,
+        // Each field is overwritten: the table has a column for it.
+        let mut record = Self::new("", Job::new("", "", JobStatus::Lost, 0));
+        COLUMNS.iter().try_for_each(|column| (column.read)(row, &mut record))?;
+        Ok(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+    use sqlx::Row;
+
+    use super::*;
+    use crate::{DatabaseUrl, Store};
+
+    /// A record with another value than that of a new one in every field.
+    fn full(id: &str, name: &str) -> JobRecord {
+        let field = |field: &str| Some(format!("the {field} of {name}"));
+        let mut job = Job::new(name, "1.0.0", JobStatus::Error, 1);
+        job.update_time = 2;
+        job.manifest_yaml = field("manifest");
+        job.internal_name = field("internal name");
+        job.pub_url = field("URL");
+        job.error = field("error");
+        job.notice = field("notice");
+        job.image_tag = field("tag");
+        job.deployed_by = field("owner");
+        job.last_call_time = Some(3);
+        job.infrastructure_target = field("target");
+        job.replica_internal_names = vec!["replica".to_owned()];
+        job.job_type_version = field("job type");
+        job.infrastructure_stats = [("memory".to_owned(), json!(4))].into();
+        JobRecord {
+            id: id.to_owned(),
             job,
-            image_names: json_column(row, "image_names")?,
-            is_stale: flag_column(row, "is_stale")?,
-            deployment_id: row.try_get("deployment_id")?,
-        })
+            image_names: vec!["image".to_owned()],
+            is_stale: true,
+            deployment_id: field("deployment"),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_columns_are_those_of_the_schema() {
+        let store = Store::open(&DatabaseUrl::memory()).await.unwrap();
+        store.save_job(&full("", "adder").job, &[]).await.unwrap();
+        let row = sqlx::query("SELECT * FROM jobs").fetch_one(store.reader()).await.unwrap();
+        let of_schema: BTreeSet<&str> = row.columns().iter().map(sqlx::Column::name).collect();
+        let of_table: BTreeSet<&str> = COLUMNS.iter().map(|column| column.name).collect();
+        assert_eq!((of_table, COLUMNS.len()), (of_schema.clone(), of_schema.len()));
+    }
+
+    #[tokio::test]
+    async fn each_column_holds_its_field_and_is_overwritten_when_it_says_so() {
+        let store = Store::open(&DatabaseUrl::memory()).await.unwrap();
+        let new = full("", "adder");
+        let saved = store.save_deployed_job(&new.job, &new.image_names, "1").await.unwrap();
+        let expected = JobRecord {
+            id: saved.id.clone(),
+            is_stale: false,
+            deployment_id: Some("1".to_owned()),
+            ..new.clone()
+        };
+        assert_eq!(saved, expected);
+
+        let mut other = full("another", "primer");
+        other.job.create_time = 5;
+        let update = |record: &mut JobRecord| record.clone_from(&other);
+        assert!(store.update_job("adder", "1.0.0", update).await.unwrap());
+        let mut expected = JobRecord { id: saved.id.clone(), deployment_id: saved.deployment_id, ..other };
+        expected.job.name = "adder".to_owned();
+        assert_eq!(*store.job("adder", "1.0.0").await.unwrap(), expected);
+
+        let again = store.save_job(&new.job, &[]).await.unwrap();
+        let mut expected =
+            JobRecord { id: saved.id, image_names: vec![], is_stale: false, deployment_id: None, ..new };
+        expected.job.create_time = 5;
+        assert_eq!(again, expected);
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod deployment_row;
 pub(crate) mod deployment_warnings;
 pub(crate) mod esc;
 pub(crate) mod job;
+pub(crate) mod job_columns;
 pub(crate) mod job_family;
 pub(crate) mod job_row;
 pub(crate) mod permission;
