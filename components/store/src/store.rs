@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use racetrack_core::shared_check::SharedCheck;
 use tokio::sync::watch;
 
 use crate::database::clock::Clock;
@@ -11,7 +12,6 @@ use crate::database::exclusion::Exclusion;
 use crate::database::limited_connection::LimitedConnection;
 use crate::database::pools::Database;
 use crate::database::reader::Reader;
-use crate::database::write_check::WriteCheck;
 use crate::database::writer::{Turn, Write, Writer};
 use crate::error::{StoreError, attempt};
 use crate::memory::access_table::AccessTable;
@@ -42,7 +42,7 @@ struct Inner {
     database: Database,
     clock: Clock,
     memory: Memory,
-    write_check: Arc<WriteCheck>,
+    write_check: SharedCheck<StoreError>,
 }
 
 /// The latest of what the clock has dated and is sorted by.
@@ -77,7 +77,7 @@ impl Store {
             database,
             clock: Clock::after(latest.unwrap_or_default()),
             memory: Memory::new(),
-            write_check: Arc::new(WriteCheck::new()),
+            write_check: SharedCheck::new(),
         })))
     }
 
@@ -141,7 +141,7 @@ impl Store {
         &self.0.database.writer
     }
 
-    pub(crate) fn write_check(&self) -> &Arc<WriteCheck> {
+    pub(crate) fn write_check(&self) -> &SharedCheck<StoreError> {
         &self.0.write_check
     }
 

@@ -11,5 +11,4 @@ pub(crate) mod pooler;
 pub(crate) mod pools;
 pub(crate) mod reader;
 pub(crate) mod statement;
-pub(crate) mod write_check;
 pub(crate) mod writer;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use racetrack_core::error::chain;
+use racetrack_core::shared_check::Transition;
 use tokio::time::{Instant, timeout};
 
 use crate::error::StoreError;
@@ -36,19 +38,16 @@ impl Store {
         if let Some(outcome) = check.last(FRESH) {
             return outcome;
         }
-        let mut next = check.next();
-        if let Some(under_way) = check.begin() {
-            let store = self.clone();
-            // Not dropped with whoever asked: others wait for it, and a write that is dropped costs the connection.
-            tokio::spawn(async move {
-                let _under_way = under_way;
-                let outcome = store.try_to_write_in_time().await;
-                store.write_check().answer(outcome);
-            });
+        let store = self.clone();
+        // Not dropped with whoever asked: others wait for it, and a write that is dropped costs the connection.
+        let checking = tokio::spawn(async move {
+            store.write_check().outcome(FRESH, store.try_to_write_in_time(), report).await
+        });
+        match timeout(PATIENCE, checking).await {
+            Ok(Ok(outcome)) => outcome,
+            // The outcome before stands for a while.
+            _ => check.last(STALE).unwrap_or_else(|| Err(Arc::new(StoreError::Silent { limit: PATIENCE }))),
         }
-        // Whether in time or not: then the answer before stands for a while.
-        let _ = timeout(PATIENCE, next.changed()).await;
-        check.last(STALE).unwrap_or_else(|| Err(Arc::new(StoreError::Silent { limit: PATIENCE })))
     }
 
     /// Writes, or says why not in time.
@@ -96,5 +95,12 @@ impl Store {
             Ok(commit((), []))
         });
         written.await
+    }
+}
+
+fn report(transition: Transition<'_, StoreError>) {
+    match transition {
+        Transition::Failure(error) => tracing::error!(error = chain(error), "writes to the database fail"),
+        Transition::Recovery => tracing::info!("writes to the database succeed again"),
     }
 }
