@@ -69,6 +69,7 @@ pub mod registration;
 pub mod registry;
 mod round;
 pub mod secrets;
+pub mod shared_check;
 pub mod start;
 pub mod text;
 pub mod time_limit;

@@ -3,19 +3,23 @@
 use std::fmt;
 use std::sync::Arc;
 
+use racetrack_core::shared_check::SharedCheck;
 use tokio::sync::watch;
 
-use crate::access::AccessTable;
-use crate::clock::Clock;
-use crate::database::{Database, Exclusion};
-use crate::database_url::DatabaseUrl;
+use crate::database::clock::Clock;
+use crate::database::database_url::DatabaseUrl;
+use crate::database::exclusion::Exclusion;
+use crate::database::limited_connection::LimitedConnection;
+use crate::database::pools::Database;
+use crate::database::reader::Reader;
+use crate::database::writer::{Turn, Write, Writer};
 use crate::error::{StoreError, attempt};
-use crate::job_table::JobTable;
-use crate::limited::Reader;
-use crate::memory::{Change, Memory};
-use crate::setting::Settings;
-use crate::write_check::WriteCheck;
-use crate::writer::{Turn, Write, Writer};
+use crate::memory::access_table::AccessTable;
+use crate::memory::change::Change;
+use crate::memory::job_table::JobTable;
+use crate::memory::settings::Settings;
+use crate::memory::tables::Memory;
+use crate::transaction::{Ending, WorkError};
 
 /// Everything lifecycle remembers. Clones share one database.
 ///
@@ -38,7 +42,7 @@ struct Inner {
     database: Database,
     clock: Clock,
     memory: Memory,
-    write_check: WriteCheck,
+    write_check: SharedCheck<StoreError>,
 }
 
 /// The latest of what the clock has dated and is sorted by.
@@ -73,7 +77,7 @@ impl Store {
             database,
             clock: Clock::after(latest.unwrap_or_default()),
             memory: Memory::new(),
-            write_check: WriteCheck::new(),
+            write_check: SharedCheck::new(),
         })))
     }
 
@@ -117,16 +121,16 @@ impl Store {
 
     /// Every job, as of the last change.
     pub async fn jobs(&self) -> Result<Arc<JobTable>, StoreError> {
-        self.0.memory.jobs.get(JobTable::load(self)).await
+        self.0.memory.jobs.get(JobTable::load(self.reader())).await
     }
 
     /// Who may do what, as of the last change.
     pub async fn access(&self) -> Result<Arc<AccessTable>, StoreError> {
-        self.0.memory.access.get(AccessTable::load(self)).await
+        self.0.memory.access.get(AccessTable::load(self.reader())).await
     }
 
     pub(crate) async fn settings(&self) -> Result<Arc<Settings>, StoreError> {
-        self.0.memory.settings.get(Settings::load(self)).await
+        self.0.memory.settings.get(Settings::load(self.reader())).await
     }
 
     pub(crate) fn reader(&self) -> &Reader {
@@ -137,7 +141,7 @@ impl Store {
         &self.0.database.writer
     }
 
-    pub(crate) fn write_check(&self) -> &WriteCheck {
+    pub(crate) fn write_check(&self) -> &SharedCheck<StoreError> {
         &self.0.write_check
     }
 
@@ -155,13 +159,39 @@ impl Store {
         self.0.database.writer.turn().await.map_err(attempt(what))
     }
 
-    /// Starts a transaction, when it is its turn.
-    pub(crate) async fn begin(&self, what: &'static str) -> Result<Write, StoreError> {
-        self.begin_in(self.turn(what).await?, what).await
+    /// Runs the work in a transaction, when it is its turn: commits it, or undoes it if the work says so or fails.
+    ///
+    /// `what` names the attempt in errors: `save a job`. The work must not read through this store: it has the connection
+    /// for writing, which is the only one of a database in memory.
+    pub(crate) async fn write<T>(
+        &self,
+        what: &'static str,
+        work: impl AsyncFnOnce(&mut LimitedConnection) -> Result<Ending<T>, WorkError>,
+    ) -> Result<T, StoreError> {
+        self.write_in(self.turn(what).await?, what, work).await
+    }
+
+    /// Like [`write`](Self::write), in a turn that the caller has.
+    pub(crate) async fn write_in<T>(
+        &self,
+        turn: Turn,
+        what: &'static str,
+        work: impl AsyncFnOnce(&mut LimitedConnection) -> Result<Ending<T>, WorkError>,
+    ) -> Result<T, StoreError> {
+        let mut write = self.begin(turn, what).await?;
+        match work(&mut write).await.map_err(|error| error.of_attempt(what))? {
+            Ending::Commit { value, changes } => self.commit(write, what, changes).await.map(|()| value),
+            Ending::RollBack { value } => Ok(value),
+        }
+    }
+
+    /// Has the jobs read again, for the database was found to be another than memory says.
+    pub(crate) fn reread_jobs(&self) {
+        self.0.memory.jobs.invalidate();
     }
 
     /// Starts a transaction in a turn to write.
-    pub(crate) async fn begin_in(&self, turn: Turn, what: &'static str) -> Result<Write, StoreError> {
+    async fn begin(&self, turn: Turn, what: &'static str) -> Result<Write, StoreError> {
         let mut write = self.0.database.writer.begin(turn).await.map_err(attempt(what))?;
         if let Exclusion::Lease(lease) = &self.0.database.exclusion
             && !lease.is_held_in(&mut write).await.map_err(attempt(what))?
@@ -175,12 +205,7 @@ impl Store {
     ///
     /// In a task of its own: were the caller dropped meanwhile, the database could have the change and the tables in
     /// memory never hear of it.
-    pub(crate) async fn commit<const N: usize>(
-        &self,
-        write: Write,
-        what: &'static str,
-        changes: [Change; N],
-    ) -> Result<(), StoreError> {
+    async fn commit(&self, write: Write, what: &'static str, changes: Vec<Change>) -> Result<(), StoreError> {
         let store = self.clone();
         let committing = tokio::spawn(write.commit(move |outcome| match outcome {
             Ok(()) => changes.into_iter().for_each(|change| store.0.memory.apply(change)),
@@ -188,11 +213,6 @@ impl Store {
         }));
         let outcome = committing.await.unwrap_or(Err(sqlx::Error::WorkerCrashed));
         outcome.map_err(attempt(what))
-    }
-
-    /// Has the jobs read again, for the database was found to be another than memory says.
-    pub(crate) fn reread_jobs(&self) {
-        self.0.memory.jobs.invalidate();
     }
 }
 
@@ -207,6 +227,7 @@ mod tests {
     use racetrack_core::{Job, JobStatus};
 
     use super::*;
+    use crate::transaction::commit;
     use crate::{DeploymentOutcome, NewDeployment};
 
     #[tokio::test]
@@ -215,15 +236,17 @@ mod tests {
         let saved = store.save_job(&Job::new("adder", "1.0.0", JobStatus::Running, 0), &[]).await.unwrap();
         let before = store.jobs().await.unwrap();
 
-        let mut write = store.begin("fail").await.unwrap();
-        // SQLite looks for the missing family when it commits, and not before.
-        let statements = ["PRAGMA defer_foreign_keys = ON", "UPDATE jobs SET name = 'of no family'"];
-        for statement in statements {
-            sqlx::query(statement).execute(&mut *write).await.unwrap();
-        }
         let mut renamed = saved.clone();
         renamed.job.name = "of no family".to_owned();
-        let error = store.commit(write, "fail", [Change::JobsSaved(vec![renamed])]).await.unwrap_err();
+        let failed = store.write("fail", async |transaction| {
+            // SQLite looks for the missing family when it commits, and not before.
+            let statements = ["PRAGMA defer_foreign_keys = ON", "UPDATE jobs SET name = 'of no family'"];
+            for statement in statements {
+                sqlx::query(statement).execute(&mut *transaction).await.unwrap();
+            }
+            Ok(commit((), [Change::JobsSaved(vec![renamed])]))
+        });
+        let error = failed.await.unwrap_err();
         assert_eq!(error.to_string(), "cannot fail in the database");
 
         let after = store.jobs().await.unwrap();
@@ -248,10 +271,12 @@ mod tests {
         let store = Store::open(&url).await.unwrap();
         let first = store.claim_deployment(&new).await.unwrap();
         store.finish_deployment(&first.id, &DeploymentOutcome::Done).await.unwrap();
-        let mut write = store.begin("set the clock").await.unwrap();
         let ahead = "UPDATE deployments SET create_ms = create_ms + 7200000, update_ms = update_ms + 7200000";
-        sqlx::query(ahead).execute(&mut *write).await.unwrap();
-        store.commit(write, "set the clock", []).await.unwrap();
+        let set = store.write("set the clock", async |transaction| {
+            sqlx::query(ahead).execute(transaction).await?;
+            Ok(commit((), []))
+        });
+        set.await.unwrap();
         store.close().await;
 
         let again = Store::open(&url).await.unwrap();
