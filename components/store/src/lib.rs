@@ -5,18 +5,23 @@
 //! - jobs: [`Store::jobs`] with the [`JobTable`] and its aliases, [`Store::save_job`], [`Store::update_job`],
 //!   [`Store::delete_job`], job families, and the memory of deleted versions;
 //! - deployments: [`Store::claim_deployment`] and what follows it;
-//! - who may do what: users, ESCs, tokens, [`Permission`]s, public endpoints; [`Store::access`] is all of it in memory;
+//! - who may do what: users, ESCs, tokens, [`Permission`]s, public endpoints; [`Store::access`] is all of it
+//!   in memory;
 //! - the audit trail and the settings.
 //!
 //! Both databases run the same statements from the same migrations, and the same tests.
 //!
-//! **Invariants.** One process writes: jobs, access and settings are answered from memory, and nobody but this store
-//! changes them. All writes go through one connection, one transaction each and one at a time, so that reading a row
-//! and writing it back is never interleaved with another write. A write is over when the tables in memory have it:
-//! changes of jobs and uses of tokens are made in them; after any other change, and after a commit whose outcome is
-//! unknown, they are read again. What is secret (password hashes, the seeds of tokens) has no `Debug` form.
+//! **Invariants.** One process writes: jobs, access and settings are answered from memory, and nobody but
+//! this store changes them. All writes go through one connection, one transaction each and one at a time, so
+//! that reading a row and writing it back is never interleaved with another write. A write is over when the
+//! tables in memory have it: changes of jobs and uses of tokens are made in them; after any other change, and
+//! after a commit whose outcome is unknown, they are read again. What is secret (password hashes, the seeds
+//! of tokens) has no `Debug` form.
 #![warn(missing_docs)]
 
+// From the top floor down: the operations; the store itself; the transactions of its writes; the tables in
+// memory; the rows of the database as types, with the statements on them; the connections to the database;
+// the errors. A module uses those of lower floors alone.
 mod database;
 mod error;
 mod memory;

@@ -1,4 +1,4 @@
-//! The store: a database, and the tables of it that are kept in memory.
+//! The store: a database, and the tables of it in memory.
 
 use std::fmt;
 use std::sync::Arc;
@@ -58,12 +58,13 @@ impl Store {
         Self::open_as(url, None).await
     }
 
-    /// Like [`open`](Self::open), and keeps every other process that opens it in this way from the database, until the store is
-    /// closed and dropped or the process ends. The description says who this is: `lifecycle on host, process 12`.
+    /// Like [`open`](Self::open), and keeps every other process that opens it in this way from the database,
+    /// until the store is closed and dropped or the process ends. The description says who this is:
+    /// `lifecycle on host, process 12`.
     ///
     /// # Errors
-    /// Also [`StoreError::InUse`], naming who has it. On PostgreSQL that takes a few seconds, and the lease of a process that was
-    /// killed up to ten seconds to end.
+    /// Also [`StoreError::InUse`], naming who has it. On PostgreSQL that takes a few seconds, and the lease
+    /// of a process that was killed up to ten seconds to end.
     pub async fn open_alone(url: &DatabaseUrl, description: &str) -> Result<Self, StoreError> {
         Self::open_as(url, Some(description)).await
     }
@@ -81,8 +82,8 @@ impl Store {
         })))
     }
 
-    /// Waits until another process has taken over a database that was [opened alone](Self::open_alone). What is in memory
-    /// here may then be out of date, and every write fails.
+    /// Waits until another process has taken over a database that was [opened alone](Self::open_alone). What
+    /// is in memory here may then be out of date, and every write fails.
     pub async fn taken_over(&self) -> StoreError {
         match &self.0.database.exclusion {
             Exclusion::Lease(lease) => StoreError::TakenOver { holder: lease.lost().await },
@@ -90,8 +91,8 @@ impl Store {
         }
     }
 
-    /// Whether no other process can have taken over the database. What acts outside of the database by itself asks
-    /// this first.
+    /// Whether no other process can have taken over the database. What acts outside of the database by itself
+    /// asks this first.
     pub fn is_alone(&self) -> bool {
         match &self.0.database.exclusion {
             Exclusion::Lease(lease) => lease.is_certain(),
@@ -104,7 +105,8 @@ impl Store {
         &self.0.url
     }
 
-    /// Waits for what is under way, for some seconds at most, and closes every connection. Every later operation fails.
+    /// Waits for what is under way, for some seconds at most, and closes every connection. Every later
+    /// operation fails.
     pub async fn close(&self) {
         self.0.database.close().await;
     }
@@ -114,7 +116,8 @@ impl Store {
         self.0.memory.jobs.versions()
     }
 
-    /// Counts the changes of who may do what; a receiver can wait for the next one. That tokens are used is none.
+    /// Counts the changes of who may do what; a receiver can wait for the next one. That tokens are used is
+    /// none.
     pub fn access_changes(&self) -> watch::Receiver<u64> {
         self.0.memory.rights.subscribe()
     }
@@ -159,10 +162,11 @@ impl Store {
         self.0.database.writer.turn().await.map_err(attempt(what))
     }
 
-    /// Runs the work in a transaction, when it is its turn: commits it, or undoes it if the work says so or fails.
+    /// Runs the work in a transaction, when it is its turn: commits it, or undoes it if the work says so or
+    /// fails.
     ///
-    /// `what` names the attempt in errors: `save a job`. The work must not read through this store: it has the connection
-    /// for writing, which is the only one of a database in memory.
+    /// `what` names the attempt in errors: `save a job`. The work must not read through this store: it has
+    /// the connection for writing, which is the only one of a database in memory.
     pub(crate) async fn write<T>(
         &self,
         what: &'static str,
@@ -203,8 +207,8 @@ impl Store {
 
     /// Commits, and has the tables in memory take over what was changed.
     ///
-    /// In a task of its own: were the caller dropped meanwhile, the database could have the change and the tables in
-    /// memory never hear of it.
+    /// In a task of its own: were the caller dropped meanwhile, the database could have the change and the
+    /// tables in memory never hear of it.
     async fn commit(&self, write: Write, what: &'static str, changes: Vec<Change>) -> Result<(), StoreError> {
         let store = self.clone();
         let committing = tokio::spawn(write.commit(move |outcome| match outcome {

@@ -21,7 +21,8 @@ pub(crate) enum WorkError {
     Database(sqlx::Error),
 }
 
-/// Ends the work of a transaction that is to be committed. Says all that the tables in memory have to take over.
+/// Ends the work of a transaction that is to be committed. Says all that the tables in memory have to take
+/// over.
 pub(crate) fn commit<T, const N: usize>(value: T, changes: [Change; N]) -> Ending<T> {
     Ending::Commit { value, changes: changes.into() }
 }

@@ -10,7 +10,8 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Goes on from what was dated last, by an earlier process: the clock of the machine may have been set back since.
+    /// Goes on from what was dated last, by an earlier process: the clock of the machine may have been set
+    /// back since.
     pub(crate) const fn after(last: i64) -> Self {
         Self { last: AtomicI64::new(last) }
     }
@@ -25,14 +26,14 @@ impl Clock {
     }
 }
 
-/// The time of the machine in seconds since 1970, which may repeat. For what is compared with the time of the machine again: when
-/// something ends, rather than what came first.
+/// The time of the machine in seconds since 1970, which may repeat. For what is compared with the time of the
+/// machine again: when something ends, rather than what came first.
 pub(crate) fn now_in_seconds() -> i64 {
     seconds(now())
 }
 
-/// The time since the machine was started, which counts while it is suspended and goes on when its clock is set: for what
-/// others go by as well, such as the end of a lease.
+/// The time since the machine was started, which counts while it is suspended and goes on when its clock is
+/// set: for what others go by as well, such as the end of a lease.
 #[cfg(target_os = "linux")]
 pub(crate) fn since_boot() -> Duration {
     use rustix::time::{ClockId, clock_gettime};

@@ -29,10 +29,11 @@ pub(crate) enum Address {
     Postgres(Url),
 }
 
-/// A text that is no [`DatabaseUrl`]. The text is not repeated, for it may hold a password.
+/// A text that is not a [`DatabaseUrl`]. The text is not repeated, for it may hold a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a database URL is `sqlite:PATH`, `sqlite::memory:` or `postgres://USER:PASSWORD@HOST:PORT/NAME`, and this is none"
+    "a database URL is `sqlite:PATH`, `sqlite::memory:` or `postgres://USER:PASSWORD@HOST:PORT/NAME`, and \
+     this is none"
 )]
 pub struct InvalidDatabaseUrl;
 

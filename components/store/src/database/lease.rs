@@ -1,7 +1,7 @@
 //! The lease of a database on PostgreSQL: who alone may write there, and for how long.
 //!
-//! A row with an epoch rather than an advisory lock: the server may end the session that holds a lock while its process still
-//! believes that it has it, and only a row can be checked in the transaction that writes.
+//! A row with an epoch rather than an advisory lock: the server may end the session that holds a lock while
+//! its process still believes that it has it, and only a row can be checked in the transaction that writes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,8 @@ use uuid::Uuid;
 use crate::database::clock::since_boot;
 use crate::database::limited_connection::LimitedConnection;
 
-/// How long a lease is good for after it was renewed. Whoever takes over from a process that was killed waits as long.
+/// How long a lease is good for after it was renewed. Whoever takes over from a process that was killed waits
+/// as long.
 const TERM: Duration = Duration::from_secs(10);
 
 /// How often it is renewed.
@@ -68,7 +69,8 @@ struct Terms {
 /// What is known of a lease.
 #[derive(Clone, Debug)]
 enum State {
-    /// It was renewed, and is good until then ([time since the start](since_boot)), unless the database stops to answer.
+    /// It was renewed, and is good until then ([time since the start](since_boot)), unless the database stops
+    /// to answer.
     Held { until: Duration },
     /// Somebody else has it, or had it: what is in memory here may not be what the database has.
     Lost { to: String },
@@ -91,16 +93,19 @@ impl State {
 }
 
 impl Lease {
-    /// Takes the lease, as soon as it is free. While somebody has it, looks whether they renew it: whoever was killed does not.
+    /// Takes the lease, as soon as it is free. While somebody has it, looks whether they renew it: whoever
+    /// was killed does not.
     pub(crate) async fn take(options: AnyConnectOptions, description: &str) -> Result<Self, Refusal> {
         let mut connection = options.connect().await?;
         let (holder, description) = (Uuid::new_v4().to_string(), description.to_owned());
         let mut first_look = None;
-        // Of a clock that stands still while the machine is suspended: so may whoever has the lease, if on this machine.
+        // Of a clock that stands still while the machine is suspended: so may whoever has the lease, if on
+        // this machine.
         let started = Instant::now();
         let (epoch, until) = loop {
             let asked = since_boot();
-            // A lease that nobody has renewed for a whole term is over, also where the clock of the database was set back.
+            // A lease that nobody has renewed for a whole term is over, also where the clock of the database
+            // was set back.
             let over = first_look.filter(|_| started.elapsed() > TERM).unwrap_or(NONE_IS_OVER);
             if let Some(epoch) = take(&mut connection, (&holder, &description), over).await? {
                 break (epoch, asked + TERM);
@@ -122,7 +127,8 @@ impl Lease {
         Ok(Self { terms, renewing: Mutex::new(Some(renewing)) })
     }
 
-    /// Whether this process has the lease still, as the transaction on this connection sees it, and until that ends.
+    /// Whether this process has the lease still, as the transaction on this connection sees it, and until
+    /// that ends.
     pub(crate) async fn is_held_in(&self, transaction: &mut LimitedConnection) -> Result<bool, sqlx::Error> {
         let Terms { holder, epoch, .. } = &*self.terms;
         let check = sqlx::query(CHECK).bind(NAME).bind(holder.clone()).bind(*epoch);
@@ -195,7 +201,10 @@ impl Terms {
                     return;
                 }
                 Err(error) if trouble.begins() => {
-                    tracing::warn!(%error, "the lease of the database is not renewed; it is tried again and again");
+                    tracing::warn!(
+                        %error,
+                        "the lease of the database is not renewed; it is tried again and again"
+                    );
                 }
                 Err(error) => tracing::debug!(%error, "the lease of the database is not renewed"),
             }

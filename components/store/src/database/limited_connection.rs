@@ -1,5 +1,5 @@
-//! Connections whose statements have to be over in time: a database that does not answer would be waited for, and what waits
-//! would be held, for ever.
+//! Connections whose statements have to be over in time: a database that does not answer would be waited for,
+//! and what waits would be held, for ever.
 
 use std::io;
 use std::time::Duration;
@@ -12,15 +12,18 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::statement::{StatementFuture, StatementStream, at_once};
 
-/// How long the database may take for what is read at once, and for the statements of a write between its beginning and its commit.
+/// How long the database may take for what is read at once, and for the statements of a write between its
+/// beginning and its commit.
 pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// What becomes of a connection that did not acknowledge its last statement: nobody knows whether it is still in it.
+/// What becomes of a connection that did not acknowledge its last statement: nobody knows whether it is still
+/// in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionUse {
     /// It is closed, and the next user opens another.
     Replaceable,
-    /// It is the database, as for one in memory, so it stays. Such a database has no disk that could be full, and no network.
+    /// It is the database, as for one in memory, so it stays. Such a database has no disk that could be full,
+    /// and no network.
     Irreplaceable,
 }
 
@@ -68,8 +71,8 @@ impl LimitedConnection {
         self.last == LastStatement::Overdue
     }
 
-    /// Closes the connection, unless it is the database. Whether it closes in peace is of no consequence: it is not in the pool
-    /// any more.
+    /// Closes the connection, unless it is the database. Whether it closes in peace is of no consequence: it
+    /// is not in the pool any more.
     pub(crate) async fn close(mut self, limit: Duration) {
         if self.connection_use == ConnectionUse::Replaceable
             && let Some(connection) = self.connection.take()

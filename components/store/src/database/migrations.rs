@@ -6,7 +6,8 @@ use sqlx::{AnyPool, SqlSafeStr};
 use super::database_url::DatabaseUrl;
 use crate::error::StoreError;
 
-/// The migrations, oldest first: version, name, statements. A line here is never changed once it was released.
+/// The migrations, oldest first: version, name, statements. A line here is never changed once it was
+/// released.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../migrations/0001_initial.sql")),
     (2, "solid ground", include_str!("../../migrations/0002_solid_ground.sql")),

@@ -6,10 +6,11 @@ use sqlx::{AnyConnection, ConnectOptions, Connection, Row};
 /// How often both connections are asked: a pooler may hand out its sessions in turn.
 const ROUNDS: usize = 3;
 
-/// Whether two connections at the same time are served by one and the same process of the server now and then, or one by several.
+/// Whether two connections at the same time are served by one and the same process of the server now and
+/// then, or one by several.
 ///
-/// That is what a pooler in transaction mode does. Named statements, and settings of a session, then are those of
-/// somebody else.
+/// That is what a pooler in transaction mode does. Named statements, and settings of a session, then are
+/// those of somebody else.
 pub(crate) async fn shares_sessions(options: &AnyConnectOptions) -> Result<bool, sqlx::Error> {
     let mut one = options.connect().await?;
     let mut other = options.connect().await?;
@@ -24,7 +25,8 @@ pub(crate) async fn shares_sessions(options: &AnyConnectOptions) -> Result<bool,
     Ok(!is_one(&seen.0) || !is_one(&seen.1) || seen.0[0] == seen.1[0])
 }
 
-/// The process that serves a connection. Asked without a prepared statement, which such a pooler would not keep.
+/// The process that serves a connection. Asked without a prepared statement, which such a pooler would not
+/// keep.
 async fn backend(connection: &mut AnyConnection) -> Result<i64, sqlx::Error> {
     use sqlx::Executor;
 

@@ -17,13 +17,14 @@ use super::writer::Writer;
 use super::{migrations, pooler};
 use crate::error::StoreError;
 
-/// What every connection to SQLite starts with. A commit is on the disk when it is acknowledged (`FULL`); what else
-/// writes to the file, a backup for example, is waited for.
-const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                               PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;";
+/// What every connection to SQLite starts with. A commit is on the disk when it is acknowledged (`FULL`);
+/// what else writes to the file, a backup for example, is waited for.
+const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
+                               PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                               PRAGMA temp_store = MEMORY;";
 
-/// What every connection to PostgreSQL starts with. A process that stands still amid a transaction would keep its locks, and with
-/// them whoever takes over, for as long.
+/// What every connection to PostgreSQL starts with. A process that stands still amid a transaction would keep
+/// its locks, and with them whoever takes over, for as long.
 const POSTGRES_SETTINGS: &str = "SET idle_in_transaction_session_timeout = '10s'";
 
 /// Connections for reading; what reads often is answered from memory.
@@ -44,12 +45,14 @@ pub(crate) struct Database {
     pub(crate) writer: Writer,
     /// What keeps others from writing, where that was asked for.
     pub(crate) exclusion: Exclusion,
-    /// For connections beside the pools, with the statements they start with; absent for a database in memory.
+    /// For connections beside the pools, with the statements they start with; absent for a database in
+    /// memory.
     options: Option<(AnyConnectOptions, &'static str)>,
 }
 
 impl Database {
-    /// Connects, and brings the tables up to date; with a description of this process also keeps others from writing.
+    /// Connects, and brings the tables up to date; with a description of this process also keeps others from
+    /// writing.
     pub(crate) async fn open(url: &DatabaseUrl, holder: Option<&str>) -> Result<Self, StoreError> {
         install_default_drivers();
         let mut database = match url.address() {
@@ -97,7 +100,8 @@ impl Database {
     ///
     /// Who gives the lease back while a write is under way waits for it as well: the write has its row.
     pub(crate) async fn close(&self) {
-        // One after the other: of two SQLite connections that are closed at once, each leaves the write-ahead log to the other.
+        // One after the other: of two SQLite connections that are closed at once, each leaves the write-ahead
+        // log to the other.
         let closed = async {
             self.reader.pool().close().await;
             self.writer.pool().close().await;
@@ -169,7 +173,8 @@ fn sqlite_pool() -> AnyPoolOptions {
     })
 }
 
-/// Makes the file, readable by its owner alone: it holds password hashes. SQLite gives its other files the same mode.
+/// Makes the file, readable by its owner alone: it holds password hashes. SQLite gives its other files the
+/// same mode.
 fn prepare_file(path: &Path) -> io::Result<Url> {
     let path = std::path::absolute(path)?;
     let mut options = fs::OpenOptions::new();

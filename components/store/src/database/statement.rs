@@ -13,7 +13,8 @@ pub(crate) type StatementFuture<'e, T> = Pin<Box<dyn Future<Output = Result<T, E
 /// The answers to the statements of one query.
 pub(crate) type StatementStream<'e> = Pin<Box<dyn Stream<Item = Result<Step, Error>> + Send + 'e>>;
 
-/// A stream of what comes all at once. Whoever reads collects it, and no connection waits for whoever does not.
+/// A stream of what comes all at once. Whoever reads collects it, and no connection waits for whoever does
+/// not.
 pub(crate) fn at_once<'e>(
     steps: impl Future<Output = Result<Vec<Step>, Error>> + Send + 'e,
 ) -> StatementStream<'e> {

@@ -33,17 +33,18 @@ pub(crate) struct Writer {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Doubts(Arc<AtomicBool>);
 
-/// The turn to write. Until it is dropped nobody else writes, and the tables in memory are what the database has.
+/// The turn to write. Until it is dropped nobody else writes, and the tables in memory are what the database
+/// has.
 ///
-/// The connection alone would not do: it is free for the next write as soon as the database has committed, and the
-/// next commit could come to the tables in memory before this one.
+/// The connection alone would not do: it is free for the next write as soon as the database has committed,
+/// and the next commit could come to the tables in memory before this one.
 pub(crate) type Turn = OwnedMutexGuard<()>;
 
 /// A transaction, by whoever has the turn to write. Undone when it is dropped.
 ///
-/// It begins and ends with statements of its own rather than with a transaction of sqlx, which counts how deep a connection is
-/// in transactions. SQLite undoes a transaction by itself when the disk is full; the rollback that follows fails, the
-/// count stays, and no later write could begin on that connection.
+/// It begins and ends with statements of its own rather than with a transaction of sqlx, which counts how
+/// deep a connection is in transactions. SQLite undoes a transaction by itself when the disk is full; the
+/// rollback that follows fails, the count stays, and no later write could begin on that connection.
 #[derive(Debug)]
 pub(crate) struct Write(Option<OpenWrite>);
 
@@ -58,8 +59,8 @@ struct OpenWrite {
 }
 
 impl Writer {
-    /// Writes through a pool of one connection, with a statement that begins transactions there. Whoever waits longer
-    /// than the time limit, for a turn or for the connection, is sent away.
+    /// Writes through a pool of one connection, with a statement that begins transactions there. Whoever
+    /// waits longer than the time limit, for a turn or for the connection, is sent away.
     pub(crate) fn new(pool: AnyPool, begin: &'static str, connection_use: ConnectionUse) -> Self {
         debug_assert_eq!(pool.options().get_max_connections(), 1);
         let time_limit = pool.options().get_acquire_timeout();
@@ -154,7 +155,8 @@ impl Drop for Write {
 }
 
 impl OpenWrite {
-    /// Undoes the transaction; a connection that does not acknowledge that, or no statement before, is not used again.
+    /// Undoes the transaction; a connection that does not acknowledge that, or no statement before, is not
+    /// used again.
     async fn roll_back(mut self) {
         let Self { connection, .. } = &mut self;
         if !connection.is_overdue() {

@@ -11,7 +11,8 @@ pub enum Conflict {
         job_name: String,
         /// The job's version.
         job_version: String,
-        /// When the other deployment last made progress, in seconds since 1970; absent when it ended meanwhile.
+        /// When the other deployment last made progress, in seconds since 1970; absent when it ended
+        /// meanwhile.
         update_time: Option<i64>,
     },
     /// The deployment is over, and its outcome is not changed any more.

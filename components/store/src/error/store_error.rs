@@ -39,8 +39,8 @@ pub enum StoreError {
     },
     /// Another process writes to the database.
     #[error(
-        "the database `{database}` is in use by {holder}; one database serves one lifecycle, so stop that one, or give this one a \
-         database of its own with --database-url"
+        "the database `{database}` is in use by {holder}; one database serves one lifecycle, so stop \
+         that one, or give this one a database of its own with --database-url"
     )]
     InUse {
         /// The database, without its password.
@@ -65,8 +65,9 @@ pub enum StoreError {
     },
     /// A pooler gives one session of the database to several connections.
     #[error(
-        "the database `{database}` is behind a pooler that shares sessions, such as PgBouncer with `pool_mode = transaction`; \
-         lifecycle needs sessions of its own: set `pool_mode = session` for this database, or connect to PostgreSQL itself"
+        "the database `{database}` is behind a pooler that shares sessions, such as PgBouncer with \
+         `pool_mode = transaction`; lifecycle needs sessions of its own: set `pool_mode = session` for this \
+         database, or connect to PostgreSQL itself"
     )]
     SharedSessions {
         /// The database, without its password.
@@ -99,8 +100,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the same operation would be refused again, however often it is tried, because of what it is given. A
-    /// database that is away, busy, full or broken refuses nothing in this sense.
+    /// Whether the same operation would be refused again, however often it is tried, because of what it is
+    /// given. A database that is away, busy, full or broken refuses nothing in this sense.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::NotFound(_) | Self::Conflict(_) => true,
@@ -118,7 +119,8 @@ impl StoreError {
 }
 
 impl StoreError {
-    /// Whether the database is away, does not answer, or has no time, so that the same operation may succeed later.
+    /// Whether the database is away, does not answer, or has no time, so that the same operation may succeed
+    /// later.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Silent { .. } => true,

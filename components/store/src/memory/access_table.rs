@@ -34,7 +34,8 @@ impl AccessTable {
         })
     }
 
-    /// The token with a seed, if it is good now (in seconds since 1970). Whether it was signed is not asked here.
+    /// The token with a seed, if it is good now (in seconds since 1970). Whether it was signed is not asked
+    /// here.
     pub fn authenticate(&self, seed: &str, now: i64) -> Result<&Token, TokenRefusal> {
         let token = self.tokens.0.get(seed).ok_or(TokenRefusal::Unknown)?;
         token.check(now)?;

@@ -1,4 +1,4 @@
-//! Tables kept in memory until they change.
+//! Tables that stay in memory until they change.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -51,8 +51,8 @@ impl<T> Cache<T> {
 
     /// Makes a change in memory that the database has; a table that is not in memory is read with it.
     ///
-    /// The table that `change` meets may have the change already: it was read after the change was made in the
-    /// database, and before this call. What callers hold stays as it is.
+    /// The table that `change` meets may have the change already: it was read after the change was made in
+    /// the database, and before this call. What callers hold stays as it is.
     pub(crate) fn patch(&self, change: impl FnOnce(&mut T))
     where
         T: Clone,
@@ -69,9 +69,9 @@ impl<T> Cache<T> {
         self.version.subscribe()
     }
 
-    /// The table as of the last change; `load` is called when it is not in memory, by one caller at a time. When it cannot be
-    /// read, or not in time, as it was before: calls of jobs go on while the database is away, and one of them at a time waits for
-    /// it.
+    /// The table as of the last change; `load` is called when it is not in memory, by one caller at a time.
+    /// When it cannot be read, or not in time, as it was before: calls of jobs go on while the database is
+    /// away, and one of them at a time waits for it.
     pub(crate) async fn get<E: From<LoadTimeout>>(
         &self,
         load: impl Future<Output = Result<T, E>>,
@@ -110,7 +110,8 @@ impl<T> Cache<T> {
         let loaded = Arc::new(load.await.inspect_err(|_| self.fail())?);
         let mut cached = self.write();
         cached.is_out_of_reach = false;
-        // What was read may lack a change that came meanwhile. This caller came before it; the next reads again.
+        // What was read may lack a change that came meanwhile. This caller came before it; the next reads
+        // again.
         if *self.version.borrow() == version {
             (cached.table, cached.is_current) = (Some(Arc::clone(&loaded)), true);
         }

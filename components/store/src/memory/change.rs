@@ -6,8 +6,8 @@ use crate::records::job::JobRecord;
 
 /// What a write changes in a table in memory.
 ///
-/// What is written often is known in full, and is changed in memory as in the database. After the rest, which is
-/// seldom, the next reader reads the table again.
+/// What is written often is known in full, and is changed in memory as in the database. After the rest, which
+/// is seldom, the next reader reads the table again.
 #[derive(Debug)]
 pub(crate) enum Change {
     /// These jobs are there now, as they are here.

@@ -12,8 +12,8 @@ use crate::records::job_row;
 
 /// Every job, sorted by name and then by version.
 ///
-/// From one table to the next, a job that no write touched stays the same [`Arc`]: what is made of it can be kept for
-/// as long as that [`Arc`] is held.
+/// From one table to the next, a job that no write touched stays the same [`Arc`]: what is made of it can be
+/// kept for as long as that [`Arc`] is held.
 #[derive(Clone, Debug, Default)]
 pub struct JobTable {
     rows: Vec<Arc<JobRecord>>,
@@ -43,9 +43,9 @@ impl JobTable {
         found.ok_or_else(|| self.missing(name, version))
     }
 
-    /// The job that an address means: `latest` is the highest stable version, a wildcard such as `2.x` the highest
-    /// stable one that fits, among those that are up or were (running, in error, or lost). Anything else is an exact
-    /// version.
+    /// The job that an address means: `latest` is the highest stable version, a wildcard such as `2.x` the
+    /// highest stable one that fits, among those that are up or were (running, in error, or lost). Anything
+    /// else is an exact version.
     pub fn resolve(&self, name: &str, version_or_alias: &str) -> Result<&Arc<JobRecord>, NotFound> {
         let alias = VersionAlias::parse(version_or_alias);
         if let VersionAlias::Exact(version) = alias {

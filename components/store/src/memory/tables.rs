@@ -16,7 +16,8 @@ pub(crate) struct Memory {
     pub(crate) jobs: Cache<JobTable>,
     pub(crate) access: Cache<AccessTable>,
     pub(crate) settings: Cache<Settings>,
-    /// Counts the changes of who may do what. Unlike the version of the table, it leaves out that tokens were used.
+    /// Counts the changes of who may do what. Unlike the version of the table, it leaves out that tokens were
+    /// used.
     pub(crate) rights: watch::Sender<u64>,
 }
 
@@ -30,7 +31,8 @@ impl Memory {
         }
     }
 
-    /// Takes over a change that the database has. The changes of two writes come in the order of their commits.
+    /// Takes over a change that the database has. The changes of two writes come in the order of their
+    /// commits.
     pub(crate) fn apply(&self, change: Change) {
         match change {
             Change::JobsSaved(records) => self.jobs.patch(|table| {

@@ -12,7 +12,7 @@ pub(crate) enum VersionAlias<'a> {
 }
 
 impl<'a> VersionAlias<'a> {
-    /// Reads what stands for the version in a URL. Whatever is no alias is an exact version.
+    /// Reads what stands for the version in a URL. Whatever is not an alias is an exact version.
     pub(crate) fn parse(text: &'a str) -> Self {
         let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if text == "latest" {
@@ -25,7 +25,8 @@ impl<'a> VersionAlias<'a> {
     }
 }
 
-/// Whether a stable version fits a wildcard: each `x` stands for any text of at least a character, dots included.
+/// Whether a stable version fits a wildcard: each `x` stands for any text of at least a character, dots
+/// included.
 pub(crate) fn fits(pattern: &str, version: &str) -> bool {
     let (part, rest) = pattern.split_once('.').map_or((pattern, None), |(part, rest)| (part, Some(rest)));
     // A stable version has two dots, so there are three places at most where this part can end.

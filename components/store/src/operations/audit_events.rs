@@ -7,7 +7,8 @@ use crate::store::Store;
 use crate::transaction::commit;
 
 impl Store {
-    /// Adds an event, dated now. Texts among its properties are cut to [`TextLimit::NOTE`](racetrack_core::TextLimit::NOTE).
+    /// Adds an event, dated now. Texts among its properties are cut to
+    /// [`TextLimit::NOTE`](racetrack_core::TextLimit::NOTE).
     pub async fn add_audit_event(&self, new: &NewAuditEvent) -> Result<(), StoreError> {
         let added = self.write("add an audit event", async |transaction| {
             audit_event::insert(transaction, self.clock().tick(), new).await?;

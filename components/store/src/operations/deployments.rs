@@ -15,8 +15,8 @@ impl Store {
     /// Claims a version of a job for a deployment, which is in progress from now on.
     ///
     /// # Errors
-    /// [`Conflict::DeploymentInProgress`] when the version is claimed already: of any number of concurrent claims one
-    /// succeeds.
+    /// [`Conflict::DeploymentInProgress`] when the version is claimed already: of any number of concurrent
+    /// claims one succeeds.
     pub async fn claim_deployment(&self, new: &NewDeployment) -> Result<Deployment, StoreError> {
         let id = Uuid::new_v4().to_string();
         let claimed = self.write("begin a deployment", async |transaction| {
@@ -44,8 +44,8 @@ impl Store {
         deployment_row::last_updated(self.reader(), limit).await.map_err(attempt("list the deployments"))
     }
 
-    /// The ids of those deployments that somebody is shown and that made progress last, latest first. The records may be large,
-    /// so they are read one by one.
+    /// The ids of those deployments that somebody is shown and that made progress last, latest first. The
+    /// records may be large, so they are read one by one.
     pub async fn visible_deployments(
         &self,
         visibility: &Visibility,
@@ -71,7 +71,8 @@ impl Store {
         found.map_err(attempt("list the deployments in progress"))
     }
 
-    /// Says what is being done now. A deployment that is over keeps its phase: what comes late is no progress.
+    /// Says what is being done now. A deployment that is over keeps its phase: what comes late is no
+    /// progress.
     pub async fn set_deployment_phase(&self, id: &str, phase: &str) -> Result<(), StoreError> {
         let update_ms = self.clock().tick();
         let set = self.write("set the phase of a deployment", async |transaction| {
@@ -83,8 +84,8 @@ impl Store {
         Ok(())
     }
 
-    /// Adds to what the owner of the deployment should know: a line, or several. What is kept is limited in number and
-    /// length; the last line says how many are left out.
+    /// Adds to what the owner of the deployment should know: a line, or several. What is kept is limited in
+    /// number and length; the last line says how many are left out.
     pub async fn add_deployment_warnings(&self, id: &str, lines: &str) -> Result<(), StoreError> {
         let added = self.write("add warnings to a deployment", async |transaction| {
             let former = deployment_row::warnings(transaction, id).await?;
@@ -96,7 +97,8 @@ impl Store {
         added.await
     }
 
-    /// Keeps what came of the build, also of a failed one. Of logs of more than 16 MiB the beginning and the end are kept.
+    /// Keeps what came of the build, also of a failed one. Of logs of more than 16 MiB the beginning and the
+    /// end are kept.
     pub async fn save_build(&self, id: &str, image_name: Option<&str>, logs: &str) -> Result<(), StoreError> {
         let saved = self.write("save the result of a build", async |transaction| {
             if !deployment_row::set_image_name(transaction, id, self.clock().tick(), image_name).await? {
@@ -123,8 +125,8 @@ impl Store {
         found.map_err(attempt("read build logs"))
     }
 
-    /// Ends a deployment. One that is done has neither phase nor error; a failed one keeps its last phase. The error is cut
-    /// to [`TextLimit::RECORD`](racetrack_core::TextLimit::RECORD).
+    /// Ends a deployment. One that is done has neither phase nor error; a failed one keeps its last phase.
+    /// The error is cut to [`TextLimit::RECORD`](racetrack_core::TextLimit::RECORD).
     ///
     /// # Errors
     /// [`Conflict::DeploymentOver`] when it has ended already; its outcome stays.

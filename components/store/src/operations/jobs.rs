@@ -19,7 +19,8 @@ impl Store {
         Ok(self.jobs().await?.get(name, version)?.clone())
     }
 
-    /// The job that an address means: its version may be an alias. See [`JobTable::resolve`](crate::JobTable::resolve).
+    /// The job that an address means: its version may be an alias. See
+    /// [`JobTable::resolve`](crate::JobTable::resolve).
     pub async fn resolve_job(
         &self,
         name: &str,
@@ -35,8 +36,8 @@ impl Store {
         self.save(job, image_names, None).await
     }
 
-    /// Like [`save_job`](Self::save_job), for the job that a deployment brings up: by that, a deployment that was torn
-    /// off is told from one that was done.
+    /// Like [`save_job`](Self::save_job), for the job that a deployment brings up: by that, a deployment that
+    /// was torn off is distinguished from one that was done.
     pub async fn save_deployed_job(
         &self,
         job: &Job,
@@ -112,7 +113,8 @@ impl Store {
             let mut updated = Vec::with_capacity(changed.len());
             for (id, record) in &changed {
                 let outcome = job_row::update(transaction, id, record).await;
-                // If somebody else deleted the row, later calls would fail like this one until the jobs are read again.
+                // If somebody else deleted the row, later calls would fail like this one until the jobs are
+                // read again.
                 updated.push(outcome.inspect_err(|_| self.reread_jobs())?);
             }
             Ok(commit(changed.len(), [Change::JobsSaved(updated)]))
@@ -120,8 +122,8 @@ impl Store {
         updated.await
     }
 
-    /// Deletes a job with its permissions and public endpoints, and remembers that its version was taken. With the last job
-    /// of a family its tokens go, too.
+    /// Deletes a job with its permissions and public endpoints, and remembers that its version was taken.
+    /// With the last job of a family its tokens go, too.
     pub async fn delete_job(
         &self,
         name: &str,
@@ -132,8 +134,8 @@ impl Store {
         self.remove_job(name, version, Some((deleted_by, delete_time))).await
     }
 
-    /// Removes a job that never came up, with its permissions and public endpoints; its version stays free. With the last
-    /// job of a family its tokens go, too.
+    /// Removes a job that never came up, with its permissions and public endpoints; its version stays free.
+    /// With the last job of a family its tokens go, too.
     pub async fn forget_job(&self, name: &str, version: &str) -> Result<(), StoreError> {
         self.remove_job(name, version, None).await
     }

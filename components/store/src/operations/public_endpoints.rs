@@ -7,8 +7,8 @@ use crate::store::Store;
 use crate::transaction::commit;
 
 impl Store {
-    /// Keeps that a job's owner wants these paths open, and no others. New ones are closed; those there already stay as
-    /// they are.
+    /// Keeps that a job's owner wants these paths open, and no others. New ones are closed; those there
+    /// already stay as they are.
     pub async fn request_public_endpoints(
         &self,
         name: &str,

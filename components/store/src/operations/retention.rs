@@ -1,4 +1,4 @@
-//! What tells which images and build logs are needed, and the removal of build logs that are not.
+//! Which images and build logs are needed, and the removal of build logs that are not.
 //!
 //! Deployments themselves stay, with their manifests: they are the history of jobs.
 
@@ -12,7 +12,7 @@ use crate::records::{build_log, deployment_row, setting};
 use crate::store::Store;
 use crate::transaction::commit;
 
-/// The setting that tells this database from others.
+/// The setting that distinguishes this database from others.
 const PLATFORM_ID: &str = "platform_id";
 
 /// How many deployments are read at once.
@@ -51,14 +51,15 @@ impl Store {
         }
     }
 
-    /// The deployments whose build logs are needed: those under way, this many that made progress last, and those of jobs
-    /// that there are.
+    /// The deployments whose build logs are needed: those under way, this many that made progress last, and
+    /// those of jobs that there are.
     pub async fn deployments_with_needed_logs(&self, latest: u32) -> Result<HashSet<String>, StoreError> {
         let needed = build_log::needed(self.reader(), latest).await;
         Ok(needed.map_err(attempt("look which build logs are needed"))?.into_iter().collect())
     }
 
-    /// Removes the build logs that are not [needed](Self::deployments_with_needed_logs). Returns how many those were.
+    /// Removes the build logs that are not [needed](Self::deployments_with_needed_logs). Returns how many
+    /// those were.
     pub async fn remove_build_logs(&self, latest: u32) -> Result<u64, StoreError> {
         let mut removed = 0;
         loop {

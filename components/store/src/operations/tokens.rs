@@ -10,7 +10,7 @@ use crate::records::token::{self, NewToken, Token};
 use crate::store::Store;
 use crate::transaction::commit;
 
-/// How long a token is remembered that has expired, in seconds: whoever shows it is told so.
+/// How long a token is remembered that has expired, in seconds: the refusal says so.
 const EXPIRED_RETENTION: i64 = 7 * 24 * 60 * 60;
 
 impl Store {
@@ -51,7 +51,8 @@ impl Store {
         replaced.await
     }
 
-    /// A token of the subject that is good now and not that of a session; one without expiry is made when there is none.
+    /// A token of the subject that is good now and not that of a session; one without expiry is made when
+    /// there is none.
     ///
     /// # Errors
     /// [`NotFound`] when the subject is not there.
@@ -89,8 +90,8 @@ impl Store {
         revoked.await
     }
 
-    /// Keeps when tokens were last used: ids and times. For a caller that gathers them over a while, as every call is
-    /// a write, and copies the table in memory when somebody holds it. Nothing is read again for it.
+    /// Keeps when tokens were last used: ids and times. For a caller that gathers them over a while, as every
+    /// call is a write, and copies the table in memory when somebody holds it. Nothing is read again for it.
     pub async fn note_token_uses(&self, uses: &HashMap<String, i64>) -> Result<(), StoreError> {
         let noted = self.write("note the use of tokens", async |transaction| {
             for (id, time) in uses {

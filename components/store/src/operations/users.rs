@@ -16,8 +16,8 @@ impl Store {
     /// Adds a user with permissions and a first token, all or nothing.
     ///
     /// # Errors
-    /// [`Conflict::User`] when there is a user of that name, or of one that differs in case alone. Databases from before may
-    /// have such users.
+    /// [`Conflict::User`] when there is a user of that name, or of one that differs in case alone. Databases
+    /// from before may have such users.
     pub async fn create_user(&self, user: &User, permissions: &[Permission]) -> Result<(), StoreError> {
         let added = self.write("add a user", async |transaction| {
             if let Some(username) = user::name_alike(transaction, &user.username).await? {
@@ -52,8 +52,8 @@ impl Store {
         Ok(users)
     }
 
-    /// Replaces what a user's password is checked against, and ends every token of the user: one that was stolen along
-    /// with the password is of no use any more.
+    /// Replaces what a user's password is checked against, and ends every token of the user: one that was
+    /// stolen along with the password is of no use any more.
     pub async fn set_password_hash(&self, username: &str, hash: &PasswordHash) -> Result<(), StoreError> {
         let set = self.write("change a password", async |transaction| {
             token::delete_of_user(transaction, username).await?;

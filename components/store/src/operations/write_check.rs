@@ -24,12 +24,14 @@ const STALE: Duration = Duration::from_secs(4);
 /// How long a check may take. A little less than [`STALE`], so that its failure is the reason that is given.
 const TIME_LIMIT: Duration = Duration::from_millis(3500);
 
-/// What is written after a failure, in bytes: about as much as a large write. One byte more may fit where nothing else does.
+/// What is written after a failure, in bytes: about as much as a large write. One byte more may fit where
+/// nothing else does.
 const LARGE: usize = 256 << 10;
 
 impl Store {
-    /// Whether writes succeed: writes a row of no meaning. Answers within about a second, with an answer of up to four seconds ago
-    /// where the database is slow; so a failure is reported, and its end as well, within five seconds.
+    /// Whether writes succeed: writes a row of no meaning. Answers within about a second, with an answer of
+    /// up to four seconds ago where the database is slow; so a failure is reported, and its end as well,
+    /// within five seconds.
     ///
     /// # Errors
     /// Why writes fail.
@@ -39,7 +41,8 @@ impl Store {
             return outcome;
         }
         let store = self.clone();
-        // Not dropped with whoever asked: others wait for it, and a write that is dropped costs the connection.
+        // Not dropped with whoever asked: others wait for it, and a write that is dropped costs the
+        // connection.
         let checking = tokio::spawn(async move {
             store.write_check().outcome(FRESH, store.try_to_write_in_time(), report).await
         });

@@ -2,8 +2,8 @@
 
 use super::scope::Scope;
 
-/// Something a subject wants to do. The more of it is absent, the more is asked for: without a family, it is about the
-/// whole of Racetrack.
+/// Something a subject wants to do. The more of it is absent, the more is asked for: without a family, it is
+/// about the whole of Racetrack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessRequest<'a> {
     pub(super) scope: Scope,

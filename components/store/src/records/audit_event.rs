@@ -86,7 +86,7 @@ pub struct AuditFilter {
 }
 
 impl NewAuditEvent {
-    /// An event that tells nothing but what is done.
+    /// An event that says nothing but what is done.
     pub fn new(event_type: AuditEventType) -> Self {
         Self {
             event_type,
@@ -106,8 +106,8 @@ pub(crate) async fn insert(
     new: &NewAuditEvent,
 ) -> Result<(), Error> {
     const INSERT: &str = "\
-        INSERT INTO audit_events (id, create_ms, event_type, properties, username_executor, username_subject, \
-            job_name, job_version) \
+        INSERT INTO audit_events (id, create_ms, event_type, properties, username_executor, \
+            username_subject, job_name, job_version) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     let query = sqlx::query(INSERT)
         .bind(Uuid::new_v4().to_string())

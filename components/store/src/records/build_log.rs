@@ -10,8 +10,8 @@ use crate::database::reader::Reader;
 /// The most that is stored of the log of a build, in bytes.
 const LIMIT: TextLimit = TextLimit::bytes(16 << 20);
 
-/// The deployments whose build logs are needed: those under way, the latest, and of each job the one that it is of and the
-/// latest that came to a build, whose log is shown.
+/// The deployments whose build logs are needed: those under way, the latest, and of each job the one that it
+/// is of and the latest that came to a build, whose log is shown.
 macro_rules! needed_logs {
     () => {
         "SELECT id FROM deployments WHERE status = 'in_progress' \

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// An attempt to bring a version of a job up, as the API shows it (without the job). Times are seconds since 1970.
+/// An attempt to bring a version of a job up, as the API shows it (without the job). Times are seconds since
+/// 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Deployment {

@@ -88,7 +88,8 @@ pub(crate) async fn last_progress(
     job_version: &str,
 ) -> Result<Option<i64>, Error> {
     let query = sqlx::query_scalar(
-        "SELECT update_ms FROM deployments WHERE job_name = $1 AND job_version = $2 AND status = 'in_progress'",
+        "SELECT update_ms FROM deployments \
+         WHERE job_name = $1 AND job_version = $2 AND status = 'in_progress'",
     );
     query.bind(text(job_name)).bind(text(job_version)).fetch_optional(reader).await
 }

@@ -1,8 +1,8 @@
-//! The warnings of a deployment: lines, of which so many are kept.
+//! The warnings of a deployment: lines, of which so many are stored.
 
 use racetrack_core::text::{BoundedText, TextLimit};
 
-/// The longest line that is kept whole.
+/// The longest line that is stored whole.
 const LINE: TextLimit = TextLimit::ANSWER;
 
 /// The most bytes of all lines, besides the last one, which says how many are left out.
@@ -11,7 +11,7 @@ const ALL: usize = TextLimit::RECORD.get() - 100;
 /// The most lines.
 const LINES: usize = 100;
 
-/// The warnings with more of them. Those that come first are kept.
+/// The warnings with more of them. Those that come first remain.
 pub(crate) fn add(kept: Option<&str>, more: &str) -> String {
     let (mut lines, mut left_out) = (Vec::new(), 0);
     let mut size = 0;

@@ -1,4 +1,5 @@
-//! Records: the rows of each table as types, and the statements on one table. They know connections, and no store.
+//! Records: the rows of each table as types, and the statements on one table. They know connections, and no
+//! store.
 
 pub(crate) mod access_request;
 pub(crate) mod audit_event;

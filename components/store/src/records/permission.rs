@@ -44,8 +44,8 @@ pub struct Permission {
 /// ```
 /// use racetrack_store::{AccessRequest, Permission, Scope, may};
 ///
-/// let permissions = [Permission::everywhere(Scope::ReadJob), Permission::for_family(Scope::CallJob, "adder")];
-/// assert!(may(&permissions, &AccessRequest::job(Scope::ReadJob, "primer", "1.0.0")));
+/// let permissions = [Permission::everywhere(Scope::ReadJob), Permission::for_family(Scope::CallJob,
+/// "adder")]; assert!(may(&permissions, &AccessRequest::job(Scope::ReadJob, "primer", "1.0.0")));
 /// assert!(may(&permissions, &AccessRequest::endpoint(Scope::CallJob, "adder", "1.0.0", "/api/v1/perform")));
 /// assert!(!may(&permissions, &AccessRequest::job(Scope::DeleteJob, "adder", "1.0.0")));
 /// ```
@@ -53,7 +53,8 @@ pub fn may(permissions: &[Permission], request: &AccessRequest<'_>) -> bool {
     permissions.iter().any(|permission| permission.allows(request))
 }
 
-/// Whether one of the permissions is for the scope, be it for a single job: who may see one job may ask for a list.
+/// Whether one of the permissions is for the scope, be it for a single job: who may see one job may ask for a
+/// list.
 pub fn may_anywhere(permissions: &[Permission], scope: Scope) -> bool {
     permissions.iter().any(|permission| permission.scope.implies(scope))
 }
@@ -75,7 +76,8 @@ impl Permission {
         Self { job: Some(job), ..Self::everywhere(scope) }
     }
 
-    /// Whether whoever has this permission has the other, too: everything that the other allows, this one does.
+    /// Whether whoever has this permission has the other, too: everything that the other allows, this one
+    /// does.
     pub fn covers(&self, other: &Self) -> bool {
         let of_job = other.job.as_ref().map(|job| job.name.as_str());
         let family = self.job_family.as_deref();

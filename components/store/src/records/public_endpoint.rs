@@ -27,8 +27,8 @@ pub struct PublicEndpoint {
 impl PublicEndpoint {
     /// Whether this endpoint makes a path of the job open: it is the path, or a folder above it.
     ///
-    /// A path with `.` or `..` segments, in plain or percent-encoded form, is never open: the job may take it for
-    /// another path than the one compared here.
+    /// A path with `.` or `..` segments, in plain or percent-encoded form, is never open: the job may take it
+    /// for another path than the one compared here.
     pub fn opens(&self, path: &str) -> bool {
         let endpoint = normalized(&self.endpoint);
         let rest = normalized(path).strip_prefix(endpoint);

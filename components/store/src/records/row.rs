@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
 use sqlx::{Error, Row};
 
-/// A text as both databases can keep it: PostgreSQL has no NUL in texts, so it becomes the replacement character.
+/// A text as both databases can store it: PostgreSQL has no NUL in texts, so it becomes the replacement
+/// character.
 pub(crate) fn text(value: &str) -> String {
     value.replace('\0', "\u{fffd}")
 }

@@ -28,7 +28,8 @@ pub enum Scope {
 /// A text that names no [`Scope`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no scope `{name}`; there are read_job, deploy_job, deploy_new_family, delete_job, call_job, call_admin_api and full_access"
+    "there is no scope `{name}`; there are read_job, deploy_job, deploy_new_family, delete_job, call_job, \
+     call_admin_api and full_access"
 )]
 pub struct UnknownScope {
     /// The text found.

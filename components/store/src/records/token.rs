@@ -1,7 +1,8 @@
 //! Tokens: what a subject shows to be known.
 //!
-//! A token that users carry is signed by lifecycle and holds a *seed*; the store knows the seed alone. So the tokens
-//! cannot be had from the database without the key they are signed with, and can be written anew with it.
+//! A token that users carry is signed by lifecycle and holds a *seed*; the store knows the seed alone. So the
+//! tokens cannot be had from the database without the key they are signed with, and can be written anew with
+//! it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -65,10 +66,11 @@ pub(crate) struct NewToken {
 }
 
 const SELECT_ALL: &str = "\
-    SELECT tokens.id, kind, COALESCE(subjects.username, esc_id, job_family, service_name) AS subject_name, seed, \
-        tokens.is_active, tokens.create_time, expiry_time, last_use_time, is_session, \
+    SELECT tokens.id, kind, COALESCE(subjects.username, esc_id, job_family, service_name) AS subject_name, \
+        seed, tokens.is_active, tokens.create_time, expiry_time, last_use_time, is_session, \
         COALESCE(users.is_active, 1) AS is_subject_active \
-    FROM tokens JOIN subjects ON subjects.id = subject_id LEFT JOIN users ON users.username = subjects.username";
+    FROM tokens JOIN subjects ON subjects.id = subject_id \
+        LEFT JOIN users ON users.username = subjects.username";
 
 impl NewToken {
     /// One that is good until it is revoked.

@@ -10,8 +10,8 @@ use super::permission::Permission;
 use super::row::text;
 use super::scope::Scope;
 
-/// What of a list of doings somebody is shown: what is about jobs that they may read or about no job, and what they did
-/// themselves.
+/// What of a list of doings somebody is shown: what is about jobs that they may read or about no job, and
+/// what they did themselves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visibility {
     /// The jobs that they may read.
@@ -50,14 +50,15 @@ impl Visibility {
     /// Everything.
     pub const ALL: Self = Self { jobs: ReadableJobs::All, own: None };
 
-    /// Whether something is shown that was done under a name, to a version of a job, at a time in seconds since 1970.
+    /// Whether something is shown that was done under a name, to a version of a job, at a time in seconds
+    /// since 1970.
     pub fn shows(&self, name: &str, version: &str, done_by: Option<&str>, time: i64) -> bool {
         let is_own = self.own.as_ref().is_some_and(|own| done_by == Some(&own.name) && time >= own.since);
         is_own || self.jobs.contains(name, version)
     }
 
-    /// Binds the parameters of a condition on the columns of a table: whether all is shown (1), the families, the
-    /// versions, the own name, and since when in milliseconds.
+    /// Binds the parameters of a condition on the columns of a table: whether all is shown (1), the families,
+    /// the versions, the own name, and since when in milliseconds.
     pub(crate) fn bind<'q, O>(
         &self,
         query: QueryAs<'q, Any, O, AnyArguments>,
@@ -109,8 +110,8 @@ impl ReadableJobs {
     }
 }
 
-/// The names as one text, in which a condition finds an entry with its separators: there may be more names than a
-/// statement may have parameters.
+/// The names as one text, in which a condition finds an entry with its separators: there may be more names
+/// than a statement may have parameters.
 fn list(names: impl Iterator<Item = String>) -> String {
     let entries = names.filter(|name| !name.contains(SEPARATOR));
     entries.flat_map(|name| [SEPARATOR.to_string(), text(&name), SEPARATOR.to_string()]).collect()
