@@ -5,11 +5,11 @@ use std::path::Path;
 
 use crate::ignore_rules::{self, IgnoreRules};
 use crate::manifest::decode_utf8;
-use crate::source_files::ShownAs;
+use crate::source_label::SourceLabel;
 use crate::{Code, Diagnostic, Diagnostics, Location, SourceFile, codes, file_set, limits, safe_path};
 
 /// The files of the folder at `root`, sorted by path.
-pub(crate) fn read(root: &Path, shown: &ShownAs) -> Result<Vec<SourceFile>, Diagnostics> {
+pub(crate) fn read(root: &Path, shown: &SourceLabel) -> Result<Vec<SourceFile>, Diagnostics> {
     let rules = read_ignore_rules(root, shown)?;
     let mut walk =
         Walk { root, shown, rules, files: Vec::new(), total: 0, diagnostics: Diagnostics::default() };
@@ -21,7 +21,7 @@ pub(crate) fn read(root: &Path, shown: &ShownAs) -> Result<Vec<SourceFile>, Diag
     diagnostics.into_result(files)
 }
 
-fn read_ignore_rules(root: &Path, shown: &ShownAs) -> Result<IgnoreRules, Diagnostics> {
+fn read_ignore_rules(root: &Path, shown: &SourceLabel) -> Result<IgnoreRules, Diagnostics> {
     let shown_file = shown.file(ignore_rules::FILE_NAME);
     let path = root.join(ignore_rules::FILE_NAME);
     let is_refused = |found: std::fs::Metadata| {
@@ -44,7 +44,7 @@ fn read_ignore_rules(root: &Path, shown: &ShownAs) -> Result<IgnoreRules, Diagno
 /// The state of reading one folder.
 struct Walk<'a> {
     root: &'a Path,
-    shown: &'a ShownAs,
+    shown: &'a SourceLabel,
     rules: IgnoreRules,
     files: Vec<SourceFile>,
     total: u64,

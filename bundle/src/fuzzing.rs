@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::source_files::ShownAs;
+use crate::source_label::SourceLabel;
 use crate::{Diagnostics, Style, archive, limits, manifest, render, safe_path};
 
 /// Reads the bytes as a ZIP bundle.
 pub fn archive(bytes: &[u8]) {
-    match archive::unpack(bytes, ShownAs::archive(Path::new("x.zip"), Path::new(""))) {
-        Ok(archive::Unpacked { files, .. }) => {
+    match archive::unpack(bytes, SourceLabel::archive(Path::new("x.zip"), Path::new(""))) {
+        Ok(archive::ArchiveContent { files, .. }) => {
             assert!(files.len() <= limits::FILES);
             assert!(files.is_sorted_by(|one, other| one.path < other.path), "each path once");
             for file in &files {

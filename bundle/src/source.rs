@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 
 use crate::crate_rules::{self, CrateRules, Platform};
 use crate::edit::{self, Edits};
-use crate::source_files::{ShownAs, SourceFiles};
+pub use crate::source_file::SourceFile;
+use crate::source_file::SourceFiles;
+use crate::source_label::SourceLabel;
 use crate::{Diagnostic, Diagnostics, Location, archive, codes, file_set, folder, manifest, store};
 
 /// Where a plugin source is.
@@ -52,15 +54,6 @@ pub struct PluginSource {
     pub crate_name: String,
     /// SHA-256 of the ZIP file itself, hex, for bundles: what other tools give for a file.
     pub archive_digest: Option<String>,
-}
-
-/// One file of a plugin source.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceFile {
-    /// Relative, `/`-separated and safe.
-    pub path: String,
-    /// The bytes.
-    pub content: Vec<u8>,
 }
 
 impl PluginSource {
@@ -136,7 +129,7 @@ impl Checks<'_> {
     const UNDECLARED: Self = Self { allow_build_script: true, known_components: None, platform: None };
 }
 
-fn load(origin: Origin, shown: ShownAs, checks: Checks<'_>) -> Result<PluginSource, Diagnostics> {
+fn load(origin: Origin, shown: SourceLabel, checks: Checks<'_>) -> Result<PluginSource, Diagnostics> {
     let (files, shown, archive_digest) = read(&origin, shown)?;
     let manifest = check(&files, &shown, checks)?;
     Ok(PluginSource {
@@ -149,14 +142,17 @@ fn load(origin: Origin, shown: ShownAs, checks: Checks<'_>) -> Result<PluginSour
     })
 }
 
-fn shown(origin: &Origin, name: &Path, base: &Path) -> ShownAs {
+fn shown(origin: &Origin, name: &Path, base: &Path) -> SourceLabel {
     match origin {
-        Origin::Folder(_) => ShownAs::folder(name, base),
-        Origin::Zip(_) => ShownAs::archive(name, base),
+        Origin::Folder(_) => SourceLabel::folder(name, base),
+        Origin::Zip(_) => SourceLabel::archive(name, base),
     }
 }
 
-fn read(origin: &Origin, shown: ShownAs) -> Result<(Vec<SourceFile>, ShownAs, Option<String>), Diagnostics> {
+fn read(
+    origin: &Origin,
+    shown: SourceLabel,
+) -> Result<(Vec<SourceFile>, SourceLabel, Option<String>), Diagnostics> {
     match origin {
         Origin::Folder(path) => {
             check_kind(path, &shown, true)?;
@@ -167,7 +163,7 @@ fn read(origin: &Origin, shown: ShownAs) -> Result<(Vec<SourceFile>, ShownAs, Op
             check_kind(path, &shown, false)?;
             let bytes = archive::load(path, &shown)?;
             let digest = hexadecimal(&Sha256::digest(&bytes));
-            let archive::Unpacked { files, shown } = archive::unpack(&bytes, shown)?;
+            let archive::ArchiveContent { files, shown } = archive::unpack(&bytes, shown)?;
             Ok((files, shown, Some(digest)))
         }
     }
@@ -180,7 +176,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-fn check_kind(path: &Path, shown: &ShownAs, wants_folder: bool) -> Result<(), Diagnostic> {
+fn check_kind(path: &Path, shown: &SourceLabel, wants_folder: bool) -> Result<(), Diagnostic> {
     let location = || Location::file(shown.root());
     let wanted = if wants_folder { "folder" } else { "file" };
     match fs_err::metadata(path) {
@@ -204,7 +200,11 @@ fn check_kind(path: &Path, shown: &ShownAs, wants_folder: bool) -> Result<(), Di
 }
 
 /// The manifest of a source whose content has no mistakes.
-fn check(files: &[SourceFile], shown: &ShownAs, checks: Checks<'_>) -> Result<PluginManifest, Diagnostics> {
+fn check(
+    files: &[SourceFile],
+    shown: &SourceLabel,
+    checks: Checks<'_>,
+) -> Result<PluginManifest, Diagnostics> {
     let content = SourceFiles(files);
     let (manifest, mut diagnostics) = match content.get(manifest::FILE_NAME) {
         Some(text) => manifest::read(text, &shown.file(manifest::FILE_NAME), checks.known_components),
@@ -223,7 +223,7 @@ fn check(files: &[SourceFile], shown: &ShownAs, checks: Checks<'_>) -> Result<Pl
     }
 }
 
-fn missing_manifest(shown: &ShownAs) -> Diagnostic {
+fn missing_manifest(shown: &SourceLabel) -> Diagnostic {
     let message = format!("the plugin has no `{}`", manifest::FILE_NAME);
     Diagnostic::new(codes::MANIFEST_MISSING, Location::file(shown.root()), message)
         .with_help("put it beside `Cargo.toml`, and leave it out of `.racetrackignore`")

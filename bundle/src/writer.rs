@@ -89,10 +89,10 @@ mod tests {
     use crate::archive::unpack;
     use crate::file_set::{compare_paths, digest};
     use crate::safe_path;
-    use crate::source_files::ShownAs;
+    use crate::source_label::SourceLabel;
 
-    fn shown() -> ShownAs {
-        ShownAs::archive(Path::new("/x.zip"), Path::new("/"))
+    fn shown() -> SourceLabel {
+        SourceLabel::archive(Path::new("/x.zip"), Path::new("/"))
     }
 
     fn any_files() -> impl Strategy<Value = Vec<SourceFile>> {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::layout::{FLAG_ENCRYPTED, FLAG_UTF8, RawEntry, shown_name};
-use crate::source_files::ShownAs;
+use crate::source_label::SourceLabel;
 use crate::{Code, Diagnostic, Diagnostics, Location, codes, file_set, limits, safe_path};
 
 /// Flag bits of strong encryption and of hidden headers.
@@ -31,7 +31,10 @@ pub(super) struct AcceptedEntry {
 }
 
 /// All entries, or everything that is wrong with them.
-pub(super) fn check(entries: &[RawEntry<'_>], shown: &ShownAs) -> Result<Vec<AcceptedEntry>, Diagnostics> {
+pub(super) fn check(
+    entries: &[RawEntry<'_>],
+    shown: &SourceLabel,
+) -> Result<Vec<AcceptedEntry>, Diagnostics> {
     let mut diagnostics = Diagnostics::default();
     let mut accepted = Vec::with_capacity(entries.len());
     let mut names = HashSet::new();
@@ -40,7 +43,7 @@ pub(super) fn check(entries: &[RawEntry<'_>], shown: &ShownAs) -> Result<Vec<Acc
             judge(index, entry)
         } else {
             let help = "remove one of the two entries";
-            Err(Refused::new(codes::ZIP_DUPLICATE_NAME, "has the name of an earlier one", help))
+            Err(EntryRefusal::new(codes::ZIP_DUPLICATE_NAME, "has the name of an earlier one", help))
         };
         match judged {
             Ok(entry) => accepted.push(entry),
@@ -64,32 +67,36 @@ pub(super) fn check(entries: &[RawEntry<'_>], shown: &ShownAs) -> Result<Vec<Acc
     diagnostics.into_result(accepted)
 }
 
-struct Refused {
+struct EntryRefusal {
     code: Code,
     /// Completes a sentence that starts with the entry's name.
     reason: String,
     help: &'static str,
 }
 
-impl Refused {
+impl EntryRefusal {
     fn new(code: Code, reason: impl Into<String>, help: &'static str) -> Self {
         Self { code, reason: reason.into(), help }
     }
 }
 
-fn judge(index: usize, entry: &RawEntry<'_>) -> Result<AcceptedEntry, Refused> {
+fn judge(index: usize, entry: &RawEntry<'_>) -> Result<AcceptedEntry, EntryRefusal> {
     if entry.flags & (FLAG_ENCRYPTED | FLAGS_STRONG_ENCRYPTION) != 0 || entry.method == METHOD_AES {
-        return Err(Refused::new(codes::ZIP_ENCRYPTED, "is encrypted", "make the bundle without a password"));
+        return Err(EntryRefusal::new(
+            codes::ZIP_ENCRYPTED,
+            "is encrypted",
+            "make the bundle without a password",
+        ));
     }
     if ![METHOD_STORED, METHOD_DEFLATED].contains(&entry.method) {
         let reason = format!("is compressed with method {}", entry.method);
         let help = "store or deflate the entries of a bundle";
-        return Err(Refused::new(codes::ZIP_UNSUPPORTED_COMPRESSION, reason, help));
+        return Err(EntryRefusal::new(codes::ZIP_UNSUPPORTED_COMPRESSION, reason, help));
     }
     let name = decode_name(entry)?;
     let is_folder = name.ends_with('/');
     let path = name.strip_suffix('/').unwrap_or(name);
-    safe_path::check(path).map_err(|refused| Refused {
+    safe_path::check(path).map_err(|refused| EntryRefusal {
         code: refused.code,
         reason: refused.reason,
         help: PATH_HELP,
@@ -101,32 +108,34 @@ fn judge(index: usize, entry: &RawEntry<'_>) -> Result<AcceptedEntry, Refused> {
 
 const PATH_HELP: &str = "rename the file, or make the bundle with `cargo xtask plugin bundle`";
 
-fn decode_name<'a>(entry: &RawEntry<'a>) -> Result<&'a str, Refused> {
+fn decode_name<'a>(entry: &RawEntry<'a>) -> Result<&'a str, EntryRefusal> {
     let help = "make the bundle with `cargo xtask plugin bundle`, which writes UTF-8 names";
     if entry.has_alternate_name {
-        return Err(Refused::new(
+        return Err(EntryRefusal::new(
             codes::ZIP_ALTERNATE_NAME,
             "has a second name that some readers prefer",
             help,
         ));
     }
     if entry.flags & FLAG_UTF8 == 0 && !entry.name.is_ascii() {
-        return Err(Refused::new(codes::PATH_NOT_UTF8, "has a name in an unknown encoding", help));
+        return Err(EntryRefusal::new(codes::PATH_NOT_UTF8, "has a name in an unknown encoding", help));
     }
     str::from_utf8(entry.name)
-        .map_err(|_| Refused::new(codes::PATH_NOT_UTF8, "has a name that is not UTF-8", help))
+        .map_err(|_| EntryRefusal::new(codes::PATH_NOT_UTF8, "has a name that is not UTF-8", help))
 }
 
-fn check_type(entry: &RawEntry<'_>, is_folder: bool) -> Result<(), Refused> {
+fn check_type(entry: &RawEntry<'_>, is_folder: bool) -> Result<(), EntryRefusal> {
     match (entry.attributes >> 16) & TYPE_MASK {
         // Zero: the archive was made on a system without file types.
         0 => Ok(()),
         TYPE_REGULAR if !is_folder => Ok(()),
         TYPE_FOLDER if is_folder => Ok(()),
-        TYPE_SYMLINK => {
-            Err(Refused::new(codes::SYMLINK, "is a symbolic link", "pack the file that the link leads to"))
-        }
-        _ => Err(Refused::new(
+        TYPE_SYMLINK => Err(EntryRefusal::new(
+            codes::SYMLINK,
+            "is a symbolic link",
+            "pack the file that the link leads to",
+        )),
+        _ => Err(EntryRefusal::new(
             codes::SPECIAL_FILE,
             "is neither a file nor a folder",
             "leave it out of the bundle",
@@ -134,12 +143,16 @@ fn check_type(entry: &RawEntry<'_>, is_folder: bool) -> Result<(), Refused> {
     }
 }
 
-fn check_size(entry: &RawEntry<'_>, is_folder: bool) -> Result<(), Refused> {
+fn check_size(entry: &RawEntry<'_>, is_folder: bool) -> Result<(), EntryRefusal> {
     if is_folder && entry.unpacked > 0 {
-        return Err(Refused::new(codes::ZIP_WRONG_SIZE, "is a folder with content", "make the bundle anew"));
+        return Err(EntryRefusal::new(
+            codes::ZIP_WRONG_SIZE,
+            "is a folder with content",
+            "make the bundle anew",
+        ));
     }
     if entry.method == METHOD_STORED && entry.packed != entry.unpacked {
-        return Err(Refused::new(
+        return Err(EntryRefusal::new(
             codes::ZIP_WRONG_SIZE,
             "is stored with two different sizes",
             "make the bundle anew",
@@ -147,7 +160,7 @@ fn check_size(entry: &RawEntry<'_>, is_folder: bool) -> Result<(), Refused> {
     }
     if entry.unpacked > limits::FILE_BYTES {
         let reason = format!("has {} bytes, the limit is {} MiB", entry.unpacked, limits::FILE_BYTES >> 20);
-        return Err(Refused::new(codes::FILE_TOO_LARGE, reason, "leave it out of the bundle"));
+        return Err(EntryRefusal::new(codes::FILE_TOO_LARGE, reason, "leave it out of the bundle"));
     }
     if entry.unpacked > limits::RATIO_FLOOR_BYTES
         && entry.unpacked > entry.packed.saturating_mul(limits::RATIO)
@@ -158,7 +171,11 @@ fn check_size(entry: &RawEntry<'_>, is_folder: bool) -> Result<(), Refused> {
             entry.unpacked,
             limits::RATIO
         );
-        return Err(Refused::new(codes::ZIP_RATIO, reason, "store the file uncompressed, or leave it out"));
+        return Err(EntryRefusal::new(
+            codes::ZIP_RATIO,
+            reason,
+            "store the file uncompressed, or leave it out",
+        ));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! content to a reviewer and another to a build. Such archives are refused before anything is unpacked.
 
 use super::fields::{ExtraFields, u16_at, u32_at, u64_at};
-use super::refusal::{RefusedArchive, refuse};
+use super::refusal::{ArchiveRefusal, refuse};
 use super::zip64;
 use crate::{codes, limits};
 
@@ -43,7 +43,7 @@ pub(super) struct RawEntry<'a> {
 }
 
 /// The entries in the order of the central directory.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<RawEntry<'_>>, RefusedArchive> {
+pub(super) fn read(bytes: &[u8]) -> Result<Vec<RawEntry<'_>>, ArchiveRefusal> {
     let end = find_end(bytes)?;
     let directory = Directory::read(bytes, end)?;
     let mut entries = Vec::with_capacity(directory.count);
@@ -61,7 +61,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<RawEntry<'_>>, RefusedArchive> {
 }
 
 /// Where the end record starts. It has to be the only one that reaches to the end of the file.
-fn find_end(bytes: &[u8]) -> Result<usize, RefusedArchive> {
+fn find_end(bytes: &[u8]) -> Result<usize, ArchiveRefusal> {
     let positions: Vec<_> = positions(bytes, END_RECORD).collect();
     let end_of = |start: usize| Some(start + END_RECORD_BYTES + usize::from(u16_at(bytes, start + 20)?));
     let mut closing = positions.iter().copied().filter(|start| end_of(*start) == Some(bytes.len()));
@@ -95,7 +95,7 @@ struct Directory {
 }
 
 impl Directory {
-    fn read(bytes: &[u8], end: usize) -> Result<Self, RefusedArchive> {
+    fn read(bytes: &[u8], end: usize) -> Result<Self, ArchiveRefusal> {
         let field = |offset| u16_at(bytes, end + offset).unwrap_or_default();
         let long = |offset| u32_at(bytes, end + offset).unwrap_or_default();
         let zip64 = zip64::end_record(bytes, end)?;
@@ -136,7 +136,7 @@ impl Directory {
 }
 
 /// The end record says the directory is at `start`, but `gap` bytes further the file ends.
-fn misplaced_directory(bytes: &[u8], start: usize, size: usize, gap: usize) -> RefusedArchive {
+fn misplaced_directory(bytes: &[u8], start: usize, size: usize, gap: usize) -> ArchiveRefusal {
     let stated_end = start + size;
     let has_end_record = |range: &[u8]| positions(range, END_RECORD).next().is_some();
     let is_shifted = size > 0 && bytes[start + gap..].starts_with(&CENTRAL_HEADER);
@@ -149,7 +149,7 @@ fn misplaced_directory(bytes: &[u8], start: usize, size: usize, gap: usize) -> R
     } else {
         (codes::ZIP_HIDDEN_BYTES, "there are bytes that belong to no entry before the end record")
     };
-    RefusedArchive { code, message: message.to_owned() }
+    ArchiveRefusal { code, message: message.to_owned() }
 }
 
 /// The first entry of `directory`, with its local header checked, and the rest of the directory.
@@ -157,8 +157,8 @@ fn read_entry<'a>(
     bytes: &'a [u8],
     directory: &'a [u8],
     directory_start: usize,
-) -> Result<(RawEntry<'a>, &'a [u8]), RefusedArchive> {
-    let broken = || RefusedArchive {
+) -> Result<(RawEntry<'a>, &'a [u8]), ArchiveRefusal> {
+    let broken = || ArchiveRefusal {
         code: codes::ZIP_MALFORMED,
         message: "the central directory is broken".to_owned(),
     };
@@ -206,7 +206,7 @@ fn check_local_header(
     entry: &mut RawEntry<'_>,
     has_central_sizes: bool,
     directory_start: usize,
-) -> Result<(), RefusedArchive> {
+) -> Result<(), ArchiveRefusal> {
     let shown = shown_name(entry.name);
     let header = bytes.get(entry.start..directory_start).unwrap_or_default();
     if !header.starts_with(&LOCAL_HEADER) || header.len() < LOCAL_HEADER_BYTES {
@@ -255,7 +255,7 @@ fn check_tiling(
     bytes: &[u8],
     entries: &[RawEntry<'_>],
     directory_start: usize,
-) -> Result<(), RefusedArchive> {
+) -> Result<(), ArchiveRefusal> {
     let mut sorted: Vec<_> = entries.iter().collect();
     sorted.sort_by_key(|entry| entry.start);
     let first_start = sorted.first().map_or(directory_start, |entry| entry.start);
@@ -286,7 +286,7 @@ fn check_tiling(
     Ok(())
 }
 
-fn check_descriptor(descriptor: &[u8], entry: &RawEntry<'_>) -> Result<(), RefusedArchive> {
+fn check_descriptor(descriptor: &[u8], entry: &RawEntry<'_>) -> Result<(), ArchiveRefusal> {
     let shown = shown_name(entry.name);
     let size_bytes = if entry.has_wide_descriptor { 8 } else { 4 };
     let length = 4 + 2 * size_bytes;

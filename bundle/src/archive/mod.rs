@@ -12,21 +12,21 @@ use std::path::Path;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use crate::source_files::ShownAs;
+use crate::source_label::SourceLabel;
 use crate::{Code, Diagnostic, Diagnostics, Location, SourceFile, codes, file_set, limits, manifest};
 use entry_rules::AcceptedEntry;
-use refusal::RefusedArchive;
+use refusal::ArchiveRefusal;
 
 /// What an archive holds.
-pub(crate) struct Unpacked {
+pub(crate) struct ArchiveContent {
     /// Sorted by path.
     pub(crate) files: Vec<SourceFile>,
     /// What the files are called in diagnostics.
-    pub(crate) shown: ShownAs,
+    pub(crate) shown: SourceLabel,
 }
 
 /// The bytes of the file at `path`, unless it is too large for a bundle.
-pub(crate) fn load(path: &Path, shown: &ShownAs) -> Result<Vec<u8>, Diagnostic> {
+pub(crate) fn load(path: &Path, shown: &SourceLabel) -> Result<Vec<u8>, Diagnostic> {
     let unreadable = |error: io::Error| {
         let message = format!("the bundle cannot be read: {}", error.kind());
         Diagnostic::new(codes::SOURCE_UNREADABLE, Location::file(shown.root()), message)
@@ -45,21 +45,21 @@ pub(crate) fn load(path: &Path, shown: &ShownAs) -> Result<Vec<u8>, Diagnostic> 
 
 /// The files of an archive. If the manifest is not at the root and everything is in one folder that has it, as in
 /// the archives that code hosts make of releases, that folder is left out of the paths.
-pub(crate) fn unpack(bytes: &[u8], shown: ShownAs) -> Result<Unpacked, Diagnostics> {
+pub(crate) fn unpack(bytes: &[u8], shown: SourceLabel) -> Result<ArchiveContent, Diagnostics> {
     let entries = layout::read(bytes).map_err(|refused| refused_archive(&refused, &shown))?;
     let accepted = entry_rules::check(&entries, &shown)?;
     let mut files = extract(bytes, &entries, &accepted, &shown)?;
     files.sort_by(|one, other| one.path.cmp(&other.path));
     let Some(folder) = common_folder(&files) else {
-        return Ok(Unpacked { files, shown });
+        return Ok(ArchiveContent { files, shown });
     };
     for file in &mut files {
         file.path.drain(..folder.len());
     }
-    Ok(Unpacked { files, shown: shown.inside(&folder) })
+    Ok(ArchiveContent { files, shown: shown.inside(&folder) })
 }
 
-fn refused_archive(refused: &RefusedArchive, shown: &ShownAs) -> Diagnostic {
+fn refused_archive(refused: &ArchiveRefusal, shown: &SourceLabel) -> Diagnostic {
     Diagnostic::new(refused.code, Location::file(shown.root()), refused.message.clone())
         .with_help("make the bundle anew with `cargo xtask plugin bundle`")
 }
@@ -68,7 +68,7 @@ fn extract(
     bytes: &[u8],
     entries: &[layout::RawEntry<'_>],
     accepted: &[AcceptedEntry],
-    shown: &ShownAs,
+    shown: &SourceLabel,
 ) -> Result<Vec<SourceFile>, Diagnostics> {
     let broken = |code: Code, message: String| {
         Diagnostic::new(code, Location::file(shown.root()), message).with_help("make the bundle anew")

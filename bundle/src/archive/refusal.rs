@@ -4,11 +4,11 @@ use crate::Code;
 
 /// One sentence that says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RefusedArchive {
+pub(super) struct ArchiveRefusal {
     pub(super) code: Code,
     pub(super) message: String,
 }
 
-pub(super) fn refuse<T>(code: Code, message: impl Into<String>) -> Result<T, RefusedArchive> {
-    Err(RefusedArchive { code, message: message.into() })
+pub(super) fn refuse<T>(code: Code, message: impl Into<String>) -> Result<T, ArchiveRefusal> {
+    Err(ArchiveRefusal { code, message: message.into() })
 }

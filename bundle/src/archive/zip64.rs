@@ -4,7 +4,7 @@
 //! Old readers look at the plain fields and new ones at these. Where a plain field has a value of its own, it has to be the same one.
 
 use super::fields::{u16_at, u32_at, u64_at};
-use super::refusal::{RefusedArchive, refuse};
+use super::refusal::{ArchiveRefusal, refuse};
 use crate::codes;
 
 const LOCATOR: [u8; 4] = *b"PK\x06\x07";
@@ -42,7 +42,7 @@ pub(super) struct CentralValues {
 
 /// The ZIP64 end record, if there is a locator for it in front of the plain one at `end`. It has to be between the directory and
 /// the locator, without anything else.
-pub(super) fn end_record(bytes: &[u8], end: usize) -> Result<Option<EndRecord>, RefusedArchive> {
+pub(super) fn end_record(bytes: &[u8], end: usize) -> Result<Option<EndRecord>, ArchiveRefusal> {
     let Some(locator) = end.checked_sub(LOCATOR_BYTES).filter(|at| bytes[*at..].starts_with(&LOCATOR)) else {
         return Ok(None);
     };

@@ -5,9 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::FILE_NAME;
-use super::platform;
+use super::compatibility;
 use super::report::CrateReport;
+use super::rules::FILE_NAME;
 use crate::codes;
 
 /// The SDK: the one part of Racetrack that plugins depend on.
@@ -120,7 +120,7 @@ fn check_racetrack_parts(report: &mut CrateReport<'_>, dependency: &Dependency<'
         // Nobody resolves what the tests of a dependency need.
         Some((_, _, Ok(_))) if table.starts_with("dev") => {}
         Some((range, version, Ok(requirement))) => {
-            platform::check_core(report, &requirement, version, range);
+            compatibility::check_core(report, &requirement, version, range);
         }
         Some((_, _, Err(error))) => {
             refuse(format!("`{CORE}` has no version requirement of cargo's form: {error}"));

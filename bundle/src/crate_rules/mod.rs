@@ -3,34 +3,19 @@
 //! Configuration beside the crate (`.cargo/config.toml`, `rust-toolchain.toml`, `Cargo.lock`) is not refused: cargo
 //! does not read it in a dependency.
 
+mod compatibility;
 mod dependencies;
 mod package;
 mod platform;
 mod report;
+mod rules;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use racetrack_core::PluginManifest;
-
-use crate::source_files::{ShownAs, SourceFiles};
 use crate::{Diagnostic, Diagnostics, Location, codes};
 pub use platform::Platform;
 use report::CrateReport;
-
-/// The file name of a crate's manifest.
-pub(crate) const FILE_NAME: &str = "Cargo.toml";
-
-/// What the crates of one source are checked against.
-#[derive(Clone, Copy)]
-pub(crate) struct CrateRules<'a> {
-    pub(crate) files: SourceFiles<'a>,
-    pub(crate) shown: &'a ShownAs,
-    /// The plugin's manifest, if it could be read.
-    pub(crate) manifest: Option<&'a PluginManifest>,
-    pub(crate) allow_build_script: bool,
-    /// What builds the plugin, if that is known.
-    pub(crate) platform: Option<&'a Platform>,
-}
+pub(crate) use rules::{CrateRules, FILE_NAME};
 
 /// Checks the plugin's crate, and each crate inside the source that it reaches by path dependencies.
 pub(crate) fn check(rules: CrateRules<'_>) -> Diagnostics {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::platform;
+use super::compatibility;
 use super::report::CrateReport;
 use crate::{Code, codes};
 
@@ -60,7 +60,7 @@ pub(super) fn check(report: &mut CrateReport<'_>, manifest: &DeTable<'_>) {
             "move the native library into a crate of its own",
         );
     }
-    platform::check_rust(report, package);
+    compatibility::check_rust(report, package);
     check_build_script(report, package);
     check_library(report, key.span(), package, manifest.get("lib"));
 }

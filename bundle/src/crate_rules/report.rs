@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use super::{CrateRules, FILE_NAME};
+use super::rules::{CrateRules, FILE_NAME};
 use crate::manifest::decode_utf8;
 use crate::{Code, Diagnostic, Diagnostics, Location, codes, limits};
 

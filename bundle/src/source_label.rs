@@ -1,30 +1,16 @@
-//! The files of a source while it is checked, and what they are called in diagnostics.
+//! What a source and its files are called in diagnostics.
 
 use std::path::{Path, PathBuf};
 
-use crate::SourceFile;
-
-/// Files sorted by path.
-#[derive(Clone, Copy)]
-pub(crate) struct SourceFiles<'a>(pub(crate) &'a [SourceFile]);
-
 /// What people see of a source: `plugins/x` and `plugins/x/src/lib.rs`, or `x.zip` and `x.zip!/src/lib.rs`.
 #[derive(Clone, Debug)]
-pub(crate) struct ShownAs {
+pub(crate) struct SourceLabel {
     root: PathBuf,
     /// What stands before a file's path; empty for the files of a folder.
     entry_prefix: Option<String>,
 }
 
-impl<'a> SourceFiles<'a> {
-    /// The content of a file.
-    pub(crate) fn get(self, path: &str) -> Option<&'a [u8]> {
-        let index = self.0.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
-        Some(&self.0[index].content)
-    }
-}
-
-impl ShownAs {
+impl SourceLabel {
     /// A folder, seen from the folder `base`.
     pub(crate) fn folder(folder: &Path, base: &Path) -> Self {
         Self { root: seen_from(folder, base), entry_prefix: None }
