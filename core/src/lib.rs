@@ -35,47 +35,15 @@
 //! - Texts of jobs and builds, which have no bound of their own: [`text`].
 //! - What manifests mean: [`job_type_match`], [`Quantity`], [`Version`].
 //! - Keeping secrets out of what people see: [`redaction`].
-//! - Running plugins: the [`Registry`], held to its [`ComponentPlan`](plan::ComponentPlan); the [catalogue](Hook) of hooks.
+//! - Running plugins: the [`Registry`], held to its [`ComponentPlan`](host::plan::ComponentPlan); the [catalogue](Hook) of hooks.
 #![warn(missing_docs)]
 
-pub mod catalogue;
-pub mod context;
 pub mod error;
-pub mod event;
-pub mod failure;
-pub mod git_source;
-#[expect(
-    unsafe_code,
-    reason = "linkme puts each descriptor into a link section; no unsafe code is written by hand"
-)]
-pub mod hook;
-pub mod infrastructure;
-pub mod job;
-pub mod job_bundle;
-pub mod job_environment;
-pub mod job_manifest;
-pub mod job_type;
-pub mod job_type_match;
-pub mod open_files;
-pub mod plan;
-pub mod plugin;
-pub mod plugin_manifest;
-pub mod plugin_name;
-pub mod progress;
-pub mod quantity;
+pub mod host;
+pub mod model;
 pub mod redaction;
-pub mod refusal;
-pub mod registration;
-pub mod registry;
-mod round;
-pub mod secrets;
-pub mod shared_check;
-pub mod start;
+pub mod sdk;
 pub mod text;
-pub mod time_limit;
-pub mod tool_launcher;
-pub mod trouble;
-pub mod version;
 pub mod yaml;
 
 pub use async_trait::async_trait;
@@ -90,27 +58,42 @@ pub use async_trait::async_trait;
 /// `if cfg!(…)` inside of the hook does what `#[cfg]` would.
 pub use racetrack_macros::plugin;
 
-pub use context::PluginContext;
-pub use event::{PostJobDelete, PostJobDeploy, RunAction, ValidateJobManifest};
-pub use hook::Hook;
-pub use infrastructure::{
+/// What generated code names.
+#[doc(hidden)]
+pub use host::plan;
+#[doc(no_inline)]
+pub use model::{
+    git_source, job, job_environment, job_manifest, job_type_match, plugin_manifest, plugin_name, quantity,
+    secrets, version,
+};
+#[doc(no_inline)]
+pub use sdk::{
+    context, event, hook, hook_result, infrastructure, job_bundle, job_type, open_files, plugin, refusal,
+    registration, resources, shared_check, tool_launcher, trouble,
+};
+
+pub use host::registry::Registry;
+pub use model::job::{Job, JobStatus};
+pub use model::job_manifest::JobManifest;
+pub use model::plugin_manifest::{Category, PluginManifest};
+pub use model::plugin_name::PluginName;
+pub use model::quantity::Quantity;
+pub use model::secrets::{GitCredentials, JobSecrets};
+pub use model::version::Version;
+pub use sdk::context::PluginContext;
+pub use sdk::event::{PostJobDelete, PostJobDeploy, RunAction, ValidateJobManifest};
+pub use sdk::hook::Hook;
+pub use sdk::hook_result::{EnvVars, HookResult, PluginError};
+pub use sdk::infrastructure::{
     DeployJob, InfrastructureTarget, JobDeployer, JobMonitor, LogsSession, LogsStreamer, OnLine,
 };
-pub use job::{Job, JobStatus};
-pub use job_bundle::{BundleRecipe, JobBundle, MakeBundle};
-pub use job_manifest::JobManifest;
-pub use job_type::{ImageDefinition, ImageSource, JobType};
-pub use plugin::{EnvVars, FromContext, HookResult, InfrastructureTargets, JobTypes, Plugin, PluginError};
-pub use plugin_manifest::{Category, PluginManifest};
-pub use plugin_name::PluginName;
-pub use quantity::Quantity;
-pub use refusal::{Refusal, RefusalKind};
-pub use registry::Registry;
-pub use secrets::{GitCredentials, JobSecrets};
+pub use sdk::job_bundle::{BundleRecipe, JobBundle, MakeBundle};
+pub use sdk::job_type::{ImageDefinition, ImageSource, JobType};
+pub use sdk::plugin::{FromContext, InfrastructureTargets, JobTypes, Plugin};
+pub use sdk::refusal::{Refusal, RefusalKind};
 pub use text::{BoundedText, TextLimit};
-pub use version::Version;
 
-/// What the expansion of the attribute macro names. Not for hands.
+/// What the expansion of the attribute macro names. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {
     pub use async_trait::async_trait;

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use racetrack_core::catalogue::{Catalogue, CatalogueError};
 use racetrack_core::error::chain;
 use racetrack_core::hook::HookSet;
+use racetrack_core::host::catalogue::{Catalogue, CatalogueError};
+use racetrack_core::host::registry::Outcome;
+use racetrack_core::host::start::StartError;
+use racetrack_core::host::time_limit::{TimeLimit, Timer};
 use racetrack_core::plan::{ComponentPlan, PlannedPlugin};
 use racetrack_core::registration::Registration;
-use racetrack_core::registry::Outcome;
-use racetrack_core::start::StartError;
-use racetrack_core::time_limit::{TimeLimit, Timer};
 use racetrack_core::{
     EnvVars, Hook, HookResult, ImageDefinition, JobType, JobTypes, Plugin, PluginContext, PluginError,
     Registry, async_trait,

@@ -13,10 +13,10 @@ use futures_executor::block_on;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use racetrack_core::hook::HookSet;
+use racetrack_core::host::progress::Progress;
+use racetrack_core::host::time_limit::{TimeLimit, Timer};
 use racetrack_core::plan::{ComponentPlan, PlannedPlugin};
-use racetrack_core::progress::Progress;
 use racetrack_core::registration::Registration;
-use racetrack_core::time_limit::{TimeLimit, Timer};
 use racetrack_core::{
     Hook, HookResult, Job, JobStatus, Plugin, PluginContext, PluginError, PostJobDelete, Registry, RunAction,
     async_trait,

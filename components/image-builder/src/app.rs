@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use racetrack_core::JobType;
-use racetrack_core::catalogue::{Catalogue, CatalogueError};
+use racetrack_core::host::catalogue::{Catalogue, CatalogueError};
 use racetrack_service::{Service, plugin_endpoints};
 
 use crate::engine::bundle::PlatformVersion;

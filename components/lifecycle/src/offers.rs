@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use racetrack_core::catalogue::{Catalogue, CatalogueError, Offer};
-use racetrack_core::registry::Outcome;
+use racetrack_core::host::catalogue::{Catalogue, CatalogueError, Offer};
+use racetrack_core::host::registry::Outcome;
 use racetrack_core::{Hook, InfrastructureTarget, JobType};
 use racetrack_service::hooks::{HookCall, PluginOwned, Replacement};
 use racetrack_service::{ApiError, HookRuntime, plugin_endpoints};

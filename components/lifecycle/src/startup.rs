@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use racetrack_core::catalogue::CatalogueError;
+use racetrack_core::host::catalogue::CatalogueError;
 use racetrack_service::Service;
 use racetrack_service::kept_config::BadKeptConfig;
 use racetrack_service::peer::Peer;

@@ -14,7 +14,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
 use racetrack_core::RefusalKind;
 use racetrack_core::error::chain;
-use racetrack_core::failure::HookFailure;
+use racetrack_core::host::failure::HookFailure;
 use racetrack_core::text::{BoundedText, TextLimit};
 use serde::Serialize;
 

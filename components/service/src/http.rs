@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use racetrack_core::failure::HookFailureCause;
+use racetrack_core::host::failure::HookFailureCause;
 use tracing::Instrument;
 
 use crate::ApiError;

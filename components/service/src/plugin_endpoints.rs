@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use racetrack_core::catalogue::{Catalogue, CatalogueError};
+use racetrack_core::host::catalogue::{Catalogue, CatalogueError};
 use racetrack_core::{Hook, JobType, PluginManifest};
 
 use crate::{HookRuntime, Service};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use racetrack_core::host::registry::PluginEntry;
+use racetrack_core::host::start::StartError;
+use racetrack_core::host::time_limit::{TimeLimit, Timer};
 use racetrack_core::plan::ComponentPlan;
 use racetrack_core::registration::Registration;
-use racetrack_core::registry::PluginEntry;
-use racetrack_core::start::StartError;
-use racetrack_core::time_limit::{TimeLimit, Timer};
 use racetrack_core::{Hook, Plugin, PluginManifest, Registry};
 use serde::Serialize;
 use serde_json::Value;

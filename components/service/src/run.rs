@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use racetrack_core::host::start::StartError;
 use racetrack_core::plan::ComponentPlan;
 use racetrack_core::registration::{self, Registration};
-use racetrack_core::start::StartError;
 
 use crate::cli::{self, Cli, Command, ListingFormat};
 use crate::component::{Component, Service};

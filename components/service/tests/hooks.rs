@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use racetrack_core::failure::HookFailureCause;
 use racetrack_core::hook::HookSet;
+use racetrack_core::host::failure::HookFailureCause;
+use racetrack_core::host::registry::Outcome;
 use racetrack_core::plan::{ComponentPlan, PlannedPlugin};
 use racetrack_core::registration::Registration;
-use racetrack_core::registry::Outcome;
 use racetrack_core::{EnvVars, Hook, HookResult, Plugin, async_trait};
 use racetrack_service::HookRuntime;
 use racetrack_service::config::{self, ServiceConfig};

@@ -67,7 +67,7 @@ pub enum YamlError {
 impl YamlLimits {
     /// Of manifests of jobs. They need no aliases.
     pub const JOB_MANIFEST: Self = Self {
-        bytes: crate::job_manifest::MAX_SIZE,
+        bytes: crate::model::job_manifest::MAX_SIZE,
         nodes: 20_000,
         depth: 64,
         aliases: Aliases::Refused,

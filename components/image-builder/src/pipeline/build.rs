@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt;
 use racetrack_core::error::chain;
-use racetrack_core::failure::HookFailureCause;
+use racetrack_core::host::failure::HookFailureCause;
 use racetrack_core::text::{BoundedText, TextLimit};
 use serde::Serialize;
 

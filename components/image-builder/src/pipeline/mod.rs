@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use racetrack_core::JobType;
-use racetrack_core::catalogue::Catalogue;
+use racetrack_core::host::catalogue::Catalogue;
 use racetrack_service::HookRuntime;
 use racetrack_service::upload::{UploadLimits, Uploads};
 use tokio::sync::Semaphore;

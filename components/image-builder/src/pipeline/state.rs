@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use racetrack_core::JobType;
-use racetrack_core::catalogue::Catalogue;
+use racetrack_core::host::catalogue::Catalogue;
 use racetrack_service::HookRuntime;
 use racetrack_service::upload::Uploads;
 use tokio::sync::Semaphore;

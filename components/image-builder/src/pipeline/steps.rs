@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use racetrack_core::failure::HookFailure;
+use racetrack_core::host::failure::HookFailure;
 use racetrack_core::job_type_match::{self, JobTypeError};
 use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_core::{Hook, JobManifest, ValidateJobManifest};

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use racetrack_core::error::chain;
-use racetrack_core::failure::{HookFailure, HookFailureCause};
+use racetrack_core::host::failure::{HookFailure, HookFailureCause};
 use racetrack_service::ApiError;
 use racetrack_service::hooks::TargetFailure;
 use racetrack_store::StoreError;

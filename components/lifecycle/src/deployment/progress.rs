@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use racetrack_core::error::chain;
-use racetrack_core::failure::HookFailureCause;
+use racetrack_core::host::failure::HookFailureCause;
 use racetrack_core::text::{BoundedText, TextLimit};
 use racetrack_service::phase::Phase;
 use racetrack_store::{AuditEventType, Deployment, DeploymentOutcome, NewAuditEvent, StoreError};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use racetrack_core::failure::HookFailure;
+use racetrack_core::host::failure::HookFailure;
 use racetrack_core::{EnvVars, Hook, JobManifest, JobSecrets};
 use racetrack_service::HookRuntime;
 

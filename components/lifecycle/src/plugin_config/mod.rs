@@ -8,8 +8,8 @@ mod state;
 
 use std::io;
 
-use racetrack_core::catalogue::CatalogueError;
 use racetrack_core::error::chain;
+use racetrack_core::host::catalogue::CatalogueError;
 use racetrack_core::yaml::{YamlError, YamlLimits};
 use racetrack_service::ApiError;
 use racetrack_service::hooks::{Replacement, ReplacementError};

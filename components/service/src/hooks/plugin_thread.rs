@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use racetrack_core::PluginError;
-use racetrack_core::failure::HookFailureCause;
+use racetrack_core::host::failure::HookFailureCause;
 use tracing::Span;
 
 use crate::metrics;

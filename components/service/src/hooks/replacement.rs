@@ -4,8 +4,8 @@ use std::future::ready;
 use std::mem;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use racetrack_core::failure::HookFailureCause;
-use racetrack_core::start::StartError;
+use racetrack_core::host::failure::HookFailureCause;
+use racetrack_core::host::start::StartError;
 use serde_yaml::Value;
 
 use super::plugin_owned::PluginOwned;

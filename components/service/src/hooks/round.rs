@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use racetrack_core::progress::Progress;
-use racetrack_core::registry::Outcome;
+use racetrack_core::host::progress::Progress;
+use racetrack_core::host::registry::Outcome;
 use racetrack_core::{Hook, HookResult, Plugin, Registry};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};

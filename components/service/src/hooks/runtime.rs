@@ -6,12 +6,12 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use futures_util::future::BoxFuture;
-use racetrack_core::failure::{HookFailure, HookFailureCause};
+use racetrack_core::host::failure::{HookFailure, HookFailureCause};
+use racetrack_core::host::registry::{Outcome, PluginEntry};
+use racetrack_core::host::start::StartError;
+use racetrack_core::host::time_limit::{TimeLimit, Timer};
 use racetrack_core::plan::ComponentPlan;
 use racetrack_core::registration::Registration;
-use racetrack_core::registry::{Outcome, PluginEntry};
-use racetrack_core::start::StartError;
-use racetrack_core::time_limit::{TimeLimit, Timer};
 use racetrack_core::{Hook, PluginManifest, Registry};
 use serde_yaml::Value;
 use tokio::runtime::{Handle, Runtime};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
 use racetrack_core::Hook;
-use racetrack_core::failure::{HookFailure, HookFailureCause};
+use racetrack_core::host::failure::{HookFailure, HookFailureCause};
 
 use super::names::{
     CONNECTIONS, CONNECTIONS_CLOSED, HOOK_BLOCKED_THREADS, HOOK_CALLS, HOOK_DURATION, HOOK_FAILURES,

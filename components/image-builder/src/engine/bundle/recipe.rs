@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use racetrack_core::failure::HookFailureCause;
+use racetrack_core::host::failure::HookFailureCause;
 use racetrack_core::{BundleRecipe, EnvVars, HookResult, JobBundle, JobManifest, MakeBundle};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use futures_util::future::BoxFuture;
 use racetrack_core::InfrastructureTarget;
-use racetrack_core::catalogue::Catalogue;
+use racetrack_core::host::catalogue::Catalogue;
 use racetrack_service::hooks::PluginOwned;
 use racetrack_service::{ApiError, HookRuntime};
 use racetrack_store::Store;

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use racetrack_core::catalogue::Offer;
-use racetrack_core::failure::HookFailureCause;
+use racetrack_core::host::catalogue::Offer;
+use racetrack_core::host::failure::HookFailureCause;
 use racetrack_core::{InfrastructureTarget, LogsSession, LogsStreamer, OnLine};
 use racetrack_service::HookRuntime;
 use racetrack_service::hooks::{TargetCall, TargetFailure};

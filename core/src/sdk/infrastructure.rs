@@ -6,7 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
-use crate::{EnvVars, HookResult, Job, JobManifest, JobSecrets};
+use crate::model::job::Job;
+use crate::model::job_manifest::JobManifest;
+use crate::model::secrets::JobSecrets;
+use crate::sdk::hook_result::{EnvVars, HookResult};
 
 /// A place where jobs can be deployed. Each part may be absent: a target that cannot stream logs still deploys.
 #[derive(Clone, Default)]

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::failure::HookFailure;
-use crate::registry::{Outcome, Registry};
-use crate::{Hook, PluginName, Version};
+use crate::host::failure::HookFailure;
+use crate::host::registry::{Outcome, Registry};
+use crate::model::plugin_name::PluginName;
+use crate::model::version::Version;
+use crate::sdk::hook::Hook;
 
 /// Everything of one kind that the plugins offer, by name.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::{Job, JobManifest};
+use crate::model::job::Job;
+use crate::model::job_manifest::JobManifest;
 
 /// A job has been deployed and answers.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,9 @@
 //! What the attribute macro submits for each plugin.
 
-use crate::hook::HookSet;
-use crate::{Plugin, PluginContext, PluginError};
+use crate::sdk::context::PluginContext;
+use crate::sdk::hook::HookSet;
+use crate::sdk::hook_result::PluginError;
+use crate::sdk::plugin::Plugin;
 
 /// A plugin that is linked into the binary. Made by `#[racetrack_core::plugin]`, never by hand.
 #[derive(Clone, Copy, Debug)]

@@ -7,10 +7,11 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 
-use crate::failure::{HookFailure, HookFailureCause};
-use crate::progress::Progress;
-use crate::time_limit::TimeLimit;
-use crate::{HookResult, Plugin};
+use crate::host::failure::{HookFailure, HookFailureCause};
+use crate::host::progress::Progress;
+use crate::host::time_limit::TimeLimit;
+use crate::sdk::hook_result::HookResult;
+use crate::sdk::plugin::Plugin;
 
 /// Calls plugins in turn, and hands `each` the index and the result of every call; `blame` names the
 /// plugin at an index in a failure.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::job_manifest::MAX_REPLICAS;
+use crate::model::job_manifest::MAX_REPLICAS;
 use crate::text::{BoundedText, TextLimit};
 
 /// The most that an infrastructure's statistics of a job may be, in bytes of JSON.

@@ -5,13 +5,13 @@ use std::fmt;
 
 use serde_yaml::Value;
 
-use crate::PluginManifest;
-use crate::failure::HookFailureCause;
-use crate::plan::{ComponentPlan, PlannedPlugin};
-use crate::plugin_manifest::UnknownCategory;
-use crate::plugin_name::InvalidPluginName;
-use crate::registration::Registration;
-use crate::version::InvalidVersion;
+use crate::host::failure::HookFailureCause;
+use crate::host::plan::{ComponentPlan, PlannedPlugin};
+use crate::model::plugin_manifest::PluginManifest;
+use crate::model::plugin_manifest::UnknownCategory;
+use crate::model::plugin_name::InvalidPluginName;
+use crate::model::version::InvalidVersion;
+use crate::sdk::registration::Registration;
 
 /// Why the plugins of a component could not be started.
 #[derive(Debug, thiserror::Error)]

@@ -1,23 +1,15 @@
 //! The trait that every plugin implements.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 
 use async_trait::async_trait;
 
-use crate::event::{PostJobDelete, PostJobDeploy, RunAction, ValidateJobManifest};
-use crate::{InfrastructureTarget, JobType, PluginContext, Refusal};
-
-/// Any error a hook returns. The registry adds the names of the plugin and of the hook, so the text only has to say
-/// what went wrong. `?` converts every error type, and `"text".into()` makes one from text. A [`Refusal`] says that whoever
-/// asked made the mistake.
-pub type PluginError = Box<dyn Error + Send + Sync>;
-
-/// What a hook returns.
-pub type HookResult<T = ()> = Result<T, PluginError>;
-
-/// Environment variables: name to value.
-pub type EnvVars = BTreeMap<String, String>;
+use super::context::PluginContext;
+use super::event::{PostJobDelete, PostJobDeploy, RunAction, ValidateJobManifest};
+pub use super::hook_result::{EnvVars, HookResult, PluginError};
+use super::infrastructure::InfrastructureTarget;
+use super::job_type::JobType;
+use super::refusal::Refusal;
 
 /// Job types by their full name, such as `python3:2.4.0`.
 pub type JobTypes = BTreeMap<String, JobType>;

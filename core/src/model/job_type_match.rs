@@ -12,7 +12,7 @@
 //! # Ok::<(), job_type_match::JobTypeError>(())
 //! ```
 
-use crate::Version;
+use crate::model::version::Version;
 
 /// Why no job type is meant. The texts list the job types there are.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::trouble::Trouble;
+use crate::sdk::trouble::Trouble;
 
 /// A check that many ask for: it is made by one at a time, its outcome is good for a while, and the log reports
 /// when it begins to fail and when that is over.

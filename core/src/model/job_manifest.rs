@@ -7,8 +7,8 @@ use std::marker::PhantomData;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Map, Value};
 
-use crate::Quantity;
-use crate::git_source::GitSource;
+use crate::model::git_source::GitSource;
+use crate::model::quantity::Quantity;
 use crate::yaml::{self, YamlError, YamlLimits};
 
 /// The longest `job.yaml` that is read, in bytes. Jobs get it in an environment variable, of 128 KiB at most.

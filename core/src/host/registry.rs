@@ -8,16 +8,19 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use serde_yaml::Value;
 
-use crate::failure::{HookFailure, HookFailureCause};
+use crate::host::failure::{HookFailure, HookFailureCause};
 
-use crate::hook::{Hook, HookSet};
-use crate::plan::{ComponentPlan, PlannedPlugin};
-use crate::progress::Progress;
-use crate::registration::{self, Registration};
-use crate::round::Round;
-use crate::start::{self, StartError};
-use crate::time_limit::TimeLimit;
-use crate::{HookResult, Plugin, PluginContext, PluginManifest};
+use crate::host::plan::{ComponentPlan, PlannedPlugin};
+use crate::host::progress::Progress;
+use crate::host::round::Round;
+use crate::host::start::{self, StartError};
+use crate::host::time_limit::TimeLimit;
+use crate::model::plugin_manifest::PluginManifest;
+use crate::sdk::context::PluginContext;
+use crate::sdk::hook::{Hook, HookSet};
+use crate::sdk::hook_result::HookResult;
+use crate::sdk::plugin::Plugin;
+use crate::sdk::registration::{self, Registration};
 
 /// The plugins of a component, constructed, in hook order, with one list per hook.
 pub struct Registry {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::job_bundle::BundleRecipe;
+use crate::sdk::job_bundle::BundleRecipe;
 
 /// How a job of this type is built: its images, in order, of which the first one is the entrypoint; or a recipe for a
 /// job bundle, which infrastructures without containers start; or both, then the engine decides.

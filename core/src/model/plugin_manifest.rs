@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PluginName, Version};
+use crate::model::plugin_name::PluginName;
+use crate::model::version::Version;
 
 /// The file name of a plugin manifest.
 pub const FILE_NAME: &str = "plugin-manifest.yaml";

@@ -6,9 +6,12 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::chain;
-use crate::hook::Hook;
+use crate::model::plugin_name::PluginName;
+use crate::model::version::Version;
+use crate::sdk::hook::Hook;
+use crate::sdk::hook_result::PluginError;
+use crate::sdk::refusal::{Refusal, RefusalKind};
 use crate::text::{BoundedText, TextLimit};
-use crate::{PluginError, PluginName, Refusal, RefusalKind, Version};
 
 /// A hook of a plugin failed. The display names hook, plugin and version; the source says why.
 #[derive(Debug)]
@@ -89,7 +92,7 @@ impl HookFailure {
     /// The failure and its cause in one line, as warnings and logs show it.
     ///
     /// ```
-    /// use racetrack_core::failure::{HookFailure, HookFailureCause};
+    /// use racetrack_core::host::failure::{HookFailure, HookFailureCause};
     /// use racetrack_core::{Hook, PluginError};
     ///
     /// let failure = HookFailure {

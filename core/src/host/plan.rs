@@ -1,7 +1,8 @@
 //! What the build decided about one component. Generated code fills these types in; the registry holds the running
 //! binary to them.
 
-use crate::registration::Registration;
+use crate::sdk::registration::Registration;
+pub use crate::sdk::resources::ResourceFile;
 
 /// The plugins of one component, in hook order.
 #[derive(Clone, Copy, Debug)]
@@ -52,24 +53,9 @@ pub struct PlannedPlugin {
     pub resources: &'static [ResourceFile],
 }
 
-/// A file embedded in the component binary.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct ResourceFile {
-    /// The path below the plugin's `resources/` folder, with `/` between its parts.
-    pub path: &'static str,
-    /// The bytes of the file.
-    pub content: &'static [u8],
-}
-
 impl std::fmt::Debug for SelfDescription {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SelfDescription({} and {} bytes)", self.document.len(), self.crates.len())
-    }
-}
-
-impl std::fmt::Debug for ResourceFile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ResourceFile({}, {} bytes)", self.path, self.content.len())
     }
 }
 

@@ -7,8 +7,9 @@ use std::path::Path;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::tool_launcher::ToolLauncher;
-use crate::{EnvVars, HookResult, JobManifest};
+use crate::model::job_manifest::JobManifest;
+use crate::sdk::hook_result::{EnvVars, HookResult};
+use crate::sdk::tool_launcher::ToolLauncher;
 
 /// The file in the root of a job bundle that holds its [`JobBundle`], as JSON.
 pub const FILE_NAME: &str = "job-bundle.json";
