@@ -6,7 +6,7 @@ use axum::http::HeaderValue;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
-use racetrack_service::{ApiError, health, http, metrics, plugin_endpoints};
+use racetrack_service::{ApiError, health, http, metrics_endpoint, plugin_endpoints};
 
 use crate::phases::AUTH_HEADER;
 use crate::{App, endpoints};
@@ -68,7 +68,7 @@ fn routes() -> Vec<(Route, MethodRouter<App>)> {
         reading(Components, "/api/v1/plugin/job_type/versions", get(plugin_endpoints::job_type_versions)),
         reading(Open, "/health", get(endpoints::health::health)),
         reading(Open, "/live", get(health::live)),
-        reading(Open, "/metrics", get(metrics::metrics)),
+        reading(Open, "/metrics", get(metrics_endpoint::metrics)),
         reading(Open, "/ready", get(endpoints::health::ready)),
     ]
 }

@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{any, get};
 use axum::{Extension, Router};
-use racetrack_service::{ApiError, health, http, metrics};
+use racetrack_service::{ApiError, health, http, metrics_endpoint};
 use racetrack_store::Scope;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
@@ -87,7 +87,7 @@ fn routes(app: &App) -> Routes {
         .add_beside(Open, "/docs", get(document::page))
         .add_beside(Open, "/health", get(own_health::health))
         .add_beside(Open, "/live", get(health::live))
-        .add_beside(Open, "/metrics", get(metrics::metrics))
+        .add_beside(Open, "/metrics", get(metrics_endpoint::metrics))
         .add_beside(Open, "/openapi.json", get(move |path| document.clone().get(path)))
         .add_beside(Open, "/ready", get(own_health::ready))
         .add_beside(Listen, "/websocket/events", get(change_events).route_layer(admit))

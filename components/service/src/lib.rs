@@ -10,7 +10,8 @@
 //! - Deployments: [`phase`] is what is being done for one.
 //! - Sources of jobs: [`upload`] takes requests with one, [`source_archive`] reads it.
 //! - HTTP: [`http`] is around every route, [`ApiError`] is the one shape of errors, [`extract`] takes requests apart,
-//!   [`peer`] is where requests come from, [`health`], [`metrics`] and [`plugin_endpoints`] are the endpoints that components have in common.
+//!   [`peer`] is where requests come from, [`health`], [`metrics_endpoint`] and [`plugin_endpoints`] are the endpoints
+//!   that components have in common. [`metrics`] holds what is counted.
 
 #![expect(clippy::unused_async, reason = "axum wants handlers to be async")]
 
@@ -30,6 +31,7 @@ pub mod json_body;
 pub mod kept_config;
 pub mod long_text;
 pub mod metrics;
+pub mod metrics_endpoint;
 pub mod network;
 mod observability;
 mod open_files;

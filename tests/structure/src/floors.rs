@@ -2,6 +2,9 @@
 //!
 //! The table is a text. A line without an indent names a package; each indented line under it is one floor, from the top
 //! down, and names the rooms on it. A room may use the rooms of lower floors. `#` begins a comment.
+//!
+//! A room is a module with all below it: `auth`, or `auth/password` where a part of a room is on another floor than the
+//! rest. A file belongs to the room with the longest path that leads to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -84,19 +87,23 @@ impl Floors {
         let Some(table) = self.packages.get(package) else {
             return vec![format!("{package} has no floors in the table")];
         };
-        let rooms: BTreeSet<&str> = arrows.files.iter().map(|file| room_of(file)).collect();
         let mut violations = Vec::new();
-        for room in rooms.iter().filter(|room| !table.contains_key(**room)) {
-            violations.push(format!("{package}: the room `{room}` has no floor in the table"));
+        let mut empty: BTreeSet<&String> = table.keys().collect();
+        for file in &arrows.files {
+            match place(table, file) {
+                Some((room, _)) => drop(empty.remove(room)),
+                None => violations.push(format!("{package}: {} is in no room of the table", file.display())),
+            }
         }
-        for (room, floor) in table.iter().filter(|(room, _)| !rooms.contains(room.as_str())) {
-            let line = floor.line;
+        for room in empty {
+            let line = table[room].line;
             violations
                 .push(format!("{package}: line {line} of the table names `{room}`, which does not exist"));
         }
         for (Arrow { from, to }, names) in &arrows.names {
-            let (above, below) = (room_of(from), room_of(to));
-            let (Some(one), Some(other)) = (table.get(above), table.get(below)) else { continue };
+            let (Some((above, one)), Some((below, other))) = (place(table, from), place(table, to)) else {
+                continue;
+            };
             if above == below || one.line < other.line {
                 continue;
             }
@@ -118,23 +125,44 @@ impl Floors {
     }
 }
 
-/// The room of a file: the top-level module, the first file of a crate by its own name.
-pub fn room_of(file: &Path) -> &str {
+/// The room of a file, and its floor: of all rooms that lead to the file the one with the longest path.
+fn place<'table>(table: &'table BTreeMap<String, Floor>, file: &Path) -> Option<(&'table String, Floor)> {
+    let module = file.with_extension("");
+    let rooms = module.ancestors().filter_map(Path::to_str).map(|room| table.get_key_value(room));
+    rooms.flatten().next().map(|(room, floor)| (room, *floor))
+}
+
+/// The room that a file is drawn in: the top-level module, the first file of a crate by its own name.
+fn room_of(file: &Path) -> &str {
     let first = file.iter().next().and_then(|segment| segment.to_str()).unwrap_or_default();
     first.strip_suffix(".rs").unwrap_or(first)
+}
+
+/// The arrows between files that tie rooms into circles, one line each: a room must not use a room that leads back to it.
+pub fn room_circles(arrows: &Arrows) -> Vec<String> {
+    let reached = crate::circles::reached(room_edges(arrows));
+    let leads = |above: &str, below: &str| reached.get(above).is_some_and(|rooms| rooms.contains(below));
+    let tied = arrows.names.iter().filter(|(Arrow { from, to }, _)| {
+        let (above, below) = (room_of(from), room_of(to));
+        above != below && leads(below, above)
+    });
+    tied.map(|(arrow, names)| {
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        format!("{} -> {}: {}", arrow.from.display(), arrow.to.display(), names.join(", "))
+    })
+    .collect()
+}
+
+fn room_edges(arrows: &Arrows) -> BTreeSet<(&str, &str)> {
+    let edges = arrows.names.keys().map(|Arrow { from, to }| (room_of(from), room_of(to)));
+    edges.filter(|(above, below)| above != below).collect()
 }
 
 /// The rooms of a package from the top floor down, as the table has them: each room as low as what it uses allows.
 /// Rooms of a circle share a floor.
 pub fn drawn(arrows: &Arrows) -> Vec<Vec<&str>> {
     let rooms: BTreeSet<&str> = arrows.files.iter().map(|file| room_of(file)).collect();
-    let edges: BTreeSet<(&str, &str)> = arrows
-        .names
-        .keys()
-        .map(|Arrow { from, to }| (room_of(from), room_of(to)))
-        .filter(|(above, below)| above != below)
-        .collect();
-    let reached = crate::circles::reached(edges);
+    let reached = crate::circles::reached(room_edges(arrows));
     let leads = |above: &str, below: &str| reached.get(above).is_some_and(|rooms| rooms.contains(below));
     let mut floors: Vec<Vec<&str>> = Vec::new();
     let mut pending = rooms;

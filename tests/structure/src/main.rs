@@ -18,6 +18,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         for floor in floors::drawn(&arrows) {
             writeln!(output, "    {}", floor.join(" "))?;
         }
+        for room_arrow in floors::room_circles(&arrows) {
+            writeln!(output, "# rooms that use each other: {room_arrow}")?;
+        }
         for circle in circles(&arrows) {
             writeln!(output, "# circle of {} files", circle.len())?;
             for (arrow, names) in &arrows.names {

@@ -1,12 +1,10 @@
-//! What is counted, and `GET /metrics`, which shows it in the format of Prometheus.
+//! What is counted, in the format of Prometheus.
 
 mod counts;
-mod endpoint;
 mod names;
 mod recorder;
 
 pub(crate) use self::counts::{
     connection_closed, connections_open, hook_called, hook_threads_blocked, request_answered,
 };
-pub use self::endpoint::metrics;
 pub use self::recorder::Metrics;

@@ -31,7 +31,7 @@ impl Metrics {
     }
 
     /// What has been counted, in the format of Prometheus.
-    pub(super) fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         self.0.render()
     }
 
