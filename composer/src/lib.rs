@@ -24,6 +24,7 @@ pub mod sizes;
 pub mod sources;
 pub mod transcript;
 pub mod vendor_folder;
+pub mod vendored;
 pub mod vendoring;
 pub mod verification;
 pub mod workspace;

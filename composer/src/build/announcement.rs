@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::request::Purpose;
 use crate::cargo::{CompileOptions, profile_folder};
+use crate::plan::Loaded;
 use crate::quantity::counted;
 use crate::session::Session;
-use crate::sources::load::Loaded;
 
 /// Says what is planned, what is special about this build, and how long it takes where nothing was compiled before.
 pub(super) fn announce(loaded: &Loaded, options: &CompileOptions, purpose: Purpose, session: &Session) {

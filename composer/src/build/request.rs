@@ -8,7 +8,7 @@ use super::selection::Selection;
 use crate::declaration::QUICK;
 use crate::session::Session;
 use crate::sources::overrides::Override;
-use crate::vendoring::open_for_build;
+use crate::vendored::open_for_build;
 
 /// What the caller of a build wants: which components, from which sources, into which folder.
 #[derive(Clone, Debug, Default)]

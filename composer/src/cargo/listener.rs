@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use cargo_metadata::{Artifact, BuildScript, CompilerMessage, Message};
 
 use super::output::{Piece, Splitter};
-use crate::workspace::generate::binary_package;
+use crate::plan::binary_package;
 
 /// How much of cargo's own text is kept to find out which plugin a failure comes from, in bytes.
 const KEPT_OUTPUT: usize = 1024 * 1024;

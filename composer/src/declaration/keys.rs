@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::table::integer;
+use super::integer::integer;
 
 /// The keys that may stand in a table.
 #[derive(Debug)]

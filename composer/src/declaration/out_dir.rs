@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Declaration;
+use super::declared::Declaration;
 use crate::checkout::Checkout;
 
 /// Folders of a checkout that people or tools write; relative to its root.

@@ -7,13 +7,13 @@ use std::path::{Component, Path, PathBuf};
 use racetrack_bundle::suggestion::suggestion;
 use racetrack_bundle::{Code, Diagnostic, Diagnostics, Origin};
 
+use super::declared::{ComponentDeclaration, Declaration, PartialDeclaration, PluginDeclaration};
+use super::document::Document;
 use super::keys::DEFAULT_OUT_DIR;
+use super::out_dir::check_out_dir;
 use super::source::WrittenSource;
 use super::syntax::{Written, WrittenComponent, WrittenPlugin};
 use super::table::Placed;
-use super::{
-    ComponentDeclaration, Declaration, Document, PartialDeclaration, PluginDeclaration, check_out_dir,
-};
 use crate::checkout::Checkout;
 use crate::codes;
 use crate::remote::RemoteSource;

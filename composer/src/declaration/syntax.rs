@@ -6,11 +6,12 @@ use racetrack_bundle::Diagnostics;
 use racetrack_core::PluginName;
 use toml::de::{DeTable, DeValue};
 
+use super::declared::DeclaredOrder;
+use super::document::Document;
 use super::keys::{self, DEFAULT_OUT_DIR, DEFAULT_PROFILE, TAKEN_NAMES};
 use super::profile::{self, Profiles};
 use super::source::{self, WrittenSource};
 use super::table::{Placed, TableReader, kind};
-use super::{DeclaredOrder, Document};
 use crate::codes;
 
 /// A declaration whose keys and types were checked.

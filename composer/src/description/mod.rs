@@ -14,11 +14,10 @@ use crate::cargo::CompileOptions;
 use crate::cargo::crates::CrateSet;
 use crate::cargo::crates::audit::{AuditList, AuditPackage};
 use crate::checkout::TOOLCHAIN;
-use crate::description::sections::{Section, SectionError};
+use crate::description::sections::{CRATES_FILE, DESCRIPTION_FILE, Section, SectionError};
 use crate::files::write_if_changed;
 use crate::plan::PlannedComponent;
 use crate::plan::view::ComponentView;
-use crate::workspace::generate::{CRATES_FILE, DESCRIPTION_FILE};
 
 /// The form of the document. Keys are added without another number; readers ignore those they do not know.
 pub const FORMAT: u64 = 1;

@@ -3,6 +3,13 @@
 
 use object::{BinaryFormat, FileKind, Object, ObjectSection};
 
+/// The file of the self-description, relative to the workspace. What it holds depends on how the component is built, not on
+/// the plan alone, so it is written by the build and not generated here.
+pub const DESCRIPTION_FILE: &str = "description.json";
+
+/// The file of the list of crates, likewise.
+pub const CRATES_FILE: &str = "crates.json.zlib";
+
 /// A section, by its name in each format of binaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Section {

@@ -12,11 +12,11 @@ use super::{Lock, locked_components, path, read, shown};
 use crate::codes;
 use crate::declaration::Declaration;
 use crate::files::write_if_changed;
+use crate::plan::Loaded;
 use crate::plan::PlannedComponent;
 use crate::rejected::Rejected;
 use crate::session::Session;
 use crate::shell::Shell;
-use crate::sources::load::Loaded;
 
 /// How a declaration has moved away from its lock.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use racetrack_bundle::Origin;
 
 use super::{Lock, LockedComponent, LockedPlugin, Toolchain};
 use crate::declaration::PluginDeclaration;
+use crate::plan::Loaded;
 use crate::plan::{LoadedPlugin, PlannedComponent, PlannedPlugin};
 use crate::remote::{BundleAddress, RemoteSource};
-use crate::sources::load::Loaded;
 
 impl Lock {
     /// What a lock would say now.

@@ -3,7 +3,7 @@
 use racetrack_bundle::LineEnding;
 
 use super::difference::{Difference, Subject};
-use crate::sources::load::Loaded;
+use crate::plan::Loaded;
 
 /// Why the digests of plugins are other ones, and what to do about it, where line endings are all that differs. One text for all plugins
 /// of which the same is to be said.

@@ -58,7 +58,7 @@ pub use update::update;
 
 use crate::checkout::TOOLCHAIN;
 use crate::declaration::Declaration;
-use crate::sources::load::Loaded;
+use crate::plan::Loaded;
 
 /// The version of the format.
 const FORMAT: i64 = 1;

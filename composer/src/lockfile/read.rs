@@ -11,7 +11,8 @@ use toml::de::DeTable;
 
 use super::{FORMAT, Lock, LockedComponent, LockedPlugin, Toolchain, path};
 use crate::codes;
-use crate::declaration::table::{Placed, TableReader, integer, kind};
+use crate::declaration::integer::integer;
+use crate::declaration::table::{Placed, TableReader, kind};
 use crate::declaration::{Declaration, Document};
 use crate::rejected::Rejected;
 

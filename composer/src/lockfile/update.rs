@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::difference::Difference;
 use super::{Lock, LockedPlugin, capture};
-use crate::sources::load::Loaded;
+use crate::plan::Loaded;
 
 /// Why one plugin cannot be accepted alone: the lock would describe something that never was.
 #[derive(Debug, thiserror::Error)]

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use racetrack_bundle::Diagnostics;
 use racetrack_bundle::suggestion::suggestion;
-use racetrack_bundle::{Diagnostics, Origin, manifest};
 
 use crate::codes;
 use crate::declaration::Declaration;
-use crate::plan::LoadedPlugin;
-use crate::plan::order::{Cycle, OrderKey, Precedence, order};
+use crate::plan::loaded_plugin::LoadedPlugin;
+use crate::plan::order::{Cycle, Precedence, order};
 
 /// One name in a `before` or an `after`, for one of the plugins that have the name.
 #[derive(Clone, Debug)]
@@ -76,31 +76,6 @@ pub fn hook_order(
 /// What the constraints ask for.
 pub fn precedences(constraints: &[Constraint]) -> Vec<Precedence> {
     constraints.iter().map(|constraint| constraint.precedence).collect()
-}
-
-impl LoadedPlugin {
-    /// What decides where the plugin comes, constraints apart.
-    pub fn order_key(&self) -> OrderKey {
-        OrderKey { priority: self.source.manifest.priority, position: self.declaration.position }
-    }
-
-    /// The plugin manifest as people find it: `plugins/x/plugin-manifest.yaml`, or `x.zip!/plugin-manifest.yaml`.
-    pub fn manifest_file(&self) -> String {
-        let source = self.declaration.source.trim_end_matches('/');
-        let separator = if matches!(self.source.origin, Origin::Zip(_)) { "!/" } else { "/" };
-        format!("{source}{separator}{}", manifest::FILE_NAME)
-    }
-
-    /// `plugins/x/plugin-manifest.yaml:4`, the line of the priority; nothing where it is the default.
-    pub fn priority_at(&self) -> Option<String> {
-        let file = self.source.files.iter().find(|file| file.path == manifest::FILE_NAME)?;
-        let line = manifest::line_of(&file.content, "priority")?;
-        Some(format!("{}:{line}", self.manifest_file()))
-    }
-
-    fn title(&self) -> String {
-        format!("`{}` {}", self.source.manifest.name, self.source.manifest.version)
-    }
 }
 
 /// The plugins that a name stands for.

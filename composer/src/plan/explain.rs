@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use crate::plan::constraint::{Constraint, precedences};
 use crate::plan::order::{OrderKey, Precedence, order, path};
-use crate::plan::{LoadedPlugin, PlannedComponent, PlannedPlugin};
-use crate::sources::load::Loaded;
+use crate::plan::{Loaded, LoadedPlugin, PlannedComponent, PlannedPlugin};
 
 /// Why the first of two plugins runs before the second; `kind` in JSON.
 #[derive(Debug, Serialize)]

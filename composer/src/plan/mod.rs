@@ -1,79 +1,28 @@
 //! What is built: which plugins each component holds, and in which order their hooks run. A pure function of the
 //! declaration and of the sources it names.
 
+mod conflict;
 pub mod constraint;
 pub mod explain;
 pub mod graph;
+mod loaded;
+mod loaded_plugin;
 pub mod order;
+mod planned;
 pub mod view;
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use racetrack_bundle::{Diagnostics, PluginSource};
-use racetrack_core::{Category, PluginManifest};
+use racetrack_bundle::Diagnostics;
 
 use crate::codes;
-use crate::declaration::{ComponentDeclaration, Declaration, PluginDeclaration};
-use crate::plan::constraint::{Constraint, constraints, hook_order};
+use crate::declaration::Declaration;
+use crate::plan::conflict::{check_identifiers, check_versions, identifier};
+use crate::plan::constraint::{constraints, hook_order};
 
-/// A declared plugin whose source was read.
-#[derive(Debug)]
-pub struct LoadedPlugin {
-    /// What the declaration says.
-    pub declaration: PluginDeclaration,
-    /// What the source holds.
-    pub source: PluginSource,
-    /// The hooks it implements, sorted by name.
-    pub hooks: Vec<&'static str>,
-}
-
-/// What each component is built from.
-#[derive(Debug)]
-pub struct BuildPlan {
-    /// The components, sorted by name.
-    pub components: Vec<PlannedComponent>,
-    /// What the declaration says about the order of plugins within one priority.
-    pub constraints: Vec<Constraint>,
-}
-
-/// One component binary.
-#[derive(Debug)]
-pub struct PlannedComponent {
-    /// The component and its crate.
-    pub declaration: ComponentDeclaration,
-    /// Its plugins in hook order: by ascending (priority, position), where constraints refine the position. The order
-    /// is that of all plugins of the declaration, so that components agree.
-    pub plugins: Vec<Arc<PlannedPlugin>>,
-}
-
-/// One plugin, as every component that holds it sees it.
-#[derive(Debug)]
-pub struct PlannedPlugin {
-    /// The checked plugin manifest; `components` are those the plugin is meant for after the declaration's narrowing.
-    pub manifest: PluginManifest,
-    /// The place of its table among all `[[plugin]]` tables, counted from 0.
-    pub position: usize,
-    /// The source as the declaration writes it.
-    pub source: String,
-    /// The line that declares it, such as `racetrack.toml:12`.
-    pub declared_at: String,
-    /// The digest of the source, hexadecimal.
-    pub digest: String,
-    /// The folder in generated workspaces, below `plugins/`. It holds the digest, so that no content is ever built
-    /// under the folder name of another.
-    pub folder: String,
-    /// What generated code calls the crate.
-    pub identifier: String,
-    /// The crate's package.
-    pub package: String,
-    /// The hooks it implements, sorted by name.
-    pub hooks: Vec<&'static str>,
-    /// The files below `resources/`, sorted by path.
-    pub resources: Vec<String>,
-    /// Whether it is built from another source than the declared one.
-    pub overridden: bool,
-}
+pub use loaded::Loaded;
+pub use loaded_plugin::LoadedPlugin;
+pub use planned::{BuildPlan, PlannedComponent, PlannedPlugin, binary_package};
 
 /// Decides what each component holds, or says everything that keeps the plugins from fitting together.
 pub fn plan(declaration: &Declaration, plugins: &[LoadedPlugin]) -> Result<BuildPlan, Diagnostics> {
@@ -91,38 +40,6 @@ pub fn plan(declaration: &Declaration, plugins: &[LoadedPlugin]) -> Result<Build
     });
     let components = components.collect();
     diagnostics.into_result(BuildPlan { components, constraints })
-}
-
-impl PlannedComponent {
-    /// The plugins that implement each hook, in hook order; hooks that none implements are left out.
-    pub fn hooks(&self) -> BTreeMap<&'static str, Vec<&PlannedPlugin>> {
-        let mut hooks: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for plugin in &self.plugins {
-            for hook in &plugin.hooks {
-                hooks.entry(*hook).or_default().push(&**plugin);
-            }
-        }
-        hooks
-    }
-
-    /// The plugin's place among those of this component in the order of the declaration, counted from 0: within one
-    /// priority, the places of the tables are dealt out in hook order. Components carry this figure and sort by it, and
-    /// a plugin of another component does not change it.
-    pub fn rank(&self, plugin: &PlannedPlugin) -> usize {
-        let peers = self.plugins.iter().filter(|other| other.manifest.priority == plugin.manifest.priority);
-        let peers: Vec<_> = peers.map(|peer| peer.position).collect();
-        let turn = peers.iter().take_while(|position| **position != plugin.position).count();
-        let mut places = peers;
-        places.sort_unstable();
-        self.plugins.iter().filter(|other| other.position < places[turn]).count()
-    }
-}
-
-impl PlannedPlugin {
-    /// `name version`, as messages write it.
-    pub fn title(&self) -> String {
-        format!("`{}` {}", self.manifest.name, self.manifest.version)
-    }
 }
 
 fn plan_one(
@@ -173,81 +90,14 @@ fn plan_one(
     }
 }
 
-/// One plugin may come in several versions, unless it brings infrastructure targets.
-fn check_versions(declaration: &Declaration, plugins: &[LoadedPlugin], diagnostics: &mut Diagnostics) {
-    let mut seen: Vec<&LoadedPlugin> = Vec::new();
-    for plugin in plugins {
-        let manifest = &plugin.source.manifest;
-        let earlier: Vec<_> =
-            seen.iter().filter(|other| other.source.manifest.name == manifest.name).collect();
-        let same_version = earlier.iter().find(|other| other.source.manifest.version == manifest.version);
-        let brings_targets = |manifest: &PluginManifest| manifest.category == Some(Category::Infrastructure);
-        let place = plugin.declaration.place.clone();
-        if let Some(other) = same_version {
-            let message = format!(
-                "plugin `{}` {} is declared twice: by `{}` at {} and by `{}` here",
-                manifest.name,
-                manifest.version,
-                other.declaration.source,
-                declaration.line_of(&other.declaration),
-                plugin.declaration.source
-            );
-            let help = "remove one of the two tables, or give one source another version";
-            let diagnostic = declaration.document.diagnostic(codes::DUPLICATE_PLUGIN, place, message);
-            diagnostics.push(diagnostic.with_help(help));
-        } else if let Some(other) =
-            earlier.iter().find(|other| brings_targets(manifest) || brings_targets(&other.source.manifest))
-        {
-            let message = format!(
-                "infrastructure plugin `{0}` is declared in two versions, which would claim the same jobs: {1} at {2} and {3} here",
-                manifest.name,
-                other.source.manifest.version,
-                declaration.line_of(&other.declaration),
-                manifest.version
-            );
-            let diagnostic = declaration.document.diagnostic(codes::INFRASTRUCTURE_VERSIONS, place, message);
-            diagnostics.push(diagnostic.with_help("keep one of the two versions"));
-        }
-        seen.push(plugin);
-    }
-}
-
-fn check_identifiers(declaration: &Declaration, plugins: &[LoadedPlugin], diagnostics: &mut Diagnostics) {
-    let mut owners: HashMap<String, &LoadedPlugin> = HashMap::new();
-    for plugin in plugins {
-        let manifest = &plugin.source.manifest;
-        let identifier = identifier(manifest);
-        let Some(owner) = owners.insert(identifier.clone(), plugin) else {
-            continue;
-        };
-        let other = &owner.source.manifest;
-        if (&other.name, &other.version) == (&manifest.name, &manifest.version) {
-            continue;
-        }
-        let message = format!(
-            "plugins `{}` {} and `{}` {} would both be called `{identifier}` in generated code",
-            other.name, other.version, manifest.name, manifest.version
-        );
-        let help = "rename one of the two, or give it another version";
-        let place = plugin.declaration.place.clone();
-        let diagnostic = declaration.document.diagnostic(codes::IDENTIFIER_CLASH, place, message);
-        diagnostics.push(diagnostic.with_help(help));
-    }
-}
-
-/// What generated code calls the crate of a plugin.
-fn identifier(manifest: &PluginManifest) -> String {
-    let text = format!("plugin_{}_{}", manifest.name, manifest.version);
-    text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
-}
-
 #[cfg(test)]
 pub mod tests {
     use proptest::prelude::*;
-    use racetrack_bundle::Origin;
+    use racetrack_bundle::{Origin, PluginSource};
+    use racetrack_core::{Category, PluginManifest};
 
     use super::*;
-    use crate::declaration::{DeclaredOrder, Document, Profiles};
+    use crate::declaration::{ComponentDeclaration, DeclaredOrder, Document, PluginDeclaration, Profiles};
 
     /// A declaration that lists no plugins.
     pub fn declaration(components: &[&str]) -> Declaration {

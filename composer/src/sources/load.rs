@@ -1,35 +1,22 @@
 //! From the disk to a plan: the declaration, the plugin sources it names, and what keeps them from being built.
 
 use crate::session::Session;
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
-use racetrack_bundle::{Diagnostic, Diagnostics, LoadOptions, Location, Platform, PluginSource};
-use racetrack_core::Hook;
+use racetrack_bundle::{Diagnostic, Diagnostics, Location};
 use toml::de::DeTable;
 
 use crate::cargo::cargo_configuration_files;
 use crate::checkout::Checkout;
 use crate::codes;
-use crate::declaration::{Declaration, PartialDeclaration, PluginDeclaration};
-use crate::plan::{BuildPlan, LoadedPlugin, plan};
+use crate::declaration::{Declaration, PartialDeclaration};
+use crate::plan::{Loaded, LoadedPlugin, plan};
 use crate::rejected::Rejected;
-use crate::sources::implementation::implemented_hooks;
 use crate::sources::overrides::{self, Override};
+use crate::sources::plugin::load_plugin;
 use crate::sources::provide::{is_at_hand, provide};
-
-/// A declaration with everything that was read for it.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The declaration.
-    pub declaration: Declaration,
-    /// Its plugins, in the order of their tables.
-    pub plugins: Vec<LoadedPlugin>,
-    /// What is to be built.
-    pub plan: BuildPlan,
-}
 
 /// Loads and plans the declaration at `path`, or the one of the checkout, with some sources replaced. All mistakes are reported together: those of
 /// the declaration, or else those of all sources (also that they are not there), or else those of the plan.
@@ -96,43 +83,6 @@ fn load_besides(
         place.span.as_ref().map(|span| span.range.start)
     });
     Ok(diagnostics.into_result(plugins).map_err(Rejected)?)
-}
-
-/// Reads the source of one plugin. Every mistake says where the plugin is declared.
-pub fn load_plugin(
-    plugin: &PluginDeclaration,
-    declaration: &Declaration,
-    platform: &Platform,
-) -> Result<LoadedPlugin, Diagnostics> {
-    let place = declaration.location_of(plugin);
-    read_plugin(plugin, declaration, platform).map_err(|Diagnostics(found)| {
-        Diagnostics(found.into_iter().map(|one| one.with_declaration(place.clone())).collect())
-    })
-}
-
-fn read_plugin(
-    plugin: &PluginDeclaration,
-    declaration: &Declaration,
-    platform: &Platform,
-) -> Result<LoadedPlugin, Diagnostics> {
-    // A plugin may name components that this declaration leaves out.
-    let callers =
-        Hook::catalogue().into_iter().flat_map(|hook| hook.components).map(|name| (*name).to_owned());
-    let known_components: BTreeSet<_> =
-        declaration.component_names().map(str::to_owned).chain(callers).collect();
-    let options = LoadOptions {
-        base: declaration.folder.clone(),
-        allow_build_script: plugin.allow_build_script,
-        known_components,
-        shown_as: plugin.remote.as_ref().map(|_| PathBuf::from(&plugin.source)),
-        platform: Some(platform.clone()),
-    };
-    let source = PluginSource::load(plugin.origin.clone(), &options)?;
-    let shown = plugin.origin.path().strip_prefix(&declaration.folder);
-    let shown = shown.map_or(plugin.source.as_str().into(), Path::to_string_lossy);
-    let shown = options.shown_as.as_ref().map_or(shown, |shown| shown.to_string_lossy());
-    let hooks = implemented_hooks(&source, &shown)?;
-    Ok(LoadedPlugin { declaration: plugin.clone(), source, hooks })
 }
 
 /// Cargo merges profiles from its configuration files into those of generated workspaces, per package too, and no flag

@@ -12,7 +12,7 @@ use crate::declaration::Declaration;
 use crate::files::relative;
 use crate::plan::LoadedPlugin;
 use crate::rejected::Rejected;
-use crate::sources::load::load_plugin;
+use crate::sources::plugin::load_plugin;
 
 /// Another source for a plugin, as the command line gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]

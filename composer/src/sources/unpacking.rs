@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use racetrack_bundle::{Origin, PluginSource};
 
-use super::load::Loaded;
 use super::store_use;
+use crate::plan::Loaded;
 use crate::remote::RemoteSource;
 use crate::session::Session;
 

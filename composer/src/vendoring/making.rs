@@ -7,13 +7,14 @@ use anyhow::{Context, Result};
 use fs_err as fs;
 use racetrack_bundle::Origin;
 
-use super::checksums::Checksums;
-use super::{crates, inputs};
+use super::crates;
 use crate::checkout::{Checkout, TOOLCHAIN};
+use crate::plan::Loaded;
 use crate::plan::LoadedPlugin;
 use crate::remote::Sha256;
-use crate::sources::load::Loaded;
 use crate::vendor_folder::{CARGO_CONFIG, CHECKSUMS, CRATES, PLUGINS, Record, VendoredPlugin};
+use crate::vendored::checksums::Checksums;
+use crate::vendored::inputs;
 use crate::workspace::assemble as workspace;
 
 /// Lets cargo take crates from the vendor folder, and nothing from elsewhere.

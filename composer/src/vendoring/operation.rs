@@ -8,8 +8,9 @@ use fs_err as fs;
 use super::making::{Contents, make};
 use super::place::{move_to, place};
 use crate::build::with_locked_workspaces;
+use crate::plan::Loaded;
 use crate::session::Session;
-use crate::sources::load::{Loaded, load};
+use crate::sources::load::load;
 
 /// A vendor folder that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]

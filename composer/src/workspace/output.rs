@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use fs_err as fs;
 
+use crate::description::sections::{CRATES_FILE, DESCRIPTION_FILE};
 use crate::files::{relative, remove_any, write_if_changed};
-use crate::workspace::generate::{
-    CRATES_FILE, DESCRIPTION_FILE, GeneratedFile, GeneratedLink, GeneratedWorkspace, HEADER,
-};
+use crate::workspace::generate::{GeneratedFile, GeneratedLink, GeneratedWorkspace, HEADER};
 
 /// What a workspace may hold without being generated: the lock, what its binary is to say about itself, and what cargo
 /// makes when somebody runs it there.

@@ -7,13 +7,14 @@ use anyhow::{Context, Result};
 
 use crate::cli::AddArgs;
 use racetrack_composer::declaration::Declaration;
-use racetrack_composer::declaration::draft::Draft;
 use racetrack_composer::declaration::edit::{self, Entry};
+use racetrack_composer::plan::Loaded;
 use racetrack_composer::plan::{PlannedComponent, PlannedPlugin};
 use racetrack_composer::shell::Shell;
 use racetrack_composer::sources::argument::{entries, is_elsewhere, quoted};
 use racetrack_composer::sources::discovery::{DiscoveredBundle, discover};
-use racetrack_composer::sources::load::{Loaded, load_plugins};
+use racetrack_composer::sources::draft::Draft;
+use racetrack_composer::sources::load::load_plugins;
 use racetrack_composer::sources::selection::{check_component, select_plugin};
 
 /// Adds a plugin to the declaration, and says where its hooks run.

@@ -22,12 +22,13 @@ use serde::Serialize;
 
 use crate::cli::{Format, PlanArgs};
 use racetrack_composer::files::write_if_changed;
+use racetrack_composer::plan::Loaded;
 use racetrack_composer::plan::explain::{self, Explanations, explain};
 use racetrack_composer::plan::graph::{dot, svg};
 use racetrack_composer::plan::view::{ComponentView, calls_text};
 use racetrack_composer::plan::{BuildPlan, PlannedComponent, PlannedPlugin};
 use racetrack_composer::shell::{Shell, print_data};
-use racetrack_composer::sources::load::{Loaded, load};
+use racetrack_composer::sources::load::load;
 
 #[derive(Serialize)]
 struct PlanView<'a> {

@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::cli::RemoveArgs;
-use racetrack_composer::declaration::draft::Draft;
 use racetrack_composer::declaration::edit;
+use racetrack_composer::sources::draft::Draft;
 use racetrack_composer::sources::load::load_plugins;
 use racetrack_composer::sources::selection::select_plugin;
 

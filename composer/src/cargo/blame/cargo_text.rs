@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::graph::Graph;
-use super::{Blame, CrateId, mentions, with_folder_in};
+use super::culprits::Blame;
+use super::graph::{CrateId, Graph};
+use super::traces::{mentions, with_folder_in};
 use crate::plan::PlannedPlugin;
 
 /// Blames what the errors in cargo's text are about. `compilers_said_why` is whether compilers have reported errors: then a

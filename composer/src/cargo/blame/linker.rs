@@ -5,8 +5,9 @@ use std::sync::Arc;
 use cargo_metadata::BuildScript;
 use cargo_metadata::diagnostic::Diagnostic;
 
+use super::culprits::Blame;
 use super::graph::Graph;
-use super::{Blame, holds_folder, is_of, mentions};
+use super::traces::{holds_folder, is_of, mentions};
 use crate::plan::PlannedPlugin;
 
 /// What lines begin or end a complaint of a linker with; the rest is the command it was called with, which names every

@@ -22,8 +22,8 @@ use super::command::{CompileOptions, build_command, profile_folder};
 use super::held_lock::{HeldLock, hold};
 use super::listener::{Heard, Milestone, listen};
 use super::process::{CompileError, start, wait};
+use crate::plan::binary_package;
 use crate::transcript::Transcript;
-use crate::workspace::generate::binary_package;
 
 /// What cargo says while it waits for another one.
 const WAITING: &[u8] = b"waiting for file lock on";

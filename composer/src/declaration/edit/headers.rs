@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Edits, Entry, lines};
+use super::edits::{Edits, Entry};
+use super::lines;
 
 /// One table.
 pub(super) struct Block {

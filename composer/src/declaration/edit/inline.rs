@@ -1,6 +1,15 @@
 //! Plugins as an array of inline tables.
 
-use super::{Edits, Entry, InlineArray, lines};
+use std::ops::Range;
+
+use super::edits::{Edits, Entry};
+use super::lines;
+
+/// An array of inline tables: from bracket to bracket, and from brace to brace.
+pub(super) struct InlineArray {
+    pub(super) place: Range<usize>,
+    pub(super) tables: Vec<Range<usize>>,
+}
 
 /// Adds a table: on a line of its own behind one that has its lines to itself, otherwise directly behind it.
 pub(super) fn add(
@@ -53,7 +62,9 @@ pub(super) fn remove(text: &str, array: &InlineArray, index: usize, edits: &mut 
         edits.cut(from..to);
     } else {
         edits.cut(table);
-        edits.0.extend(comma.map(|comma| (comma..comma + 1, String::new())));
+        if let Some(comma) = comma {
+            edits.cut(comma..comma + 1);
+        }
     }
 }
 

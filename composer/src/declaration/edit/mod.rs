@@ -4,18 +4,17 @@
 //! Comments directly above a table belong to it and go with it. Comments below its last key, and all that a blank line
 //! separates from the table, stay.
 
+mod edits;
 mod headers;
 mod inline;
 mod lines;
 
-use std::ops::Range;
-
 use toml::de::{DeTable, DeValue};
 
+use edits::Edits;
+pub use edits::Entry;
 use headers::Block;
-
-/// A key of a plugin and its value as TOML.
-pub type Entry = (&'static str, String);
+use inline::InlineArray;
 
 /// The text with one more plugin, behind the one with the index `after` or behind all plugins. `text` is a valid
 /// declaration.
@@ -50,12 +49,6 @@ enum Layout {
     Headers(Vec<Block>),
     /// `plugin = [{ … }, { … }]`.
     Inline(InlineArray),
-}
-
-/// An array of inline tables: from bracket to bracket, and from brace to brace.
-struct InlineArray {
-    place: Range<usize>,
-    tables: Vec<Range<usize>>,
 }
 
 fn layout(text: &str) -> Layout {
@@ -100,29 +93,6 @@ fn ends(table: &DeTable<'_>, found: &mut Vec<usize>) {
             _ => {}
         }
         found.push(value.span().end);
-    }
-}
-
-/// Changes of a text, none inside another.
-#[derive(Default)]
-struct Edits(Vec<(Range<usize>, String)>);
-
-impl Edits {
-    fn insert(&mut self, at: usize, text: String) {
-        self.0.push((at..at, text));
-    }
-
-    fn cut(&mut self, range: Range<usize>) {
-        self.0.push((range, String::new()));
-    }
-
-    fn apply(mut self, text: &str) -> String {
-        let mut edited = text.to_owned();
-        self.0.sort_by_key(|(range, _)| range.start);
-        for (range, replacement) in self.0.into_iter().rev() {
-            edited.replace_range(range, &replacement);
-        }
-        edited
     }
 }
 

@@ -3,7 +3,7 @@
 use racetrack_core::plugin_name::MAX_LENGTH;
 use serde_json::{Map, Value, json};
 
-use super::{DIALECT, NAME};
+use super::common::{DIALECT, NAME};
 use crate::declaration::keys::{Choice, DECLARATION, Key, Keys, Kind, TAKEN_NAMES, Values};
 
 /// The names of the built-in profiles.

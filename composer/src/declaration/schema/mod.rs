@@ -1,6 +1,7 @@
 //! JSON Schemas (draft 2020-12) of the files that people write, for editors. Made from the tables of keys that the readers
 //! go by, so they cannot say anything else.
 
+mod common;
 mod declaration;
 mod plugin_manifest;
 
@@ -14,12 +15,6 @@ pub struct Schema {
     /// The schema.
     pub value: Value,
 }
-
-/// What each schema says of itself.
-const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
-
-/// Names of plugins and of components: lower-case ASCII letters, digits and single dashes.
-const NAME: &str = "^[a-z][a-z0-9]*(-[a-z0-9]+)*$";
 
 /// All schemas.
 pub fn schemas() -> [Schema; 2] {

@@ -5,7 +5,7 @@ use racetrack_core::Category;
 use racetrack_core::plugin_name::MAX_LENGTH;
 use serde_json::{Map, Value, json};
 
-use super::{DIALECT, NAME};
+use super::common::{DIALECT, NAME};
 
 /// `X.Y.Z` and any label.
 const VERSION: &str = "^[0-9]+\\.[0-9]+\\.[0-9]+";

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, Group, LineColumn, TokenStream, TokenTree};
 
-use super::items::{is_punct, is_word};
+use super::tokens::{is_punct, is_word};
 
 /// A `#[…]`, or one of the attributes of a `#[cfg_attr(…, …)]`.
 #[derive(Clone, Debug)]

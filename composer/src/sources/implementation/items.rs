@@ -7,6 +7,7 @@ use proc_macro2::{Delimiter, Group, LineColumn, TokenStream, TokenTree};
 use racetrack_core::Hook;
 
 use super::attributes::{Attribute, inner_attributes};
+use super::tokens::{is_punct, is_word};
 
 /// Splits a module or the block of an `impl` into items: each ends with a `;` or a block. Where that is not how an item ends, its
 /// rest is an item without meaning.
@@ -184,14 +185,6 @@ fn mentions(token: &TokenTree, word: &str) -> bool {
 fn unraw(token: &TokenTree) -> String {
     let name = token.to_string();
     name.strip_prefix("r#").map_or_else(|| name.clone(), str::to_owned)
-}
-
-pub(super) fn is_word(token: &TokenTree, word: &str) -> bool {
-    matches!(token, TokenTree::Ident(ident) if *ident == word)
-}
-
-pub(super) fn is_punct(token: &TokenTree, character: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == character)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod attributes;
 mod conditions;
 mod items;
 mod modules;
+mod tokens;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;

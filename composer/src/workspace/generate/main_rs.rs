@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{CRATES_FILE, DESCRIPTION_FILE, HEADER};
-use crate::description::sections::{self, Section};
+use super::header::HEADER;
+use crate::description::sections::{self, CRATES_FILE, DESCRIPTION_FILE, Section};
 use crate::plan::{PlannedComponent, PlannedPlugin};
 
 /// The longest line that rustfmt leaves alone: the width in the checkout's rustfmt.toml.

@@ -1,5 +1,6 @@
 //! The generated `Cargo.toml`: one package that is its own workspace, with everything it depends on inside.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -7,10 +8,10 @@ use anyhow::{Context, Result};
 use fs_err as fs;
 use toml_edit::{DocumentMut, Item, Value};
 
-use super::{Frame, HEADER};
+use super::header::HEADER;
 use crate::checkout::CORE;
 use crate::declaration::{Profile, Profiles};
-use crate::plan::PlannedComponent;
+use crate::plan::{PlannedComponent, binary_package};
 
 /// The parts of the checkout's Cargo.toml that its crates inherit.
 #[derive(Debug)]
@@ -61,10 +62,16 @@ impl CheckoutManifest {
     }
 }
 
-/// The package of the generated workspace. Its name is part of what cargo tells units apart by, so no two components
-/// share it.
-pub fn binary_package(component: &str) -> String {
-    format!("racetrack-{component}-binary")
+/// What a workspace is generated from, besides the plan.
+pub struct Frame<'a> {
+    /// The checkout's Cargo.toml.
+    pub checkout: &'a CheckoutManifest,
+    /// The crates of the checkout that the component needs.
+    pub members: &'a BTreeSet<String>,
+    /// The profiles of the declaration.
+    pub profiles: &'a Profiles,
+    /// The digest of the self-description; nothing while the crates are not known.
+    pub description: Option<&'a str>,
 }
 
 /// The text of `Cargo.toml`.

@@ -18,16 +18,16 @@ const LISTED: usize = 20;
 
 /// The SHA-256 of files, hexadecimal, by their path with `/` between its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Checksums(BTreeMap<String, String>);
+pub(crate) struct Checksums(BTreeMap<String, String>);
 
 /// How files differ from what they should be. Shown one to a line; of a crate that is missing as a whole only its
 /// folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Differences(BTreeSet<(&'static str, String)>);
+pub(crate) struct Differences(BTreeSet<(&'static str, String)>);
 
 impl Checksums {
     /// Those of all files below `folder`, except the file of the checksums themselves.
-    pub(super) fn of(folder: &Path, start: impl FnOnce(usize) -> ProgressBar) -> Result<Self> {
+    pub(crate) fn of(folder: &Path, start: impl FnOnce(usize) -> ProgressBar) -> Result<Self> {
         let mut names = Vec::new();
         list(folder, "", &mut names)?;
         names.retain(|name| name != CHECKSUMS);
@@ -38,7 +38,7 @@ impl Checksums {
     }
 
     /// Reads what [`Display`](fmt::Display) wrote.
-    pub(super) fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let lines = text.lines().map(|line| {
             let (digest, name) = line.split_once("  ").with_context(|| format!("`{line}` is no checksum"))?;
             Ok((name.to_owned(), digest.to_owned()))
@@ -47,7 +47,7 @@ impl Checksums {
     }
 
     /// How `found` differs from these, if it does.
-    pub(super) fn differences(&self, found: &Self) -> Option<Differences> {
+    pub(crate) fn differences(&self, found: &Self) -> Option<Differences> {
         let missing = self.0.keys().filter(|name| !found.0.contains_key(*name));
         let missing = missing.map(|name| ("missing", found.whole(name)));
         let unexpected = found.0.keys().filter(|name| !self.0.contains_key(*name));

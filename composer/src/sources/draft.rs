@@ -9,8 +9,9 @@ use fs_err as fs;
 use crate::checkout::Checkout;
 use crate::declaration::{Declaration, Document};
 use crate::files::replace;
+use crate::plan::Loaded;
 use crate::rejected::Rejected;
-use crate::sources::load::{Loaded, compose};
+use crate::sources::load::compose;
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 

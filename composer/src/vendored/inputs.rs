@@ -12,16 +12,16 @@ use crate::workspace::cargo_lock as lock;
 
 /// A lock of a checkout, of which a vendor folder has a copy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Lock {
+pub(crate) struct Lock {
     /// Where vendor folders have it.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Where the checkout has it.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 /// The locks of a checkout that a vendor folder for the declaration in the file `declaration` has. Not all of them need
 /// exist.
-pub(super) fn locks<'a>(
+pub(crate) fn locks<'a>(
     components: impl IntoIterator<Item = &'a str>,
     declaration: &Path,
     checkout: &Checkout,
@@ -39,7 +39,7 @@ pub(super) fn locks<'a>(
 }
 
 /// The components whose locks a vendor folder has.
-pub(super) fn components(vendor: &Path) -> Result<Vec<String>> {
+pub(crate) fn components(vendor: &Path) -> Result<Vec<String>> {
     let mut components = Vec::new();
     for entry in fs::read_dir(vendor.join(lock::FOLDER))? {
         let name = entry?.file_name();
@@ -49,7 +49,7 @@ pub(super) fn components(vendor: &Path) -> Result<Vec<String>> {
 }
 
 /// The content of a file, or nothing if there is none.
-pub(super) fn content(path: &Path) -> Result<Option<Vec<u8>>> {
+pub(crate) fn content(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
