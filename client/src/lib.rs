@@ -4,22 +4,16 @@
 mod arguments;
 mod commands;
 mod failure;
+mod program;
 mod sample;
+mod source;
 
 pub use arguments::{BundleArgs, CheckArgs, Format, NewArgs, OutputArgs, PluginCommand};
 pub use failure::Failure;
+pub use program::Program;
 pub use sample::Sample;
 
 use commands::{bundle, check, new};
-
-/// The program that runs a command.
-#[derive(Debug)]
-pub struct Program {
-    /// What people type before `plugin`, so that next steps name a command that they have.
-    pub name: &'static str,
-    /// What it makes new plugins from.
-    pub sample: Sample,
-}
 
 /// Runs a command and returns what belongs on standard output, without a final newline.
 pub fn run(command: &PluginCommand, program: &Program) -> Result<String, Failure> {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use racetrack_bundle::SourceFile;
 use racetrack_core::PluginName;
 
-use crate::{Failure, commands};
+use crate::failure::Failure;
+use crate::source::load;
 
 const SAMPLE_NAME: &str = "skynet-watcher";
 const SAMPLE_TYPE: &str = "SkynetWatcher";
@@ -52,7 +53,7 @@ impl Sample {
             content: text.as_bytes().to_vec(),
         };
         match self {
-            Self::Folder(folder) => Ok(commands::load(folder)?.files),
+            Self::Folder(folder) => Ok(load(folder)?.files),
             Self::Carried(files) => Ok(files.iter().map(file).collect()),
         }
     }

@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use racetrack_bundle::{Edits, Origin, writer};
 use serde::Serialize;
 
-use super::{current_folder, load, result};
+use super::result;
+use crate::source::{current_folder, load};
 use crate::{BundleArgs, Failure};
 
 /// What `--format json` prints.

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{load, result};
+use super::result;
+use crate::source::load;
 use crate::{CheckArgs, Failure};
 
 /// What `--format json` prints.

@@ -12,7 +12,7 @@ use crate::model::quantity::Quantity;
 use crate::yaml::{self, YamlError, YamlLimits};
 
 /// The longest `job.yaml` that is read, in bytes. Jobs get it in an environment variable, of 128 KiB at most.
-pub const MAX_SIZE: usize = 120 * 1024;
+pub const MAX_SIZE: usize = YamlLimits::JOB_MANIFEST.bytes;
 
 /// The most replicas a job may have.
 pub const MAX_REPLICAS: u32 = 50;

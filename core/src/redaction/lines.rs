@@ -31,8 +31,15 @@ pub struct LinePiece<'a> {
     pub is_last: bool,
 }
 
+impl Redaction {
+    /// Takes the secrets out of lines that come in pieces, and limits the lines to about `max_bytes` each.
+    pub fn lines(&self, max_bytes: usize) -> RedactedLines<'_> {
+        RedactedLines::new(self, max_bytes)
+    }
+}
+
 impl<'a> RedactedLines<'a> {
-    pub(super) const fn new(redaction: &'a Redaction, max_bytes: usize) -> Self {
+    const fn new(redaction: &'a Redaction, max_bytes: usize) -> Self {
         let max_bytes = if max_bytes < 4 { 4 } else { max_bytes };
         Self { redaction, max_bytes, held: Vec::new(), covered: 0, ends_in_secret: false, is_first: true }
     }

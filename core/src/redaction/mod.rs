@@ -69,11 +69,6 @@ impl Redaction {
         Cow::Owned(redacted)
     }
 
-    /// Takes the secrets out of lines that come in pieces, and limits the lines to about `max_bytes` each.
-    pub fn lines(&self, max_bytes: usize) -> RedactedLines<'_> {
-        RedactedLines::new(self, max_bytes)
-    }
-
     /// What secrets cover in these bytes: in order, without gaps or overlaps in between.
     fn covered(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut covered = Coverage::default();

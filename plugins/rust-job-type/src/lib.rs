@@ -4,12 +4,12 @@ mod command;
 mod config;
 mod job_crate;
 mod job_folder;
+mod job_type_extra;
 mod lock;
 mod recipe;
 
 use racetrack_core::{
-    FromContext, HookResult, JobManifest, JobType, JobTypes, Plugin, PluginContext, PluginError,
-    ValidateJobManifest,
+    FromContext, HookResult, JobType, JobTypes, Plugin, PluginContext, PluginError, ValidateJobManifest,
 };
 
 use crate::config::RustConfig;
@@ -39,7 +39,7 @@ impl Plugin for RustJobType {
     }
 
     async fn validate_job_manifest(&self, event: ValidateJobManifest<'_>) -> HookResult {
-        Ok(check(event.manifest)?)
+        Ok(job_type_extra::check(event.manifest)?)
     }
 
     async fn markdown_docs(&self) -> HookResult<Option<String>> {
@@ -47,19 +47,10 @@ impl Plugin for RustJobType {
     }
 }
 
-/// Everything this job type needs to know is in the `Cargo.toml` of the job.
-fn check(manifest: &JobManifest) -> Result<(), String> {
-    let keys: Vec<_> = manifest.job_type_extra().into_iter().flat_map(|extra| extra.keys()).collect();
-    if keys.is_empty() {
-        return Ok(());
-    }
-    let keys: Vec<_> = keys.into_iter().map(|key| format!("`{key}`")).collect();
-    let help = "remove the section: what a job in Rust needs is said in its `Cargo.toml`";
-    Err(format!("unknown keys in `jobtype_extra`: {}; {help}", keys.join(", ")))
-}
-
 #[cfg(test)]
 mod tests {
+    use racetrack_core::JobManifest;
+
     use super::*;
 
     fn plugin() -> RustJobType {

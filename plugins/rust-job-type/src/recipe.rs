@@ -14,6 +14,7 @@ use crate::command::{self, CommandError, Tool};
 use crate::config::{self, RustConfig};
 use crate::job_crate::JobCrate;
 use crate::job_folder::{self, JobFolder, JobFolderError};
+use crate::job_type_extra;
 use crate::lock;
 
 /// The program in the root of the bundle.
@@ -118,7 +119,7 @@ impl RustRecipe {
 #[async_trait]
 impl BundleRecipe for RustRecipe {
     async fn make_bundle(&self, request: MakeBundle<'_>) -> HookResult<JobBundle> {
-        crate::check(request.manifest)?;
+        job_type_extra::check(request.manifest)?;
         let source = request.bundle.join(JOB_FOLDER);
         let job_crate = JobCrate::load(&source)?;
         warn(&request);
