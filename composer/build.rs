@@ -1,5 +1,5 @@
-//! Tells xtask the triple of the machine it runs on and the compiler it was built with, so that it need not ask rustc on
-//! every build. Cargo builds xtask anew with every other compiler.
+//! Gives the crate the triple of the machine it runs on and the compiler it was built with, so that no build has to ask
+//! rustc. Cargo builds the crate again with every other compiler.
 
 use std::process::Command;
 

@@ -82,6 +82,15 @@ impl Floors {
         self.packages.keys().map(String::as_str)
     }
 
+    /// The rooms of each floor of a package, from the top down and by name within a floor; none for an unknown package.
+    pub fn rooms(&self, package: &str) -> Vec<Vec<&str>> {
+        let mut floors: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+        for (room, Floor { line }) in self.packages.get(package).into_iter().flatten() {
+            floors.entry(*line).or_default().push(room);
+        }
+        floors.into_values().collect()
+    }
+
     /// What in a package is not as the table says, one sentence each.
     pub fn violations(&self, package: &str, arrows: &Arrows) -> Vec<String> {
         let Some(table) = self.packages.get(package) else {

@@ -5,12 +5,10 @@
 //!
 //! They do without a network, and cargo without its registry: `cargo fetch` has to have brought the crates of the lock.
 
-mod attack_map;
 mod attribute_messages;
 mod blame;
 mod crash_moments;
 mod crashes;
-mod dependency_arrows;
 mod failing_plugins;
 mod fingerprint;
 mod first_party;

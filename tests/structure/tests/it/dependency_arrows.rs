@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cargo_metadata::{DependencyKind, MetadataCommand, Package};
-use racetrack_tests::checkout;
+use cargo_metadata::{DependencyKind, Package};
+use racetrack_structure::packages::metadata;
 
 /// Which packages of the checkout each one may depend on, besides what tests need.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -28,8 +28,7 @@ const OF_A_PLUGIN: &[&str] = &["racetrack-core"];
 
 #[test]
 fn packages_depend_only_where_an_arrow_points() {
-    let mut command = MetadataCommand::new();
-    let metadata = command.current_dir(checkout()).no_deps().exec().expect("the workspace has metadata");
+    let metadata = metadata().expect("the workspace has metadata");
     let arrows: BTreeMap<_, _> = ARROWS.iter().copied().collect();
     let mut violations = Vec::new();
     for package in &metadata.packages {
