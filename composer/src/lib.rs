@@ -28,7 +28,7 @@
 //! - [`cargo`]: everything that knows cargo, and the one place that calls it to build components.
 //! - [`sources`]: plugin sources from the disk and from [`remote`]; the hooks they implement, read without compiling.
 //! - [`description`]: what a binary says about itself.
-//! - [`lockfile`]: `racetrack.lock`.
+//! - [`lockfile`]: the file `racetrack.lock` and what it accepts.
 //! - [`workspace`]: the generated workspaces; `workspace::generate` is pure.
 //! - [`binary`], [`fingerprint`], [`vendored`]: what is checked of a binary, whether one has to be built at all, and the vendor
 //!   folder that a build may take everything from.
